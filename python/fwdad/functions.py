@@ -1,0 +1,203 @@
+"""What networks need and NumPy lacks: each is one operation with a JVP rule, beside NumPy's own.
+
+They take and return arrays or Duals, of any floating dtype, and nest to any depth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+
+import numpy as np
+
+from fwdad import kernels
+from fwdad.dual import Array, Dual, highest_level, primitive, split
+from fwdad.rules.forms import align, rule_for, unary
+
+
+@primitive
+def relu(x: Array) -> Array:
+    """``max(x, 0)``, elementwise; its derivative at 0 is 0.
+
+    >>> relu(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
+    return np.maximum(x, 0)
+
+
+@primitive
+def sigmoid(x: Array) -> Array:
+    """``1 / (1 + exp(-x))``, elementwise, without overflow.
+
+    >>> sigmoid(np.array([-1000.0, 0.0]))
+    array([0. , 0.5])
+    """
+    small = np.exp(-np.abs(x))
+    return np.where(np.greater_equal(x, 0), 1, small) / (1 + small)
+
+
+@primitive
+def softplus(x: Array) -> Array:
+    """``log(1 + exp(x))``, elementwise, without overflow.
+
+    >>> softplus(np.array([-1000.0, 1000.0]))
+    array([   0., 1000.])
+    """
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+@primitive
+def erf(x: Array) -> Array:
+    """The error function ``2/sqrt(pi) int_0^x exp(-t^2) dt``, elementwise.
+
+    >>> erf(np.array([0.0])), round(float(erf(1.0)), 6)
+    (array([0.]), 0.842701)
+    """
+    x = np.asarray(x)
+    return np.asarray(_erf(x), dtype=x.dtype)[()]
+
+
+_erf = np.frompyfunc(math.erf, 1, 1)
+
+# fmt: off
+#     function   derivative (x: argument, y: answer)
+unary(relu,      lambda x, y: np.greater(x, 0).astype(y.dtype))
+unary(sigmoid,   lambda x, y: y * sigmoid(-x))
+unary(softplus,  lambda x, y: sigmoid(x))
+unary(erf,       lambda x, y: (2 / math.sqrt(math.pi)) * np.exp(-x * x))
+# fmt: on
+
+
+def silu(x: Array) -> Array:
+    """``x sigmoid(x)``, elementwise (also called swish).
+
+    Source: S. Elfwing, E. Uchibe, K. Doya, arXiv 1702.03118, eq. 2.
+
+    >>> silu(np.array([0.0]))
+    array([0.])
+    """
+    return x * sigmoid(x)
+
+
+def gelu(x: Array) -> Array:
+    """``x (1 + erf(x / sqrt 2)) / 2``, elementwise: the exact form.
+
+    Source: D. Hendrycks, K. Gimpel, arXiv 1606.08415, section 2.
+
+    >>> gelu(np.array([0.0]))
+    array([0.])
+    """
+    return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))
+
+
+def identity(x: Array) -> Array:
+    """x."""
+    return x
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "identity": identity,
+    "relu": relu,
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+    "softplus": softplus,
+    "silu": silu,
+    "gelu": gelu,
+}
+"""Activations by name; `affine` computes each of them and its derivative inside the kernel."""
+
+
+def check_activation(name: str) -> None:
+    """Raise ValueError unless `name` is in `ACTIVATIONS`."""
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}; got {name!r}")
+
+
+@primitive
+def logsumexp(x: Array, axis: int = -1) -> Array:
+    """``log sum_j exp(x_j)`` along an axis, without overflow; -inf for all -inf, inf where an entry is inf.
+
+    >>> logsumexp(np.array([1000.0, 1000.0])).round(3)
+    np.float64(1000.693)
+    """
+    top = np.max(x, axis=axis, keepdims=True)
+    shift = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):  # log 0 = -inf is the answer for all -inf
+        return np.squeeze(shift, axis) + np.log(np.sum(np.exp(x - shift), axis=axis))
+
+
+@rule_for(logsumexp)
+def _logsumexp(x: Dual, axis: int = -1) -> Dual:
+    """dy_i = sum_j softmax(x)_j dx_ij."""
+    axis = axis - x.ndim if axis >= 0 else axis
+    weights = softmax(x.primal, axis)
+    return Dual(logsumexp(x.primal, axis), np.sum(x.tangent * weights, axis=axis), x.level)
+
+
+def softmax(x: Array, axis: int = -1) -> Array:
+    """``exp(x_j) / sum_l exp(x_l)`` along an axis.
+
+    >>> softmax(np.array([0.0, 0.0]))
+    array([0.5, 0.5])
+    """
+    return np.exp(log_softmax(x, axis))
+
+
+def log_softmax(x: Array, axis: int = -1) -> Array:
+    """``x - logsumexp(x)`` along an axis.
+
+    >>> log_softmax(np.array([0.0, 0.0])).round(3)
+    array([-0.693, -0.693])
+    """
+    return x - np.expand_dims(logsumexp(x, axis), axis)
+
+
+@primitive
+def affine(x: Array, w: Array, b: Array | None = None, activation: str = "identity") -> Array:
+    """``act(x w + b)`` and its k tangents in one kernel: x (..., K), w (K, N), b (N,) or (..., N), result (..., N).
+
+    ``dy_i = act'(z) (dx_i w + x dw_i + db_i)``; what does not move costs nothing. Streamed directions of w are
+    generated inside the kernel. Under nested transforms it is the plain NumPy program instead.
+
+    Raises ValueError for an unknown activation or shapes that do not fit, TypeError for mixed dtypes.
+
+    >>> affine(np.array([[1.0, 2.0]]), np.eye(2), np.array([-1.0, -3.0]), "relu")
+    array([[0., 0.]])
+    """
+    check_activation(activation)
+    rows, rest = _as_rows(x)
+    y, _ = kernels.affine_jvp(rows, w, _bias_rows(b, rest), None, None, None, activation)
+    return y.reshape(*rest, w.shape[1])
+
+
+@rule_for(affine)
+def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "identity") -> Array:
+    level = highest_level((x, w, b))
+    (px, dx), (pw, dw), (pb, db) = (split(a, level) for a in (x, w, b))
+    if any(type(a) is Dual for a in (px, dx, pw, dw, pb, db)):
+        z = np.matmul(x, w) if b is None else np.matmul(x, w) + b
+        return ACTIVATIONS[activation](z)
+    check_activation(activation)
+    rows, rest = _as_rows(px)
+    if dx is not None:
+        dx = dx.reshape(dx.shape[0], *rows.shape)
+    if db is not None and pb.ndim > 1:
+        db = align(db, px.ndim).reshape(db.shape[0], *rows.shape[:1], pw.shape[1])
+    y, dy = kernels.affine_jvp(rows, pw, _bias_rows(pb, rest), dx, dw, db, activation)
+    n = pw.shape[1]
+    return Dual(y.reshape(*rest, n), dy.reshape(dy.shape[0], *rest, n), level)
+
+
+def _as_rows(x: Array) -> tuple[Array, tuple[int, ...]]:
+    """x as a matrix, and the leading shape to give the answer back."""
+    rest = x.shape[:-1]
+    return (x if x.ndim == 2 else x.reshape(-1, x.shape[-1])), rest
+
+
+def _bias_rows(b: Array | None, rest: tuple[int, ...]) -> Array | None:
+    if b is None or b.ndim == 1 or len(rest) == 1:
+        return b
+    return np.broadcast_to(b, (*rest, b.shape[-1])).reshape(-1, b.shape[-1])
+
+

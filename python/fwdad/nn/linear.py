@@ -1,0 +1,62 @@
+"""Linear: the fully connected layer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fwdad import functions
+from fwdad.dual import Array
+from fwdad.estimators.activity import outer_gradient, perturbed_bias
+from fwdad.nn.module import Module
+from fwdad.tree import static
+
+
+class Linear(Module):
+    """``y = act(x w + b)``: weight (inputs, outputs), bias (outputs,), x (..., inputs), y (..., outputs).
+
+    The activation is part of the layer so that one kernel computes y and its k tangents. Initial values are uniform in
+    ``+-1/sqrt(inputs)``, weight and bias alike, as PyTorch's are and so the paper's.
+
+    Raises ValueError for an unknown activation or sizes below 1.
+
+    >>> import numpy as np
+    >>> layer = Linear(3, 2, activation="relu", seed=0)
+    >>> layer
+    Linear(weight=float32[3, 2], bias=float32[2], activation='relu')
+    >>> layer(np.ones((5, 3), np.float32)).shape
+    (5, 2)
+    """
+
+    weight: Array
+    bias: Array | None
+    activation: str = static("identity")
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        activation: str = "identity",
+        bias: bool = True,
+        seed: int | np.random.SeedSequence = 0,
+        dtype: str | type[np.floating] | np.dtype[np.floating] = np.float32,
+    ) -> None:
+        functions.check_activation(activation)
+        if inputs < 1 or outputs < 1:
+            raise ValueError(f"inputs and outputs must be at least 1; got {inputs} and {outputs}")
+        draw = np.random.default_rng(seed)
+        bound = 1 / np.sqrt(inputs)
+        self.weight = draw.uniform(-bound, bound, (inputs, outputs)).astype(dtype)
+        self.bias = draw.uniform(-bound, bound, outputs).astype(dtype) if bias else None
+        self.activation = activation
+
+    def __call__(self, x: Array) -> Array:
+        b = perturbed_bias(self, x, self.bias, (*x.shape[:-1], self.weight.shape[1]), self.weight.dtype)
+        return functions.affine(x, self.weight, b, self.activation)
+
+    def local_gradient(self, x: Array, g: Array) -> Linear:
+        """``dL/dw = x^T g`` and ``dL/db = sum_rows g`` for g = dL/dz, as a Linear that holds gradients."""
+        gradient = object.__new__(Linear)
+        weight, bias = outer_gradient(x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1]))
+        gradient.weight, gradient.bias, gradient.activation = weight, None if self.bias is None else bias, self.activation
+        return gradient

@@ -1,0 +1,52 @@
+"""Module: a model or layer as a dataclass whose array fields are leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import Any
+
+from fwdad import tree
+from fwdad.estimators.forward_gradient import is_parameter
+
+if sys.version_info >= (3, 11):
+    from typing import dataclass_transform
+else:
+
+    def dataclass_transform(**_: Any) -> Any:
+        """Only a type checker reads it."""
+        return lambda cls: cls
+
+
+@dataclass_transform(eq_default=False)
+class Module:
+    """Base class of layers and models. Subclasses become dataclasses; fields are leaves or subtrees unless `fwdad.tree.static`.
+
+    Modules are values: an optimiser returns a new model, it does not change the old one. A subclass may write its
+    own ``__init__`` to draw initial values.
+
+    >>> import numpy as np
+    >>> class Scale(Module):
+    ...     factor: np.ndarray
+    ...     def __call__(self, x):
+    ...         return self.factor * x
+    >>> Scale(np.array([2.0]))(3.0), Scale(np.array([2.0])).parameters
+    (array([6.]), 1)
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclasses.dataclass(eq=False, repr=False)(cls)
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters P."""
+        return sum(leaf.size for leaf in tree.leaves(self) if is_parameter(leaf))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{f.name}={_brief(getattr(self, f.name))}" for f in dataclasses.fields(self))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({fields})"
+
+
+def _brief(value: Any) -> str:
+    return f"{value.dtype}{list(value.shape)}" if hasattr(value, "shape") else repr(value)

@@ -1,0 +1,64 @@
+"""Learning rates as functions of the step: step 0 is the first update."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from fwdad.optim.core import check_number
+
+Schedule = Callable[[int], float]
+
+
+def constant(learning_rate: float, warmup: int = 0) -> Schedule:
+    """The same learning rate at every step, after `warmup` steps of linear rise to it.
+
+    >>> [constant(0.1, warmup=2)(step) for step in range(3)]
+    [0.05, 0.1, 0.1]
+
+    Raises ValueError for a negative learning rate or warm-up.
+    """
+    check_number("learning_rate", learning_rate, 0)
+    return with_warmup(lambda step: learning_rate, warmup)
+
+
+def cosine(learning_rate: float, steps: int, warmup: int = 0, final: float = 0.0) -> Schedule:
+    """Half a cosine from `learning_rate` at the end of the warm-up to `final` at `steps`, constant from there on.
+
+    ``lr(t) = final + (lr - final) (1 + cos(pi (t - warmup) / (steps - warmup))) / 2``.
+    Source: I. Loshchilov, F. Hutter, SGDR, arXiv 1608.03983, eq. 5.
+
+    >>> [round(cosine(1.0, steps=4)(step), 3) for step in range(5)]
+    [1.0, 0.854, 0.5, 0.146, 0.0]
+
+    Raises ValueError for a negative learning rate, or a warm-up that does not end before `steps`.
+    """
+    check_number("learning_rate", learning_rate, 0)
+    check_number("final", final, 0)
+    check_number("steps", steps, warmup + 1)
+
+    def schedule(step: int) -> float:
+        passed = min(max((step - warmup) / (steps - warmup), 0.0), 1.0)
+        return final + (learning_rate - final) * (1 + math.cos(math.pi * passed)) / 2
+
+    return with_warmup(schedule, warmup)
+
+
+def step_decay(learning_rate: float, every: int, factor: float = 0.1, warmup: int = 0) -> Schedule:
+    """The learning rate times `factor` after every `every` steps: ``lr(t) = lr factor^floor(t / every)``.
+
+    >>> [step_decay(1.0, every=2, factor=0.5)(step) for step in range(5)]
+    [1.0, 1.0, 0.5, 0.5, 0.25]
+
+    Raises ValueError for a negative learning rate or factor, or `every` below 1.
+    """
+    check_number("learning_rate", learning_rate, 0)
+    check_number("factor", factor, 0)
+    check_number("every", every, 1)
+    return with_warmup(lambda step: learning_rate * factor ** (step // every), warmup)
+
+
+def with_warmup(schedule: Schedule, warmup: int) -> Schedule:
+    """The schedule times a ramp that reaches 1 at step `warmup - 1`."""
+    check_number("warmup", warmup, 0)
+    return schedule if warmup == 0 else lambda step: schedule(step) * min((step + 1) / warmup, 1.0)

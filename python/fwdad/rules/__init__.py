@@ -1,0 +1,13 @@
+"""The JVP rules of NumPy's functions, one table a file; importing this package fills `fwdad.dual.RULES`.
+
+forms         how a row becomes a rule
+elementwise   sin, exp, +, *, ...
+reductions    sum, mean, max, prod, ...
+shaping       reshape, transpose, concatenate, where, x[index], ...
+products      matmul, dot, tensordot, ...
+methods       x.sum(), x.T, ...: ndarray's methods, by way of the functions above
+"""
+
+from fwdad.rules import elementwise, forms, methods, products, reductions, shaping
+
+__all__ = ["elementwise", "forms", "methods", "products", "reductions", "shaping"]

@@ -1,0 +1,147 @@
+"""The elementwise functions: a row is a function, its derivative, and where its tests may look.
+
+x is the argument, y the answer. The last column names the row's singular points and what happens there:
+kinks take the value given; a strong zero means that a direction in which the argument does not move
+gives a zero tangent although the derivative is infinite.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fwdad.dual import RULES, Array, Dual
+from fwdad.rules.forms import Partial, binary, constant, unary
+
+
+class Unary(NamedTuple):
+    """A row: y = f(x)."""
+
+    function: np.ufunc
+    derivative: Partial
+    domain: tuple[float, float] = (-2.0, 2.0)
+    singular: str = ""
+
+
+class Binary(NamedTuple):
+    """A row: z = f(x, y)."""
+
+    function: np.ufunc
+    by_x: Partial
+    by_y: Partial
+    domain: tuple[float, float] = (0.5, 2.0)
+    singular: str = ""
+
+
+STRONG = "strong zero"
+
+# fmt: off
+UNARY = [
+    #     function        derivative                                    domain          singular points
+    Unary(np.positive,    1),
+    Unary(np.negative,    -1),
+    Unary(np.absolute,    lambda x, y: np.sign(x),                      (-2.0, 2.0),    "0 at the kink 0"),
+    Unary(np.fabs,        lambda x, y: np.sign(x),                      (-2.0, 2.0),    "0 at the kink 0"),
+    Unary(np.square,      lambda x, y: 2 * x),
+    Unary(np.sqrt,        lambda x, y: 0.5 / y,                         (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.cbrt,        lambda x, y: 1 / (3 * y * y),                 (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.reciprocal,  lambda x, y: -y * y,                          (0.2, 3.0),     f"{STRONG} at 0"),
+    Unary(np.exp,         lambda x, y: y),
+    Unary(np.exp2,        lambda x, y: y * math.log(2)),
+    Unary(np.expm1,       lambda x, y: y + 1),
+    Unary(np.log,         lambda x, y: 1 / x,                           (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.log2,        lambda x, y: 1 / (x * math.log(2)),           (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.log10,       lambda x, y: 1 / (x * math.log(10)),          (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.log1p,       lambda x, y: 1 / (1 + x),                     (-0.8, 4.0),    f"{STRONG} at -1"),
+    Unary(np.sin,         lambda x, y: np.cos(x)),
+    Unary(np.cos,         lambda x, y: -np.sin(x)),
+    Unary(np.tan,         lambda x, y: 1 + y * y,                       (-1.2, 1.2)),
+    Unary(np.arcsin,      lambda x, y: 1 / np.sqrt((1 - x) * (1 + x)),  (-0.9, 0.9),    f"{STRONG} at -1, 1"),
+    Unary(np.arccos,      lambda x, y: -1 / np.sqrt((1 - x) * (1 + x)), (-0.9, 0.9),    f"{STRONG} at -1, 1"),
+    Unary(np.arctan,      lambda x, y: 1 / (1 + x * x)),
+    Unary(np.sinh,        lambda x, y: np.cosh(x)),
+    Unary(np.cosh,        lambda x, y: np.sinh(x)),
+    Unary(np.tanh,        lambda x, y: (1 - y) * (1 + y)),
+    Unary(np.arcsinh,     lambda x, y: 1 / np.sqrt(1 + x * x)),
+    Unary(np.arccosh,     lambda x, y: 1 / np.sqrt((x - 1) * (x + 1)),  (1.2, 4.0),     f"{STRONG} at 1"),
+    Unary(np.arctanh,     lambda x, y: 1 / ((1 - x) * (1 + x)),         (-0.8, 0.8),    f"{STRONG} at -1, 1"),
+    Unary(np.degrees,     lambda x, y: 180 / math.pi),
+    Unary(np.rad2deg,     lambda x, y: 180 / math.pi),
+    Unary(np.radians,     lambda x, y: math.pi / 180),
+    Unary(np.deg2rad,     lambda x, y: math.pi / 180),
+]
+
+BINARY = [
+    #      function         by x                                        by y
+    Binary(np.add,          1,                                          1),
+    Binary(np.subtract,     1,                                          -1),
+    Binary(np.multiply,     lambda x, y, z: y,                          lambda x, y, z: x),
+    Binary(np.true_divide,  lambda x, y, z: 1 / y,                      lambda x, y, z: -z / y,               singular=f"{STRONG} at y = 0"),
+    Binary(np.maximum,      lambda x, y, z: share(x, y, z),             lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
+    Binary(np.minimum,      lambda x, y, z: share(x, y, z),             lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
+    Binary(np.fmax,         lambda x, y, z: share(x, y, z),             lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
+    Binary(np.fmin,         lambda x, y, z: share(x, y, z),             lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
+    Binary(np.logaddexp,    lambda x, y, z: np.exp(x - z),              lambda x, y, z: np.exp(y - z)),
+    Binary(np.logaddexp2,   lambda x, y, z: np.exp2(x - z),             lambda x, y, z: np.exp2(y - z)),
+    Binary(np.hypot,        lambda x, y, z: x / z,                      lambda x, y, z: y / z,                singular=f"{STRONG} at (0, 0)"),
+    Binary(np.arctan2,      lambda x, y, z: y / (x * x + y * y),        lambda x, y, z: -x / (x * x + y * y), singular=f"{STRONG} at (0, 0)"),
+    Binary(np.copysign,     lambda x, y, z: np.sign(x) * np.sign(z),    lambda x, y, z: np.zeros_like(z),     singular="0 at the kink 0"),
+]
+# fmt: on
+
+CONSTANT = [
+    np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
+    np.isnan, np.isinf, np.isfinite, np.signbit, np.sign, np.floor, np.ceil, np.trunc, np.rint,
+    np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.floor_divide, np.spacing,
+]  # fmt: skip
+
+
+def share(mine: Array, other: Array, answer: Array) -> Array:
+    """1 where the answer is mine alone, 1/2 at a tie, 0 elsewhere."""
+    won, tied = np.equal(mine, answer), np.equal(mine, other)
+    return won * np.where(tied, 0.5, 1.0).astype(answer.dtype)
+
+
+for _row in UNARY:
+    unary(_row.function, _row.derivative, strong_zero=STRONG in _row.singular)
+for _pair in BINARY:
+    binary(_pair.function, _pair.by_x, _pair.by_y, strong_zero=STRONG in _pair.singular)
+constant(*CONSTANT)
+
+
+def power_by_exponent(x: Array, y: Array, z: Array) -> Array:
+    """d(x^y)/dy = x^y log x; zero at x = 0 where the limit is (y > 0), and no logarithm of what is not positive."""
+    positive = np.greater(x, 0)
+    log = np.log(np.where(positive, x, 1))
+    elsewhere = np.where(np.equal(x, 0) & np.greater(y, 0), 0.0, np.nan)
+    return np.where(positive, z * log, elsewhere).astype(z.dtype)
+
+
+def power_by_base(x: Array, y: Array, z: Array) -> Array:
+    """d(x^y)/dx = y x^(y-1); zero where y = 0, whatever x is."""
+    nonzero = np.not_equal(y, 0)
+    if np.all(nonzero):
+        return y * np.power(x, y - 1)
+    return np.where(nonzero, y * np.power(x, np.where(nonzero, y - 1, 1)), 0).astype(z.dtype)
+
+
+for _power in (np.power, np.float_power):
+    binary(_power, power_by_base, power_by_exponent, strong_zero=True)
+
+
+def remainder_by_divisor(x: Array, y: Array, z: Array) -> Array:
+    """d(x mod y)/dy = -floor(x / y): the quotient is constant between its jumps."""
+    return -np.floor_divide(x, y)
+
+
+binary(np.remainder, 1, remainder_by_divisor)
+binary(np.fmod, 1, lambda x, y, z: -np.trunc(x / y))
+
+
+def _divmod(x: Array, y: Array) -> tuple[Array, Dual]:
+    return np.floor_divide(x, y), np.remainder(x, y)
+
+
+RULES[np.divmod] = _divmod

@@ -1,0 +1,38 @@
+"""What a batch of k directions can be: duck arrays of shape (k, *primal.shape).
+
+dense     an ndarray: the reference for all others (needs no class of its own)
+stream    values that a counter-based generator can give tile by tile, again and again: nothing is stored
+
+A kind is an array-like that follows NumPy's protocols, cleverly where it can and as `dense()` elsewhere.
+An estimator asks three things of it, all by the functions here: `dense`, `gram`, `combine`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fwdad import kernels
+from fwdad.tangents.stream import StreamTangent
+
+Tangent = Any
+"""An ndarray, or one of the kinds above."""
+
+
+def dense(v: Tangent) -> np.ndarray:
+    """The tangents as an array of shape (k, *primal.shape)."""
+    return v.dense() if isinstance(v, StreamTangent) else v
+
+
+def gram(v: Tangent, per_row: bool = False) -> np.ndarray:
+    """One parameter's part of the Gram matrix, ``G_ij = <v_i, v_j>``: (k, k) float64, or (B, k, k) per row of (k, B, n)."""
+    return kernels.gram(v, per_row=per_row)
+
+
+def combine(c: np.ndarray, v: Tangent) -> np.ndarray:
+    """``sum_i c_i v_i``, shaped like the parameter; c is (k,), or (B, k) to combine each row of (k, B, n) by itself."""
+    return kernels.combine(c, v)
+
+
+__all__ = ["StreamTangent", "Tangent", "combine", "dense", "gram"]

@@ -1,0 +1,158 @@
+"""Pytrees: nested tuples, lists, dicts and dataclasses with arrays at the leaves.
+
+A dataclass field made with ``field(metadata={"static": True})`` (or `static`) is part of the
+structure, not a leaf. ``None`` holds no leaf. Everything else, arrays and Duals included, is a leaf.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+Leaf = Any
+Tree = Any
+IsLeaf = Callable[[Any], bool]
+
+
+def static(default: Any = dataclasses.MISSING) -> Any:
+    """A dataclass field that belongs to a tree's structure: it is compared, never differentiated.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Scale:
+    ...     factor: float
+    ...     name: str = static("none")
+    >>> leaves(Scale(2.0, "double"))
+    [2.0]
+    """
+    return dataclasses.field(default=default, metadata={"static": True})
+
+
+@dataclasses.dataclass(frozen=True)
+class Structure:
+    """What remains of a tree without its leaves: `node` is its type, ``None`` for a leaf."""
+
+    node: type | None
+    names: tuple[Any, ...] = ()
+    children: tuple[Structure, ...] = ()
+    statics: tuple[Any, ...] = ()
+
+
+LEAF = Structure(None)
+
+
+def _split(tree: Tree) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]] | None:
+    """Names, children and static values of a node; None for a leaf."""
+    if tree is None:
+        return (), (), ()
+    if isinstance(tree, dict):
+        return tuple(tree), tuple(tree.values()), ()
+    if isinstance(tree, (tuple, list)):
+        return tuple(range(len(tree))), tuple(tree), ()
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type) and not hasattr(type(tree), "__array_ufunc__"):
+        fields = dataclasses.fields(tree)
+        names = tuple(f.name for f in fields if not f.metadata.get("static"))
+        statics = tuple((f.name, getattr(tree, f.name)) for f in fields if f.metadata.get("static"))
+        return names, tuple(getattr(tree, name) for name in names), statics
+    return None
+
+
+def flatten(tree: Tree, is_leaf: IsLeaf | None = None) -> tuple[list[Leaf], Structure]:
+    """Split a tree into its leaves, in order, and its structure; `is_leaf` stops the descent early.
+
+    >>> flatten({"w": 1.0, "b": (2.0, None)})[0]
+    [1.0, 2.0]
+    """
+    collected: list[Leaf] = []
+
+    def visit(node: Tree) -> Structure:
+        parts = None if is_leaf is not None and is_leaf(node) else _split(node)
+        if parts is None:
+            collected.append(node)
+            return LEAF
+        names, children, statics = parts
+        return Structure(type(node), names, tuple(visit(child) for child in children), statics)
+
+    structure = visit(tree)
+    return collected, structure
+
+
+def unflatten(structure: Structure, leaves: Sequence[Leaf]) -> Tree:
+    """Put leaves back into a structure: the inverse of `flatten`.
+
+    >>> unflatten(flatten([1.0, {"a": 2.0}])[1], [10.0, 20.0])
+    [10.0, {'a': 20.0}]
+
+    Raises ValueError when the number of leaves is not the structure's.
+    """
+    remaining = iter(leaves)
+    missing = object()
+
+    def build(s: Structure) -> Tree:
+        if s.node is None:
+            leaf = next(remaining, missing)
+            if leaf is missing:
+                raise ValueError(f"too few leaves: got {len(leaves)} for {s.node or structure}")
+            return leaf
+        children = [build(child) for child in s.children]
+        if s.node is type(None):
+            return None
+        if issubclass(s.node, dict):
+            return s.node(zip(s.names, children, strict=True))
+        if hasattr(s.node, "_fields"):  # a named tuple
+            return s.node(*children)
+        if issubclass(s.node, (tuple, list)):
+            return s.node(children)
+        # A dataclass is rebuilt without its __init__, which may draw initial values.
+        made = object.__new__(s.node)
+        for name, value in (*zip(s.names, children, strict=True), *s.statics):
+            object.__setattr__(made, name, value)
+        return made
+
+    tree = build(structure)
+    if next(remaining, missing) is not missing:
+        raise ValueError(f"too many leaves: got {len(leaves)} for {structure}")
+    return tree
+
+
+def leaves(tree: Tree) -> list[Leaf]:
+    """The leaves of a tree, in order."""
+    return flatten(tree)[0]
+
+
+def map(f: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
+    """Apply f leaf by leaf to trees of one structure.
+
+    >>> map(lambda a, b: a + b, {"x": 1, "y": [2]}, {"x": 10, "y": [20]})
+    {'x': 11, 'y': [22]}
+
+    Raises ValueError when the structures differ.
+    """
+    first, structure = flatten(tree)
+    columns = [first]
+    for position, other in enumerate(rest, start=2):
+        more, other_structure = flatten(other)
+        if other_structure != structure:
+            raise ValueError(f"tree {position} has another structure than the first:\n  {other_structure}\n  {structure}")
+        columns.append(more)
+    return unflatten(structure, [f(*column) for column in zip(*columns, strict=True)])
+
+
+def named_leaves(tree: Tree) -> dict[str, Leaf]:
+    """The leaves under their dotted paths, as in ``layers.0.weight``.
+
+    >>> named_leaves({"layers": [{"weight": 1.0}, {"weight": 2.0}]})
+    {'layers.0.weight': 1.0, 'layers.1.weight': 2.0}
+    """
+
+    def visit(node: Tree, path: tuple[str, ...]) -> Iterator[tuple[str, Leaf]]:
+        parts = _split(node)
+        if parts is None:
+            yield ".".join(path), node
+            return
+        names, children, _ = parts
+        for name, child in zip(names, children, strict=True):
+            yield from visit(child, (*path, str(name)))
+
+    return dict(visit(tree, ()))
