@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn, TypeAlias
 
@@ -78,6 +79,9 @@ class Dual:
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: Any) -> Any:
+        return RULES[operator.getitem](self, index)
 
     def __bool__(self) -> bool:
         return bool(self.primal)
@@ -174,7 +178,7 @@ def _defers(other: Any) -> bool:
 
 for _name, _ufunc in {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "pow": np.power,
-    "matmul": np.matmul, "mod": np.remainder, "floordiv": np.floor_divide,
+    "matmul": np.matmul, "mod": np.remainder, "floordiv": np.floor_divide, "divmod": np.divmod,
 }.items():  # fmt: skip
     _forward, _reflected = _operator(_ufunc)
     setattr(Dual, f"__{_name}__", _forward)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ class ForwardGradient:
             raise ValueError(f"the loss must be one number or one per example, (B,); got shape {np.shape(losses)}")
         d = np.zeros(self.sampler.k) if d is None else np.mean(d, axis=tuple(range(1, d.ndim)), dtype=np.float64)
 
-        c = self.combiner.coefficients(d, lambda: sum(tangents.gram(v) for v in directions.values()))
+        c = self.combiner.coefficients(d, lambda: _total(tangents.gram(v) for v in directions.values()))
         grads = [tangents.combine(c, directions[i]) if i in directions else np.zeros_like(leaf) for i, leaf in enumerate(leaves)]
         return float(np.mean(losses, dtype=np.float64)), tree.unflatten(structure, grads)
 
@@ -92,7 +93,7 @@ class ForwardGradient:
                 )
         d = np.zeros((examples, self.sampler.k)) if d is None else np.transpose(d).astype(np.float64)
 
-        c = self.combiner.coefficients(d, lambda: sum(tangents.gram(site.noise, per_row=True) for site in running.sites))
+        c = self.combiner.coefficients(d, lambda: _total(tangents.gram(site.noise, per_row=True) for site in running.sites))
         by_layer: dict[int, Model] = {}
         for site in running.sites:
             g = tangents.combine(c / examples, site.noise).reshape(site.shape)
@@ -105,6 +106,11 @@ class ForwardGradient:
 def is_parameter(leaf: Any) -> bool:
     """Whether a leaf of a model is something to learn: a floating array."""
     return hasattr(leaf, "dtype") and np.issubdtype(plain(leaf).dtype, np.floating)
+
+
+def _total(parts: Iterable[np.ndarray]) -> np.ndarray:
+    """The Gram matrix of all parameters from its parts: directions are concatenated, so inner products add up."""
+    return functools.reduce(np.add, parts)
 
 
 def _gather(model: Model, by_layer: dict[int, Model]) -> Model:

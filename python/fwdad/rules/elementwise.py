@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fwdad.dual import RULES, Array, Dual
-from fwdad.rules.forms import Partial, binary, constant, unary
+from fwdad.rules.forms import Partial, binary, constant, linear, unary
 
 
 class Unary(NamedTuple):
@@ -109,6 +109,8 @@ for _row in UNARY:
 for _pair in BINARY:
     binary(_pair.function, _pair.by_x, _pair.by_y, strong_zero=STRONG in _pair.singular)
 constant(*CONSTANT)
+for _function in (np.conjugate, np.real, np.imag):
+    linear(_function)
 
 
 def power_by_exponent(x: Array, y: Array, z: Array) -> Array:

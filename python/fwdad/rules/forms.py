@@ -95,7 +95,7 @@ def binary(function: Callable[..., Any], by_x: Partial, by_y: Partial, strong_ze
         py, ty = (y.primal, y.tangent) if y_level == level else (y, None)
         answer = function(px, py)
         ndim = answer.ndim
-        total = None
+        total: Array = None
         if tx is not None:
             total = scaled(align(tx, ndim), by_x, (px, py, answer), strong_zero)
         if ty is not None:

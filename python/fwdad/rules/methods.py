@@ -48,7 +48,7 @@ for _name, _method in {
     "flatten": _flatten,
     "astype": _astype,
     "copy": _copy,
-    "T": property(np.transpose),
-    "mT": property(np.matrix_transpose),
+    "T": property(lambda self: np.transpose(self)),
+    "mT": property(lambda self: np.matrix_transpose(self)),
 }.items():
     setattr(Dual, _name, _method)

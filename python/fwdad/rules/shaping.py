@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -100,7 +101,8 @@ def _clip(x: Array, low: Array = None, high: Array = None, **options: Any) -> Ar
     return x if high is None else np.minimum(x, high)
 
 
-def getitem(x: Dual, index: Any) -> Dual:
+@rule_for(operator.getitem)
+def _getitem(x: Dual, index: Any) -> Dual:
     """x[index], for basic, advanced and boolean indices alike.
 
     Index the tangents with the k axis moved to the back: no index reaches it there, and NumPy's rule
@@ -116,9 +118,6 @@ def getitem(x: Dual, index: Any) -> Dual:
         items = (*items, Ellipsis)
     at_back = np.moveaxis(x.tangent, 0, -1)[(*items, slice(None))]
     return Dual(answer, np.moveaxis(at_back, -1, 0), x.level)
-
-
-Dual.__getitem__ = getitem  # type: ignore[attr-defined]
 
 
 @rule_for(np.take_along_axis)
