@@ -2,9 +2,10 @@
 
 A layer with parameters computes z = x w + b and then acts on z. It asks `perturbed_bias` for its b, and
 usually gets it back untouched. During an activity pass it gets one row of b for each example, moving in k
-directions of its own: noise on z. The pass yields d per example; the combiner turns noise and d into
-dL/dz, row by row; and `local_gradient` of the layer turns that into gradients of w and b. That last
-step is exact and needs nothing but the layer's own input, so no derivative ever travels backwards.
+directions of its own: noise on z. It returns its output through `settled`. The pass yields d per example;
+the combiner turns noise and d into dL/dz, row by row; and `local_gradient` of the layer turns that into
+gradients of w and b. That last step is exact and needs nothing but the layer's own input, so no derivative
+ever travels backwards.
 """
 
 from __future__ import annotations
@@ -76,6 +77,19 @@ def perturbed_bias(layer: Perturbable, x: Array, bias: Array | None, shape: tupl
     """The bias that a layer should add to make z of the given shape (B, ...): its own, or one that moves for each example."""
     running = _current.get()
     return bias if running is None else running.perturb(layer, x, bias, shape, dtype)
+
+
+def settled(y: Array) -> Array:
+    """Pass a layer's output through, and forget the noise on units that it silenced.
+
+    A unit that moves in no direction (a relu that is off) has gradient zero and no part in d. Leaving its noise
+    out of the estimate is exact, and takes the silent units' share of the variance away.
+    """
+    running = _current.get()
+    if running is not None:
+        noise = running.sites[-1].noise
+        noise *= np.any(y.tangent, axis=0).reshape(noise.shape[1:])
+    return y
 
 
 def outer_gradient(x: Array, g: Array) -> tuple[Array, Array]:

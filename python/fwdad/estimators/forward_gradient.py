@@ -66,6 +66,8 @@ class ForwardGradient:
             i: self.sampler.draw(p, leaves[i].shape, leaves[i].dtype, self.step)
             for p, i in enumerate(i for i, leaf in enumerate(leaves) if is_parameter(leaf))
         }
+        if not directions:
+            raise ValueError(f"the model has no parameters: no floating array among its {len(leaves)} leaves")
         level = new_level()
         moving = [Dual(leaf, directions[i], level) if i in directions else leaf for i, leaf in enumerate(leaves)]
         losses, d = split(loss(tree.unflatten(structure, moving), *batch), level)
@@ -91,7 +93,9 @@ class ForwardGradient:
                     f"{type(site.layer).__name__} saw {site.shape[0]} rows but the loss has {examples} examples: "
                     "activity perturbation needs the batch as the leading axis of every layer's input"
                 )
-        d = np.zeros((examples, self.sampler.k)) if d is None else np.transpose(d).astype(np.float64)
+        if d is None:  # the loss does not depend on any layer
+            return float(np.mean(losses, dtype=np.float64)), _gather(model, {})
+        d = np.transpose(d).astype(np.float64)
 
         c = self.combiner.coefficients(d, lambda: _total(tangents.gram(site.noise, per_row=True) for site in running.sites))
         by_layer: dict[int, Model] = {}

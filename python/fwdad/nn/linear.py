@@ -6,16 +6,21 @@ import numpy as np
 
 from fwdad import functions
 from fwdad.dual import Array
-from fwdad.estimators.activity import outer_gradient, perturbed_bias
+from fwdad.estimators.activity import outer_gradient, perturbed_bias, settled
 from fwdad.nn.module import Module
 from fwdad.tree import static
+
+
+GAINS = {"relu": 2.0, "silu": 2.0, "gelu": 2.0, "softplus": 2.0}
+"""What initial weights make good for: these activations pass about half of their input's variance on."""
 
 
 class Linear(Module):
     """``y = act(x w + b)``: weight (inputs, outputs), bias (outputs,), x (..., inputs), y (..., outputs).
 
-    The activation is part of the layer so that one kernel computes y and its k tangents. Initial values are uniform in
-    ``+-1/sqrt(inputs)``, weight and bias alike, as PyTorch's are and so the paper's.
+    The activation is part of the layer so that one kernel computes y and its k tangents. Initial weights are uniform in
+    ``+-sqrt(3 gain / inputs)`` with gain 2 before a relu-like activation, else 1, so that activities neither grow nor
+    fade from layer to layer (He et al., arXiv 1502.01852, section 2.2); biases start at 0.
 
     Raises ValueError for an unknown activation or sizes below 1.
 
@@ -45,14 +50,14 @@ class Linear(Module):
         if inputs < 1 or outputs < 1:
             raise ValueError(f"inputs and outputs must be at least 1; got {inputs} and {outputs}")
         draw = np.random.default_rng(seed)
-        bound = 1 / np.sqrt(inputs)
+        bound = np.sqrt(3 * GAINS.get(activation, 1.0) / inputs)
         self.weight = draw.uniform(-bound, bound, (inputs, outputs)).astype(dtype)
-        self.bias = draw.uniform(-bound, bound, outputs).astype(dtype) if bias else None
+        self.bias = np.zeros(outputs, dtype) if bias else None
         self.activation = activation
 
     def __call__(self, x: Array) -> Array:
         b = perturbed_bias(self, x, self.bias, (*x.shape[:-1], self.weight.shape[1]), self.weight.dtype)
-        return functions.affine(x, self.weight, b, self.activation)
+        return settled(functions.affine(x, self.weight, b, self.activation))
 
     def local_gradient(self, x: Array, g: Array) -> Linear:
         """``dL/dw = x^T g`` and ``dL/db = sum_rows g`` for g = dL/dz, as a Linear that holds gradients."""

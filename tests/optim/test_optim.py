@@ -1,0 +1,81 @@
+"""Optimisers against their equations, written out step by step."""
+
+import numpy as np
+import pytest
+
+from fwdad import optim
+from fwdad.testing import expect_close
+
+GRADS = np.random.default_rng(0).standard_normal((6, 3))
+
+
+def run(optimizer, p):
+    params = {"p": p.copy()}
+    state = optimizer.init(params)
+    for g in GRADS:
+        updates, state = optimizer.update({"p": g.astype(p.dtype)}, state, params)
+        params = optim.apply_updates(params, updates)
+    assert int(state["step"]) == len(GRADS)
+    return params["p"]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_sgd(momentum, nesterov, decay):
+    if nesterov and not momentum:
+        with pytest.raises(ValueError, match="nesterov"):
+            optim.sgd(0.1, nesterov=True)
+        return
+    p, b = np.ones(3), np.zeros(3)
+    for g in GRADS:
+        g = g + decay * p
+        b = momentum * b + g
+        p = p - 0.1 * (g + momentum * b if nesterov else b)
+    expect_close(run(optim.sgd(0.1, momentum, nesterov, decay), np.ones(3)), p, 1e-14, "sgd")
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_adamw(decay):
+    p, m, v = np.ones(3), np.zeros(3), np.zeros(3)
+    for t, g in enumerate(GRADS, start=1):
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g
+        p = p - 0.1 * (m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.99**t)) + 1e-8) + decay * p)
+    expect_close(run(optim.adamw(0.1, beta2=0.99, weight_decay=decay), np.ones(3)), p, 1e-13, "adamw")
+    if not decay:
+        expect_close(run(optim.adam(0.1, beta2=0.99), np.ones(3)), p, 1e-13, "adam")
+
+
+def test_float32_parameters_stay_float32():
+    for optimizer in (optim.sgd(0.1, 0.9, True, 0.1), optim.adamw(optim.cosine(0.1, 10))):
+        assert run(optimizer, np.ones(3, np.float32)).dtype == np.float32
+
+
+def test_schedules_reach_the_optimiser():
+    p = run(optim.sgd(optim.step_decay(1.0, every=2, factor=0.5)), np.zeros(3))
+    expect_close(p, -(np.array([1, 1, 0.5, 0.5, 0.25, 0.25]) @ GRADS), 1e-14, "schedule")
+
+
+def test_warm_up_and_cosine():
+    schedule = optim.cosine(1.0, steps=12, warmup=4, final=0.2)
+    assert [schedule(t) for t in range(4)] == [0.25, 0.5, 0.75, 1.0]
+    assert schedule(4) == 1.0
+    assert schedule(8) == pytest.approx(0.6)
+    assert schedule(12) == schedule(100) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        ("learning_rate", lambda: optim.sgd(-1.0)),
+        ("learning_rate", lambda: optim.sgd(float("nan"))),
+        ("momentum", lambda: optim.sgd(0.1, momentum=1.0)),
+        ("weight_decay", lambda: optim.adamw(0.1, weight_decay=-1.0)),
+        ("beta2", lambda: optim.adam(0.1, beta2=1.0)),
+        ("steps", lambda: optim.cosine(0.1, steps=3, warmup=3)),
+        ("every", lambda: optim.step_decay(0.1, every=0)),
+    ],
+)
+def test_mistakes_are_named(words, call):
+    with pytest.raises(ValueError, match=words):
+        call()
