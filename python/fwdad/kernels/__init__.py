@@ -1,0 +1,41 @@
+"""The kernels: what is computed by machine code, each with a contract, a readable NumPy reference and faster bodies.
+
+This layer knows arrays only. In reading order: `philox` (words, normals, signs), `stream` (directions that need no
+memory), `affine` (a layer and its k tangents), `projection` (from directional derivatives to a gradient), `dispatch`.
+"""
+
+from __future__ import annotations
+
+from fwdad.kernels.affine import ACTIVATIONS, AFFINE_JVP, affine_jvp
+from fwdad.kernels.dispatch import Kernel, get_num_threads, info, set_num_threads
+from fwdad.kernels.projection import (
+    COMBINE,
+    GRAM,
+    PROJECTION_COEFFICIENTS,
+    combine,
+    gram,
+    project_gram_schmidt,
+    projection_coefficients,
+)
+from fwdad.kernels.stream import GENERATE, Stream, generate
+
+KERNELS: dict[str, Kernel] = {
+    kernel.name: kernel for kernel in (GENERATE, AFFINE_JVP, GRAM, PROJECTION_COEFFICIENTS, COMBINE)
+}
+"""The list of all kernels. A body for another device is one more entry in a kernel's `bodies`."""
+
+__all__ = [
+    "ACTIVATIONS",
+    "KERNELS",
+    "Kernel",
+    "Stream",
+    "affine_jvp",
+    "combine",
+    "generate",
+    "get_num_threads",
+    "gram",
+    "info",
+    "project_gram_schmidt",
+    "projection_coefficients",
+    "set_num_threads",
+]

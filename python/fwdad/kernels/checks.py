@@ -1,0 +1,33 @@
+"""The checks that public kernel functions share: an error names the argument, what was expected and what was given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def float_array(where: str, name: str, value: Any, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
+    """Return `value` if it is a float32 or float64 ndarray (of `dtype`, if given); a misaligned one is copied."""
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{where}: {name}: expected a NumPy array, given {type(value).__name__}")
+    if value.dtype not in FLOATS or (dtype is not None and value.dtype != dtype):
+        expected = "float32 or float64" if dtype is None else f"{dtype} as the other arguments"
+        raise TypeError(f"{where}: {name}: expected dtype {expected}, given {value.dtype}")
+    return value if value.flags.aligned else value.copy()
+
+
+def shape(where: str, name: str, given: tuple[int, ...], *expected: tuple[int, ...], why: str = "") -> None:
+    """Raise ValueError unless the shape `given` is one of `expected`."""
+    if given not in expected:
+        choices = " or ".join(str(e) for e in expected)
+        raise ValueError(f"{where}: {name}: expected shape {choices}{why and f' ({why})'}, given {given}")
+
+
+def ndim(where: str, name: str, value: NDArray[Any], expected: int, axes: str) -> None:
+    """Raise ValueError unless `value` has `expected` axes, called `axes` in the message."""
+    if value.ndim != expected:
+        raise ValueError(f"{where}: {name}: expected shape {axes}, given {value.shape}")

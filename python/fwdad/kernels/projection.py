@@ -1,0 +1,269 @@
+"""The orthogonal projection of a gradient on the span of k directions, from directional derivatives alone.
+
+With the directions as rows of V (k x P) and d = V grad f, the projection of grad f on span(V) is
+
+    g = V^T c   with   c = G^+ d,   G = V V^T (the Gram matrix).
+
+`gram`, `projection_coefficients` and `combine` are these three steps, and need V only through products, so V can be a
+Stream. `project_gram_schmidt` computes the same g the way one draws it. All of this is float64 inside: what
+ill-conditioned directions lose is then what d already lost.
+
+A direction whose part outside the span of the others is below `DROP` of its length is dropped: it carries rounding
+noise of float32 directional derivatives, not information.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fwdad.kernels import checks, dispatch
+from fwdad.kernels.dispatch import Kernel
+from fwdad.kernels.stream import Stream, dense, descriptor
+
+Array = NDArray[Any]
+F64 = NDArray[np.float64]
+
+DROP = 2.0**-20
+"""Relative length below which the new part of a direction counts as rounding: 8 units of float32 rounding."""
+
+
+def gram(v: Array | Stream, per_row: bool = False) -> F64:
+    """The Gram matrix G_ij = <v_i, v_j> of k directions; with `per_row`, one for each row b of the arrays.
+
+    Args:
+        v: (k, ...), an array or a Stream; with `per_row`, (k, B, n).
+        per_row: one matrix for each index of axis 1.
+
+    Returns:
+        (k, k), or (B, k, k) with `per_row`; exactly symmetric, in float64: float32 entries have exact products.
+
+    Raises:
+        TypeError: `v` is not a float array or a Stream.
+        ValueError: `v` has too few axes.
+
+    >>> gram(np.array([[3.0, 4.0], [1.0, 0.0]])).tolist()
+    [[25.0, 3.0], [3.0, 1.0]]
+    """
+    v = _directions("gram", v, per_row)
+    result: F64 = GRAM.best(v, per_row)
+    return result
+
+
+def projection_coefficients(gram: F64, d: Array) -> tuple[F64, NDArray[np.int64]]:
+    """Coefficients c = G^+ d that make V^T c the orthogonal projection, and the rank that was found.
+
+    Pivoted Cholesky in float64 of the matrix scaled to a unit diagonal; directions that depend on those already chosen
+    (see `DROP`), and zero directions, get the coefficient 0. For d = V g, V^T c does not depend on which were dropped.
+
+    Args:
+        gram: (..., k, k), float64, symmetric.
+        d: (..., k), float32 or float64.
+
+    Returns:
+        c (..., k) float64 and rank (...) int64. Where G or d is not finite, c is NaN and the rank 0.
+
+    Raises:
+        TypeError: an argument is not a float array (`gram`: float64).
+        ValueError: the shapes do not fit together.
+
+    >>> c, rank = projection_coefficients(np.array([[1.0, 2.0], [2.0, 4.0]]), np.array([1.0, 2.0]))
+    >>> c.tolist(), int(rank)  # the second direction is twice the first
+    ([1.0, 0.0], 1)
+    """
+    here = "projection_coefficients"
+    gram = checks.float_array(here, "gram", gram, np.dtype(np.float64))
+    d = checks.float_array(here, "d", d)
+    if d.ndim == 0:
+        raise ValueError(f"{here}: d: expected shape (..., k), given ()")
+    checks.shape(here, "gram", gram.shape, (*d.shape, d.shape[-1]), why=f"d is {d.shape}")
+    result: tuple[F64, NDArray[np.int64]] = PROJECTION_COEFFICIENTS.best(gram, d)
+    return result
+
+
+def combine(c: Array, v: Array | Stream) -> Array:
+    """sum_i c_i v_i over k directions; for c (B, k), row b of the result combines row b of the directions.
+
+    Args:
+        c: (k,) or (B, k), float32 or float64.
+        v: (k, *shape) or, for c (B, k), (k, B, n); an array or a Stream.
+
+    Returns:
+        (*shape) or (B, n), of the dtype of `v`; summed in float64 over i = 0, 1, ... and rounded once.
+
+    Raises:
+        TypeError: an argument is not a float array (`v`: or a Stream).
+        ValueError: the shapes do not fit together.
+
+    >>> combine(np.array([2.0, -1.0]), np.array([[1.0, 0.0], [0.0, 1.0]])).tolist()
+    [2.0, -1.0]
+    """
+    c = checks.float_array("combine", "c", c)
+    if c.ndim not in (1, 2):
+        raise ValueError(f"combine: c: expected shape (k,) or (B, k), given {c.shape}")
+    v = _directions("combine", v, c.ndim == 2)
+    checks.shape("combine", "c", c.shape, v.shape[:1] if c.ndim == 1 else v.shape[1::-1], why=f"v is {v.shape}")
+    result: Array = COMBINE.best(c.astype(np.float64), v)
+    return result
+
+
+def _directions(here: str, v: Any, per_row: bool) -> Array | Stream:
+    """Check v and, if it is an array, make it C-contiguous: these kernels read it from one end to the other."""
+    if not isinstance(v, Stream):
+        v = checks.float_array(here, "v", v)
+    if (per_row and len(v.shape) != 3) or not v.shape:
+        raise ValueError(f"{here}: v: expected shape {'(k, B, n)' if per_row else '(k, ...)'}, given {v.shape}")
+    return v if isinstance(v, Stream) else np.ascontiguousarray(v)
+
+
+def project_gram_schmidt(v: Array, d: Array) -> tuple[Array, int]:
+    """The projection of a gradient on span(V), by orthonormalising the directions: the readable reference.
+
+    Gram-Schmidt in float64: from each direction take away its part in the span of those before it, twice, for "twice is
+    enough" (L. Giraud, J. Langou, M. Rozloznik, "The loss of orthogonality in the Gram-Schmidt orthogonalization
+    process", 2005), and drop it if nothing is left. What is done to the direction is done to its directional
+    derivative, so that e_j = <q_j, grad f> for the orthonormal q_j, and g = sum_j e_j q_j.
+
+    Args:
+        v: (k, P) directions, float32 or float64.
+        d: (k,) directional derivatives <v_i, grad f>.
+
+    Returns:
+        g (P,) of the dtype of `v`, and the rank.
+
+    Raises:
+        TypeError, ValueError: not float arrays of these shapes.
+
+    >>> project_gram_schmidt(np.array([[2.0, 0.0, 0.0], [1.0, 1.0, 0.0]]), np.array([6.0, 5.0]))
+    (array([3., 2., 0.]), 2)
+    """
+    here = "project_gram_schmidt"
+    v = checks.float_array(here, "v", v)
+    checks.ndim(here, "v", v, 2, "(k, P)")
+    d = checks.float_array(here, "d", d)
+    checks.shape(here, "d", d.shape, v.shape[:1], why=f"v is {v.shape}")
+    g = np.zeros(v.shape[1])
+    if not (np.isfinite(v).all() and np.isfinite(d).all()):
+        return np.full_like(g, np.nan, dtype=v.dtype), 0
+    basis: list[tuple[F64, float]] = []  # (q_j, e_j)
+    for direction, derivative in zip(v.astype(np.float64), d.astype(np.float64), strict=True):
+        q, e = direction, derivative
+        for _ in range(2):
+            for q_j, e_j in basis:
+                along = q_j @ q
+                q, e = q - along * q_j, e - along * e_j
+        length = np.linalg.norm(q)
+        if length > DROP * np.linalg.norm(direction):
+            basis.append((q / length, e / length))
+            g += (e / length) * (q / length)
+    return g.astype(v.dtype), len(basis)
+
+
+def gram_reference(v: Array | Stream, per_row: bool) -> F64:
+    """NumPy: a product with itself, in float64."""
+    v64 = dense(v).astype(np.float64)
+    rows = v64.transpose(1, 0, 2) if per_row else v64.reshape(v64.shape[0], prod(v64.shape[1:]))
+    g = rows @ rows.swapaxes(-1, -2)
+    result: F64 = np.tril(g) + np.tril(g, -1).swapaxes(-1, -2)
+    return result
+
+
+def projection_coefficients_reference(gram: F64, d: Array) -> tuple[F64, NDArray[np.int64]]:
+    """NumPy: `_coefficients` for each matrix of the stack."""
+    c = np.empty(d.shape)
+    rank = np.empty(d.shape[:-1], np.int64)
+    for b in np.ndindex(d.shape[:-1]):
+        c[b], rank[b] = _coefficients(gram[b], d[b].astype(np.float64))
+    return c, rank
+
+
+def _coefficients(gram: F64, d: F64) -> tuple[F64, int]:
+    k = len(d)
+    if not (np.isfinite(gram).all() and np.isfinite(d).all()):
+        return np.full(k, np.nan), 0
+    squares = np.diagonal(gram)
+    positive = squares > 0
+    scale = np.zeros(k)
+    scale[positive] = 1 / np.sqrt(squares[positive])
+    unit = scale[:, None] * gram * scale  # the Gram matrix of the directions scaled to length one
+    factor = np.zeros((k, k))  # column p holds <v_i, q_p> for the p-th orthonormal direction
+    left = np.diagonal(unit).copy()  # squared length of what is not yet in the span
+    chosen: list[int] = []
+    while len(chosen) < k:
+        p, pivot = len(chosen), int(np.argmax(left))
+        if not left[pivot] > DROP * DROP:
+            break
+        column = (unit[:, pivot] - factor[:, :p] @ factor[pivot, :p]) / np.sqrt(left[pivot])
+        factor[:, p] = column
+        left -= column * column
+        left[pivot] = -np.inf
+        chosen.append(pivot)
+    rank = len(chosen)
+    lower = factor[chosen, :rank]
+    e = d[chosen] * scale[chosen]
+    for p in range(rank):  # lower e = d
+        e[p] = (e[p] - lower[p, :p] @ e[:p]) / lower[p, p]
+    for p in reversed(range(rank)):  # lower^T c = e
+        e[p] = (e[p] - lower[p + 1 :, p] @ e[p + 1 :]) / lower[p, p]
+    c = np.zeros(k)
+    c[chosen] = e * scale[chosen]
+    return c, rank
+
+
+def combine_reference(c: F64, v: Array | Stream) -> Array:
+    """NumPy: a product with the coefficients, in float64."""
+    v = dense(v)
+    equation = "k,k...->..." if c.ndim == 1 else "bk,kbn->bn"
+    return np.asarray(np.einsum(equation, c, v.astype(np.float64))).astype(v.dtype)
+
+
+def gram_native(v: Array | Stream, per_row: bool) -> F64:
+    """C++: see csrc/cpu/gram.cpp."""
+    assert dispatch.native is not None
+    k = v.shape[0]
+    g = np.empty((v.shape[1], k, k) if per_row else (k, k))
+    dispatch.native.gram(*_source(v), per_row, g)
+    return g
+
+
+def projection_coefficients_native(gram: F64, d: Array) -> tuple[F64, NDArray[np.int64]]:
+    """C++: see csrc/cpu/coefficients.cpp."""
+    assert dispatch.native is not None
+    c = np.empty(d.shape)
+    rank = np.empty(d.shape[:-1], np.int64)
+    dispatch.native.projection_coefficients(np.ascontiguousarray(gram), np.ascontiguousarray(d, np.float64), c, rank)
+    return c, rank
+
+
+def combine_native(c: F64, v: Array | Stream) -> Array:
+    """C++: see csrc/cpu/combine.cpp."""
+    assert dispatch.native is not None
+    out = np.empty(v.shape[1:], v.dtype)
+    dispatch.native.combine(np.ascontiguousarray(c), *_source(v), out)
+    return out
+
+
+def _source(v: Array | Stream) -> tuple[Any, str]:
+    """A stream as its descriptor, an array as itself, and the dtype's name."""
+    return (descriptor(v) if isinstance(v, Stream) else v), v.dtype.name
+
+
+GRAM = Kernel(
+    "gram",
+    "v (k, ...) -> (k, k) float64, or v (k, B, n) -> (B, k, k); products and sums in float64",
+    dispatch.bodies(gram_reference, gram_native),
+)
+PROJECTION_COEFFICIENTS = Kernel(
+    "projection_coefficients",
+    "gram (..., k, k), d (..., k) -> c (..., k), rank (...); float64 pivoted Cholesky",
+    dispatch.bodies(projection_coefficients_reference, projection_coefficients_native),
+)
+COMBINE = Kernel(
+    "combine",
+    "c (k,), v (k, *shape) -> (*shape), or c (B, k), v (k, B, n) -> (B, n); "
+    "sums in float64, rounded once to the dtype of v",
+    dispatch.bodies(combine_reference, combine_native),
+)
