@@ -1,0 +1,12 @@
+"""The command line: ``fwdad train`` and ``fwdad info``. The only part of fwdad that prints.
+
+main      the entry point: errors and exit codes
+options   options made from TrainConfig
+train     fwdad train
+progress  the progress bar
+info      fwdad info
+"""
+
+from fwdad.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,76 @@
+"""fwdad train: parses, calls the trainer, prints."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fwdad.cli.options import TrainCommand, settings
+from fwdad.cli.progress import observer
+from fwdad.train import CHECKPOINT, METRICS, RunError, TrainConfig, Trainer
+
+
+@click.command(cls=TrainCommand)
+@settings
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder, new or empty.  [default: runs/DATA, -2, ...]")
+@click.option("--resume", is_flag=True, help="Continue the run in --out, with its own settings, bit for bit.")
+@click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+@click.pass_context
+def train(ctx: click.Context, /, out: Path | None, resume: bool, **options: Any) -> None:
+    """Train a network by forward gradients: no backward pass."""
+    given = {name: value for name, value in options.items() if value is not None}
+    with observer() as report:
+        if not resume:
+            trainer = Trainer.new(TrainConfig(**given), out, observer=report)
+        elif out is None:
+            raise RunError("--resume needs the folder of the run to continue: add --out FOLDER")
+        else:
+            trainer = Trainer.resume(out, given, observer=report)
+        again = f"fwdad train --resume --out {shlex.quote(str(trainer.folder))}"
+        if trainer.finished:
+            click.echo(f"The run in {trainer.folder} is finished: {trainer.progress.step} steps. Nothing to do.")
+            return
+        with stop_on_signals(trainer) as received:
+            result = trainer.run()
+    if result is None:
+        name = signal.Signals(received[0]).name
+        click.echo(f"Stopped by {name} after step {trainer.progress.step}; checkpoint saved. To resume:\n  {again}")
+        ctx.exit(128 + received[0])
+    click.echo(
+        f"test accuracy  {result['test_accuracy']:.4f}  (loss {result['test_loss']:.4f})\n"
+        f"time per step  {1e3 * result['seconds_per_step']:.3f} ms  "
+        f"({result['steps']} steps, {result['seconds']:.1f} s)\n"
+        f"metrics        {trainer.folder / METRICS}\n"
+        f"checkpoint     {trainer.folder / CHECKPOINT}\n"
+        f"to resume      {again}"
+    )
+
+
+@contextlib.contextmanager
+def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
+    """Within the block, SIGINT and SIGTERM stop the trainer after its step; a second one ends the process at once.
+
+    Yields a list that will hold the first signal received.
+    """
+    received: list[int] = []
+
+    def handle(number: int, frame: object) -> None:
+        received.append(number)
+        trainer.stop()
+        restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        restore()

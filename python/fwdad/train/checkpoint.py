@@ -1,0 +1,86 @@
+"""Checkpoints: one safetensors file, whose header holds all that is not an array, as JSON.
+
+One file, replaced atomically: arrays and state are always of the same step.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from fwdad import tree
+from fwdad.train.files import write_atomic
+
+FORMAT = 1
+KEY = "fwdad"  # of the header entry
+Arrays = dict[str, np.ndarray]
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file, what is wrong with it and what to do."""
+
+
+def save(path: Path, trees: dict[str, Any], state: dict[str, Any]) -> None:
+    """Replace the checkpoint at ``path``, atomically.
+
+    trees : pytrees of arrays by name; the array at path `p` of tree `t` is stored as ``t.p``.
+    state : JSON values; NaN and infinity are refused (ValueError).
+    """
+    arrays = {name: np.array(array, order="C") for name, array in _named(trees).items()}
+    header = {KEY: json.dumps({"format": FORMAT, **state}, allow_nan=False)}
+    write_atomic(path, safetensors.numpy.save(arrays, header))
+
+
+def load(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    """The arrays and the state in a checkpoint; `CheckpointError` if it is missing, cut short or something else."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            header = (file.metadata() or {}).get(KEY)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no checkpoint {path}; start a new run") from error
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"the checkpoint {path} is cut short or damaged ({error}); start a new run") from error
+    state = _parse(header)
+    if state is None:
+        raise CheckpointError(f"{path} is not a checkpoint of fwdad")
+    if state["format"] != FORMAT:
+        raise CheckpointError(f"{path} has format {state['format']}; this version of fwdad reads format {FORMAT}")
+    return arrays, state
+
+
+def _parse(header: str | None) -> dict[str, Any] | None:
+    try:
+        state = json.loads(header or "")
+    except ValueError:
+        return None
+    return state if isinstance(state, dict) and "format" in state else None
+
+
+def restore(trees: dict[str, Any], arrays: Arrays, path: Path) -> dict[str, Any]:
+    """Trees like ``trees`` with the checkpoint's arrays at their leaves.
+
+    Raises `CheckpointError`, which names the first difference, unless names, shapes and dtypes are the same.
+    """
+    expected = _named(trees)
+    for name in sorted(expected.keys() | arrays.keys()):
+        found, needed = (_describe(side.get(name)) for side in (arrays, expected))
+        if found != needed:
+            raise CheckpointError(f"{path} is of another model: {name} is {found} in it, but {needed} here")
+    return {
+        name: tree.unflatten(tree.flatten(value)[1], [arrays[f"{name}.{leaf}"] for leaf in tree.named_leaves(value)])
+        for name, value in trees.items()
+    }
+
+
+def _named(trees: dict[str, Any]) -> Arrays:
+    return {f"{name}.{leaf}": array for name, t in trees.items() for leaf, array in tree.named_leaves(t).items()}
+
+
+def _describe(array: np.ndarray | None) -> str:
+    return "absent" if array is None else f"{array.dtype} {array.shape}"

@@ -1,0 +1,313 @@
+"""The trainer: steps, epochs, checkpoints. It never prints; an `Observer` hears what happens."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import fwdad
+from fwdad import data, estimators, kernels, nn, optim, tree
+from fwdad.train import checkpoint
+from fwdad.train.checkpoint import CheckpointError
+from fwdad.train.config import ConfigError, TrainConfig
+from fwdad.train.files import RunError, claim, first_free, read_json, write_json
+from fwdad.train.metrics import EpochMetrics, evaluate, write_metrics
+
+CHECKPOINT, CONFIG, METRICS, RESULT = "checkpoint.safetensors", "config.json", "metrics.csv", "result.json"
+
+
+class TrainingDiverged(ArithmeticError):
+    """A loss or a parameter is no longer a finite number; the last checkpoint is from before."""
+
+
+class Observer:
+    """Hears what a trainer does; override what you need."""
+
+    def stepped(self, trainer: Trainer) -> None:
+        """A step was taken."""
+
+    def epoch_ended(self, trainer: Trainer, row: EpochMetrics) -> None:
+        """An epoch was validated and saved."""
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a run is: all of its state that is not an array.
+
+    step : steps taken. sampler_step : calls of the estimator, from which its directions follow.
+    loss_sum, correct, seen : over the examples of the current epoch so far.
+    rows : the metrics of the epochs behind us.
+    seconds, step_seconds : time spent so far, in all and in steps alone, over all resumes.
+    """
+
+    step: int = 0
+    sampler_step: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    rows: list[EpochMetrics] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+    step_seconds: float = 0.0
+
+
+class Trainer:
+    """Trains an MLP by forward gradients and keeps a run folder. Made by `Trainer.new` or `Trainer.resume`.
+
+    config, folder : what to do, and where the files go; nothing is written before `run`.
+    observer : hears of every step and epoch.
+    checkpoint_seconds : at least this long between checkpoints within an epoch (each epoch's end has its own).
+    """
+
+    def __init__(
+        self, config: TrainConfig, folder: Path, observer: Observer | None = None, checkpoint_seconds: float = 30.0
+    ) -> None:
+        self.config = config = config.resolved()
+        self.folder = folder
+        self.observer = observer or Observer()
+        self.checkpoint_seconds = checkpoint_seconds
+        self.progress = Progress()
+        self.data = data.load(config.data, config.data_dir)
+        self.batches = data.Batches(len(self.data.train.labels), config.batch_size, config.seed)
+        sizes = (self.data.train.images.shape[1], *config.hidden, self.data.classes)
+        self.model: Any = nn.MLP(sizes, config.activation, config.seed)
+        sampler = estimators.SAMPLERS[config.sampler](config.tangents, config.seed)
+        self.estimator = fwdad.ForwardGradient(sampler, estimators.COMBINERS[config.combine](), config.perturb)
+        self.schedule = make_schedule(config, self.steps)
+        self.optimizer = make_optimizer(config, self.schedule)
+        self.optimizer_state = self.optimizer.init(self.model)
+        self._digest = self.data.digest()
+        self._stop = False
+        self._began = self._saved_at = time.perf_counter()
+
+    # ---- beginning
+
+    @classmethod
+    def new(cls, config: TrainConfig, out: Path | None = None, **options: Any) -> Trainer:
+        """A run from the start in the folder ``out``; by default the first free of runs/<data>, runs/<data>-2, ...
+
+        Raises `ConfigError`, `fwdad.data.DataError` or `RunError`, and then has written nothing.
+        """
+        trainer = cls(config, first_free(Path("runs") / config.data) if out is None else out, **options)
+        claim(trainer.folder)
+        return trainer
+
+    @classmethod
+    def resume(cls, out: Path, changes: dict[str, Any] | None = None, **options: Any) -> Trainer:
+        """The run in the folder ``out``, from its last checkpoint on, bit for bit.
+
+        changes : settings given anew; those that would change the numbers must equal the run's own.
+        Raises `ConfigError`, `CheckpointError`, `RunError` or `fwdad.data.DataError`; the folder is then as before.
+        """
+        if not out.is_dir():
+            raise RunError(f"there is no run folder {out} to resume")
+        path = out / CHECKPOINT
+        arrays, state = checkpoint.load(path)
+        try:
+            old = TrainConfig.from_json(state["config"])
+            progress = Progress(**state["progress"])
+            progress.rows = [EpochMetrics(*row) for row in progress.rows]
+            digest = state["data"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path} holds a state that this version of fwdad cannot read: {error}") from error
+        check_same_run(old, out)
+        trainer = cls(changed(old, changes or {}), out, **options)
+        trainer.progress = progress
+        if digest != trainer._digest:
+            raise RunError(f"the run in {out} was trained on other {old.data} data than there is now; check data_dir")
+        if trainer.steps < progress.step:
+            raise ConfigError("epochs", f"cannot be {trainer.config.epochs}: the run has already gone further")
+        trees = checkpoint.restore({"model": trainer.model, "optimizer": trainer.optimizer_state}, arrays, path)
+        trainer.model, trainer.optimizer_state = trees["model"], trees["optimizer"]
+        trainer.estimator.step = progress.sampler_step
+        return trainer
+
+    # ---- running
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.config.epochs * self.batches.steps_per_epoch
+
+    @property
+    def trained(self) -> bool:
+        """Whether no step is left: all epochs are done, or the target accuracy is reached."""
+        rows, target = self.progress.rows, self.config.target_accuracy
+        reached = bool(rows) and target is not None and rows[-1].validation_accuracy >= target
+        return self.progress.step >= self.steps or (reached and self.progress.seen == 0)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is trained and result.json is its result."""
+        result = self.folder / RESULT
+        return self.trained and result.is_file() and read_json(result).get("steps") == self.progress.step
+
+    def stop(self) -> None:
+        """Ask `run` to end after the step it is in; may be called from a signal handler."""
+        self._stop = True
+
+    def run(self) -> dict[str, Any] | None:
+        """Train to the end and return what result.json holds; None if `stop` came first (then a checkpoint was saved).
+
+        Raises `TrainingDiverged` at the first NaN or infinity. Sets the kernels' thread count for the whole process.
+        """
+        if self.config.threads is not None:
+            kernels.set_num_threads(self.config.threads)
+        self._began = time.perf_counter() - self.progress.seconds
+        write_json(self.folder / CONFIG, self.config.to_json())
+        write_metrics(self.folder / METRICS, self.progress.rows)
+        self._save()
+        # An overflow is reported once, by the checks for finite numbers, and not also as NumPy's warnings.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            while not self.trained:
+                self._step()
+                self.observer.stepped(self)
+                if self.batches.position(self.progress.step)[1] == 0:
+                    self._end_epoch()
+                elif self._stop or time.perf_counter() - self._saved_at >= self.checkpoint_seconds:
+                    self._save()
+                if self._stop and not self.trained:
+                    return None
+            test_loss, test_accuracy = evaluate(self.model, self.data.test)
+        self._check_finite("test loss", test_loss)
+        self.progress.seconds = time.perf_counter() - self._began
+        result = self._result(test_loss, test_accuracy)
+        write_json(self.folder / RESULT, result)
+        return result
+
+    def _step(self) -> None:
+        start = time.perf_counter()
+        progress, train = self.progress, self.data.train
+        rows = self.batches.indices(progress.step)
+        correct = 0
+
+        def loss(model: Any, images: Any, labels: Any) -> Any:
+            nonlocal correct  # a by-product of the one forward pass
+            logits = model(images)
+            correct = int(np.sum(np.argmax(logits, axis=-1) == labels))
+            return nn.cross_entropy(logits, labels)
+
+        value, gradient = self.estimator(loss, self.model, train.images[rows], train.labels[rows])
+        self._check_finite("loss", value)
+        updates, state = self.optimizer.update(gradient, self.optimizer_state, self.model)
+        model = optim.apply_updates(self.model, updates)
+        for name, array in tree.named_leaves(model).items():
+            self._check_finite(f"parameter {name}", array)
+        self.model, self.optimizer_state = model, state
+        progress.step += 1
+        progress.sampler_step = self.estimator.step
+        progress.loss_sum += value * len(rows)
+        progress.correct += correct
+        progress.seen += len(rows)
+        progress.step_seconds += time.perf_counter() - start
+
+    def _end_epoch(self) -> None:
+        progress = self.progress
+        loss, accuracy = evaluate(self.model, self.data.validation)
+        self._check_finite("validation loss", loss)
+        row = EpochMetrics(
+            epoch=progress.step // self.batches.steps_per_epoch,
+            step=progress.step,
+            learning_rate=self.schedule(progress.step - 1),
+            train_loss=progress.loss_sum / progress.seen,
+            train_accuracy=progress.correct / progress.seen,
+            validation_loss=loss,
+            validation_accuracy=accuracy,
+        )
+        progress.rows.append(row)
+        progress.loss_sum, progress.correct, progress.seen = 0.0, 0, 0
+        self._save()
+        write_metrics(self.folder / METRICS, progress.rows)
+        self.observer.epoch_ended(self, row)
+
+    def _check_finite(self, what: str, value: Any) -> None:
+        if not np.all(np.isfinite(value)):
+            shown = f"{value}" if isinstance(value, float) else "not finite"
+            raise TrainingDiverged(
+                f"{what} is {shown} at step {self.progress.step}: start a new run with a lower --lr "
+                f"(it was {self.config.lr}) or a --warmup; the last checkpoint in {self.folder} is from before"
+            )
+
+    def _save(self) -> None:
+        self.progress.seconds = time.perf_counter() - self._began
+        state = {
+            "fwdad": fwdad.__version__,
+            "config": self.config.to_json(),
+            "data": self._digest,
+            "progress": dataclasses.asdict(self.progress),
+        }
+        checkpoint.save(self.folder / CHECKPOINT, {"model": self.model, "optimizer": self.optimizer_state}, state)
+        self._saved_at = time.perf_counter()
+
+    def _result(self, test_loss: float, test_accuracy: float) -> dict[str, Any]:
+        progress = self.progress
+        return {
+            "test_accuracy": test_accuracy,
+            "test_loss": test_loss,
+            "best_validation_accuracy": max(row.validation_accuracy for row in progress.rows),
+            "epochs": len(progress.rows),
+            "steps": progress.step,
+            "parameters": self.model.parameters,
+            "seconds": progress.seconds,
+            "seconds_per_step": progress.step_seconds / progress.step,
+            "threads": kernels.get_num_threads(),
+            "kernels": kernels.info(),
+            "versions": {
+                "fwdad": fwdad.__version__,
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+            },
+        }
+
+
+def make_schedule(config: TrainConfig, steps: int) -> optim.Schedule:
+    """The learning rate of a resolved configuration as a function of the step."""
+    assert config.lr is not None
+    if config.warmup >= steps:
+        raise ConfigError("warmup", f"must be below the {steps} steps of the run, got {config.warmup}")
+    if config.schedule == "cosine":
+        return optim.cosine(config.lr, steps, config.warmup)
+    if config.schedule == "step":
+        return optim.step_decay(config.lr, math.ceil(steps / 3), warmup=config.warmup)
+    return optim.constant(config.lr, config.warmup)
+
+
+def make_optimizer(config: TrainConfig, schedule: optim.Schedule) -> optim.Optimizer:
+    """The optimiser of a resolved configuration."""
+    if config.optimizer == "sgd":
+        return optim.sgd(schedule, momentum=config.momentum or 0.0, weight_decay=config.weight_decay)
+    return optim.adamw(schedule, weight_decay=config.weight_decay)  # without decay this is adam
+
+
+def changed(old: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
+    """The configuration of a resumed run; `ConfigError` where a change would make it another run."""
+    for field in dataclasses.fields(TrainConfig):
+        name, value = field.name, getattr(old, field.name)
+        if name not in changes or changes[name] == value:
+            continue
+        if not field.metadata["resumable"]:
+            problem = f"is {value} in the run to resume, not {changes[name]}; leave it out, or start a new run"
+            raise ConfigError(name, problem)
+        if name == "epochs" and old.schedule != "constant":
+            problem = f"cannot change on resume: the {old.schedule} schedule was laid out for {value}; start a new run"
+            raise ConfigError(name, problem)
+    return dataclasses.replace(old, **changes)
+
+
+def check_same_run(saved: TrainConfig, folder: Path) -> None:
+    """`CheckpointError` unless the checkpoint's configuration is that of the folder's config.json."""
+    try:
+        written = TrainConfig.from_json(read_json(folder / CONFIG))
+    except ConfigError as error:
+        raise RunError(f"{folder / CONFIG}: {error}") from error
+    for field in dataclasses.fields(TrainConfig):
+        ours, theirs = getattr(written, field.name), getattr(saved, field.name)
+        if ours != theirs and not field.metadata["resumable"]:
+            raise CheckpointError(
+                f"{folder / CHECKPOINT} is of another run: its {field.name} is {theirs}, but {ours} in {CONFIG}"
+            )
