@@ -8,7 +8,10 @@ import pytest
 
 import fwdad
 
-MODULES = ["fwdad", *(m.name for m in pkgutil.walk_packages(fwdad.__path__, "fwdad.") if not m.name.endswith(("__main__", "_native")))]
+MODULES = [
+    "fwdad",
+    *(m.name for m in pkgutil.walk_packages(fwdad.__path__, "fwdad.") if not m.name.endswith(("__main__", "_native"))),
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -31,7 +31,9 @@ def test_imports_point_down():
         assert room in ROOMS, f"{path}: a new room needs its place in the list"
         for imported in imports(path):
             if imported not in ("__version__", "_native"):
-                assert ROOMS.index(imported) <= ROOMS.index(room), f"{path} imports fwdad.{imported}, which lies above it"
+                assert ROOMS.index(imported) <= ROOMS.index(room), (
+                    f"{path} imports fwdad.{imported}, which lies above it"
+                )
 
 
 def test_only_the_command_line_prints():

@@ -199,5 +199,3 @@ def _bias_rows(b: Array | None, rest: tuple[int, ...]) -> Array | None:
     if b is None or b.ndim == 1 or len(rest) == 1:
         return b
     return np.broadcast_to(b, (*rest, b.shape[-1])).reshape(-1, b.shape[-1])
-
-

@@ -12,7 +12,12 @@ from fwdad.transforms import jvp
 
 
 def check_jvp(
-    f: Callable[..., Any], primals: Sequence[np.ndarray], k: int = 3, seed: int = 0, tolerance: float = 1e-7, step: float = 1e-3
+    f: Callable[..., Any],
+    primals: Sequence[np.ndarray],
+    k: int = 3,
+    seed: int = 0,
+    tolerance: float = 1e-7,
+    step: float = 1e-3,
 ) -> None:
     """Raise AssertionError unless f's JVPs are right at these float64 primals.
 
@@ -32,8 +37,13 @@ def check_jvp(
     for i in range(k):
         directions = tuple(t[i] for t in tangents)
         single = tree.leaves(jvp(f, primals, directions)[1])
-        values = [tree.leaves(f(*(x + h * step * v for x, v in zip(primals, directions, strict=True)))) for h in (1, -1, 2, -2)]
-        for leaf, (batched, alone, forth, back, forth2, back2) in enumerate(zip(tree.leaves(dy), single, *values, strict=True)):
+        values = [
+            tree.leaves(f(*(x + h * step * v for x, v in zip(primals, directions, strict=True))))
+            for h in (1, -1, 2, -2)
+        ]
+        for leaf, (batched, alone, forth, back, forth2, back2) in enumerate(
+            zip(tree.leaves(dy), single, *values, strict=True)
+        ):
             where = f"result {leaf}, tangent {i}"
             expect_close(batched[i], alone, 1e-12, f"{where}: k tangents in one pass differ from one")
             numeric = (8 * (forth - back) - (forth2 - back2)) / (12 * step)

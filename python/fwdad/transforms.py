@@ -42,8 +42,14 @@ def jvp(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree,
     >>> np.allclose(dy, np.diag(np.cos([0.0, 1.0])))
     True
     """
-    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)) or len(primals) != len(tangents):
-        raise ValueError(f"primals and tangents must be tuples of one length, one entry an argument of f; got {primals!r} and {tangents!r}")
+    if (
+        not isinstance(primals, (tuple, list))
+        or not isinstance(tangents, (tuple, list))
+        or len(primals) != len(tangents)
+    ):
+        raise ValueError(
+            f"primals and tangents must be tuples of one length, one entry an argument of f; got {primals!r} and {tangents!r}"
+        )
     level = new_level()
     seeds = _Seeds(level)
     duals = [seeds.attach(x, t, f"argument {i}") for i, (x, t) in enumerate(zip(primals, tangents, strict=True))]
@@ -70,7 +76,9 @@ class _Seeds:
         # None is a leaf here: it stands for one primal leaf that does not move.
         tangent_leaves, tangent_structure = tree.flatten(tangent, is_leaf=lambda node: node is None)
         if len(tangent_leaves) != len(leaves):
-            raise ValueError(f"{name}: the tangent must have the structure of its primal, {structure}; got {tangent_structure}")
+            raise ValueError(
+                f"{name}: the tangent must have the structure of its primal, {structure}; got {tangent_structure}"
+            )
         pairs = zip(leaves, tangent_leaves, strict=True)
         return tree.unflatten(structure, [x if t is None else self._leaf(x, t, name) for x, t in pairs])
 
@@ -99,7 +107,9 @@ class _Seeds:
             )
         if tangent.dtype != primal.dtype:
             if np.issubdtype(tangent.dtype, np.complexfloating) and not np.issubdtype(primal.dtype, np.complexfloating):
-                raise TypeError(f"{name}: a complex tangent of a real primal ({primal.dtype}) has no meaning; pass a real one")
+                raise TypeError(
+                    f"{name}: a complex tangent of a real primal ({primal.dtype}) has no meaning; pass a real one"
+                )
             tangent = tangent.astype(primal.dtype)
         return Dual(primal, tangent[np.newaxis] if single else tangent, self.level)
 
@@ -112,7 +122,9 @@ def as_array(value: Any) -> Array:
 def _take_apart(value: Any, level: int, k: int) -> tuple[Any, Any]:
     if type(value) is Dual:
         if value.level > level:
-            raise ValueError("f returned a Dual of a transform that had already ended: a function differentiated inside f stored it outside")
+            raise ValueError(
+                "f returned a Dual of a transform that had already ended: a function differentiated inside f stored it outside"
+            )
         if value.level == level:
             return value.primal, value.tangent
     array = as_array(value)

@@ -134,7 +134,9 @@ def map(f: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
     for position, other in enumerate(rest, start=2):
         more, other_structure = flatten(other)
         if other_structure != structure:
-            raise ValueError(f"tree {position} has another structure than the first:\n  {other_structure}\n  {structure}")
+            raise ValueError(
+                f"tree {position} has another structure than the first:\n  {other_structure}\n  {structure}"
+            )
         columns.append(more)
     return unflatten(structure, [f(*column) for column in zip(*columns, strict=True)])
 

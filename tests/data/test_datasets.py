@@ -31,6 +31,7 @@ def folder(tmp_path):
 
 # ---- digits
 
+
 def test_digits_is_the_published_set():
     digits = data.load("digits")
     splits = (digits.train, digits.validation, digits.test)
@@ -60,6 +61,7 @@ def test_the_digest_tells_data_apart():
 
 
 # ---- IDX files
+
 
 @settings(max_examples=50)
 @given(code=st.sampled_from(sorted(DTYPES)), shape=st.lists(st.integers(0, 4), max_size=4), zipped=st.booleans())
@@ -113,6 +115,7 @@ def test_a_folder_in_the_place_of_a_file_is_an_error(tmp_path):
 
 
 # ---- mnist, fashion-mnist
+
 
 @pytest.mark.parametrize(("name", "mean", "std"), [("mnist", 0.1307, 0.3081), ("fashion-mnist", 0.2860, 0.3530)])
 def test_splits_and_normalisation(folder, name, mean, std):

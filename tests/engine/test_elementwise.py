@@ -40,7 +40,8 @@ def test_unary_keeps_float32(row):
 
 @pytest.mark.parametrize("row", BINARY_ROWS)
 @pytest.mark.parametrize(
-    "shapes", [((), ()), ((4,), (4,)), ((3, 1), (4,)), ((4,), (2, 3, 4)), ((2, 3, 4), ()), ((1, 4), (3, 1)), ((0, 3), (3,))]
+    "shapes",
+    [((), ()), ((4,), (4,)), ((3, 1), (4,)), ((4,), (2, 3, 4)), ((2, 3, 4), ()), ((1, 4), (3, 1)), ((0, 3), (3,))],
 )
 def test_binary_jvp_broadcasts(row, shapes):
     x, y = points(row.domain, *shapes[0]), points(row.domain, *shapes[1], seed=8)
@@ -104,7 +105,9 @@ def test_power_at_the_edges():
     check_jvp(np.power, [np.array([0.5, 2.0]), np.array([1.5, -0.5])])
 
 
-@pytest.mark.parametrize("row", [row for row in UNARY if row.singular.startswith(STRONG)], ids=lambda row: row.function.__name__)
+@pytest.mark.parametrize(
+    "row", [row for row in UNARY if row.singular.startswith(STRONG)], ids=lambda row: row.function.__name__
+)
 def test_strong_zero(row):
     """A direction that does not move stays zero at a singular point; the other ones keep their infinity."""
     for point in (float(p) for p in row.singular.removeprefix(f"{STRONG} at ").split(",")):

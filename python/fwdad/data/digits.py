@@ -25,9 +25,7 @@ def load_digits() -> Dataset:
         raise DataError(f"{FILE}, part of this package, cannot be read ({error}); install fwdad again") from error
     images = normalise(pixels, 16, MEAN, STD)
     order = stratified_order(labels)
-    test, validation, train = (
-        Split(images[rows], labels[rows]) for rows in np.split(order, (HELD_OUT, 2 * HELD_OUT))
-    )
+    test, validation, train = (Split(images[rows], labels[rows]) for rows in np.split(order, (HELD_OUT, 2 * HELD_OUT)))
     return Dataset("digits", train, validation, test, classes=10, shape=(8, 8))
 
 

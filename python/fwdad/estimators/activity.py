@@ -73,7 +73,9 @@ def activity_pass(sampler: Sampler, step: int) -> Iterator[Pass]:
         _current.reset(token)
 
 
-def perturbed_bias(layer: Perturbable, x: Array, bias: Array | None, shape: tuple[int, ...], dtype: Any) -> Array | None:
+def perturbed_bias(
+    layer: Perturbable, x: Array, bias: Array | None, shape: tuple[int, ...], dtype: Any
+) -> Array | None:
     """The bias that a layer should add to make z of the given shape (B, ...): its own, or one that moves for each example."""
     running = _current.get()
     return bias if running is None else running.perturb(layer, x, bias, shape, dtype)

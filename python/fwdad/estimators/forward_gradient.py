@@ -76,7 +76,10 @@ class ForwardGradient:
         d = np.zeros(self.sampler.k) if d is None else np.mean(d, axis=tuple(range(1, d.ndim)), dtype=np.float64)
 
         c = self.combiner.coefficients(d, lambda: _total(tangents.gram(v) for v in directions.values()))
-        grads = [tangents.combine(c, directions[i]) if i in directions else np.zeros_like(leaf) for i, leaf in enumerate(leaves)]
+        grads = [
+            tangents.combine(c, directions[i]) if i in directions else np.zeros_like(leaf)
+            for i, leaf in enumerate(leaves)
+        ]
         return float(np.mean(losses, dtype=np.float64)), tree.unflatten(structure, grads)
 
     def _by_activities(self, loss: Loss, model: Model, *batch: Any) -> tuple[float, Model]:
@@ -97,7 +100,9 @@ class ForwardGradient:
             return float(np.mean(losses, dtype=np.float64)), _gather(model, {})
         d = np.transpose(d).astype(np.float64)
 
-        c = self.combiner.coefficients(d, lambda: _total(tangents.gram(site.noise, per_row=True) for site in running.sites))
+        c = self.combiner.coefficients(
+            d, lambda: _total(tangents.gram(site.noise, per_row=True) for site in running.sites)
+        )
         by_layer: dict[int, Model] = {}
         for site in running.sites:
             g = tangents.combine(c / examples, site.noise).reshape(site.shape)
@@ -132,4 +137,3 @@ def _gather(model: Model, by_layer: dict[int, Model]) -> Model:
         else:
             grads.append(np.zeros_like(node))
     return tree.unflatten(structure, grads)
-

@@ -63,5 +63,9 @@ class Linear(Module):
         """``dL/dw = x^T g`` and ``dL/db = sum_rows g`` for g = dL/dz, as a Linear that holds gradients."""
         gradient = object.__new__(Linear)
         weight, bias = outer_gradient(x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1]))
-        gradient.weight, gradient.bias, gradient.activation = weight, None if self.bias is None else bias, self.activation
+        gradient.weight, gradient.bias, gradient.activation = (
+            weight,
+            None if self.bias is None else bias,
+            self.activation,
+        )
         return gradient

@@ -37,7 +37,9 @@ def squared_error(predictions: Array, targets: Array) -> Array:
     array([2.5])
     """
     if predictions.shape != targets.shape or predictions.ndim == 0:
-        raise ValueError(f"predictions and targets must have one shape (B, ...); got {predictions.shape} and {targets.shape}")
+        raise ValueError(
+            f"predictions and targets must have one shape (B, ...); got {predictions.shape} and {targets.shape}"
+        )
     difference = (predictions - targets).reshape(predictions.shape[0], -1)
     return np.mean(difference * difference, axis=1)
 

@@ -55,14 +55,16 @@ def adamw(
             change = -size * m / (np.sqrt(v) * root + epsilon)
             return change - (rate * weight_decay) * p if weight_decay else change
 
-        return tree.map(leaf, mean, square, params), {"step": state["step"] + np.int64(1), "mean": mean, "square": square}
+        return tree.map(leaf, mean, square, params), {
+            "step": state["step"] + np.int64(1),
+            "mean": mean,
+            "square": square,
+        }
 
     return Optimizer(init, update)
 
 
-def adam(
-    learning_rate: float | Schedule, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
-) -> Optimizer:
+def adam(learning_rate: float | Schedule, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Optimizer:
     """Adam: `adamw` without weight decay.
 
     Source: Kingma, Ba, arXiv 1412.6980, algorithm 1. Raises ValueError as `adamw` does.

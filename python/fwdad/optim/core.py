@@ -49,4 +49,6 @@ def zeros_like(params: Params) -> Params:
 def check_number(name: str, value: float, low: float, high: float = np.inf) -> None:
     """Raise ValueError unless low <= value < high (NaN never passes)."""
     if not low <= value < high:
-        raise ValueError(f"{name} must be at least {low:g}{'' if high == np.inf else f' and below {high:g}'}, got {value}")
+        raise ValueError(
+            f"{name} must be at least {low:g}{'' if high == np.inf else f' and below {high:g}'}, got {value}"
+        )

@@ -200,7 +200,9 @@ def reshaping(function: Callable[..., Any]) -> None:
     def rule(x: Dual, *args: Any, **kwargs: Any) -> Dual:
         reject_duals(function, args, kwargs)
         if kwargs.get("order", "C") != "C" or "F" in args or "A" in args or "K" in args:
-            raise LostDerivativeError(f"np.{function.__name__} on a Dual takes order='C' only; transpose first for another order")
+            raise LostDerivativeError(
+                f"np.{function.__name__} on a Dual takes order='C' only; transpose first for another order"
+            )
         answer = function(x.primal, *args, **kwargs)
         return Dual(answer, x.tangent.reshape(x.tangent.shape[:1] + answer.shape), x.level)
 
@@ -209,12 +211,17 @@ def reshaping(function: Callable[..., Any]) -> None:
 
 def reject_duals(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Raise where a Dual stands for an argument that has no derivative (an index, a shape, out=)."""
-    named = {**{f"argument {i}": arg for i, arg in enumerate(args, start=2)}, **{f"{name}=": v for name, v in kwargs.items()}}
+    named = {
+        **{f"argument {i}": arg for i, arg in enumerate(args, start=2)},
+        **{f"{name}=": v for name, v in kwargs.items()},
+    }
     for name, value in named.items():
         if type(value) is Dual:
             raise LostDerivativeError(f"np.{function.__name__}: {name} cannot be a Dual, it has no derivative")
     if kwargs.get("out") is not None:
-        raise LostDerivativeError(f"np.{function.__name__}: out= is not possible with a Dual, its derivative would be lost")
+        raise LostDerivativeError(
+            f"np.{function.__name__}: out= is not possible with a Dual, its derivative would be lost"
+        )
 
 
 def bilinear(function: Callable[..., Any], under_k: Callable[..., Any]) -> None:

@@ -16,7 +16,9 @@ FUNCTIONS: list[Callable[..., Any]] = [
 ]  # fmt: skip
 
 for _function in FUNCTIONS:
-    setattr(Dual, _function.__name__.removeprefix("a") if _function in (np.max, np.min) else _function.__name__, _function)
+    setattr(
+        Dual, _function.__name__.removeprefix("a") if _function in (np.max, np.min) else _function.__name__, _function
+    )
 
 
 def _reshape(self: Dual, *shape: Any, **options: Any) -> Array:

@@ -33,7 +33,9 @@ def extremum(function: Any) -> None:
     def rule(x: Dual, axis: Any = None, **options: Any) -> Dual:
         reject_duals(function, (axis,), options)
         if unknown := set(options) - {"keepdims"}:
-            raise TypeError(f"np.{function.__name__} on a Dual takes axis and keepdims only, got {', '.join(sorted(unknown))}")
+            raise TypeError(
+                f"np.{function.__name__} on a Dual takes axis and keepdims only, got {', '.join(sorted(unknown))}"
+            )
         axes = every_axis(axis, x.ndim)
         kept = function(x.primal, axis=axes, keepdims=True)
         winners = np.equal(x.primal, kept)

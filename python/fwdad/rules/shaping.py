@@ -63,7 +63,8 @@ def joining(function: Any) -> None:
         answer = function([primal for primal, _ in parts], axis, **options)
         k = next(tangent.shape[0] for _, tangent in parts if tangent is not None)
         tangents = [
-            tangent if tangent is not None else np.zeros((k, *np.shape(primal)), answer.dtype) for primal, tangent in parts
+            tangent if tangent is not None else np.zeros((k, *np.shape(primal)), answer.dtype)
+            for primal, tangent in parts
         ]
         if axis is None:
             tangents, axis = [t.reshape(k, -1) for t in tangents], -1
@@ -110,7 +111,9 @@ def _getitem(x: Dual, index: Any) -> Dual:
     """
     items = index if isinstance(index, tuple) else (index,)
     if any(type(item) is Dual for item in items):
-        raise LostDerivativeError("an index cannot be a Dual; a comparison of Duals gives a plain boolean array, which can")
+        raise LostDerivativeError(
+            "an index cannot be a Dual; a comparison of Duals gives a plain boolean array, which can"
+        )
     answer = x.primal[index]
     if all(item is None or item is Ellipsis or isinstance(item, (int, np.integer, slice)) for item in items):
         return Dual(answer, x.tangent[(slice(None), *items)], x.level)
