@@ -134,8 +134,8 @@ class Dual:
 def lost(operation: str) -> NoReturn:
     """Raise LostDerivativeError: the operation would make plain numbers of a Dual."""
     raise LostDerivativeError(
-        f"{operation} would make plain numbers of a Dual and lose its derivative. Use NumPy functions on the Dual itself "
-        "(np.sin instead of math.sin, np.stack or np.where instead of assignment); if the derivative is not wanted, "
+        f"{operation} would make plain numbers of a Dual and lose its derivative. Use NumPy functions on the Dual "
+        "itself (np.sin instead of math.sin, np.stack or np.where instead of assignment); if the derivative is not wanted, "
         "say so with fwdad.stop_gradient"
     )
 
@@ -143,9 +143,10 @@ def lost(operation: str) -> NoReturn:
 def no_rule(function: Callable[..., Any], method: str = "") -> NoReturn:
     """Raise NoRuleError: the function has no JVP rule."""
     module = "np" if isinstance(function, np.ufunc) else getattr(function, "__module__", "").replace("numpy", "np", 1)
+    name = f"{module}.{getattr(function, '__name__', function)}{method}"
     raise NoRuleError(
-        f"{module}.{getattr(function, '__name__', function)}{method} has no JVP rule, so its derivative is unknown. Write it with functions "
-        "that have one, or, if the derivative is not wanted, call it on fwdad.stop_gradient(x)"
+        f"{name} has no JVP rule, so its derivative is unknown. Write it with functions that have one, or, "
+        "if the derivative is not wanted, call it on fwdad.stop_gradient(x)"
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-
 import numpy as np
 
 from fwdad import kernels
@@ -185,6 +184,7 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
     if db is not None and pb.ndim > 1:
         db = align(db, px.ndim).reshape(db.shape[0], *rows.shape[:1], pw.shape[1])
     y, dy = kernels.affine_jvp(rows, pw, _bias_rows(pb, rest), dx, dw, db, activation)
+    assert dy is not None, "one argument moves, or there would be no rule to call"
     n = pw.shape[1]
     return Dual(y.reshape(*rest, n), dy.reshape(dy.shape[0], *rest, n), level)
 

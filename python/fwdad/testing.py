@@ -21,8 +21,8 @@ def check_jvp(
 ) -> None:
     """Raise AssertionError unless f's JVPs are right at these float64 primals.
 
-    Against the mathematics: central differences of fourth order, ``(8 (f(x+h) - f(x-h)) - f(x+2h) + f(x-2h)) / 12h``, with
-    an absolute and relative tolerance; against itself: k tangents in one pass equal k passes bit for bit up to rounding; and
+    Against the mathematics: central differences of fourth order, ``(8 (f(x+h) - f(x-h)) - f(x+2h) + f(x-2h)) / 12h``,
+    with an absolute and relative tolerance; against itself: k tangents in one pass equal k passes up to rounding; and
     the primal equals f without tangents. NaN never passes.
 
     >>> import numpy as np
@@ -51,7 +51,7 @@ def check_jvp(
 
 
 def expect_close(value: Any, expected: Any, tolerance: float, message: str) -> None:
-    """Raise AssertionError unless both are finite, of one shape, and within ``tolerance (1 + |expected|)`` of each other."""
+    """Raise AssertionError unless both are finite, of one shape, and ``tolerance (1 + |expected|)`` apart at most."""
     value, expected = np.asarray(value), np.asarray(expected)
     if value.shape != expected.shape:
         raise AssertionError(f"{message}: shape {value.shape}, expected {expected.shape}")

@@ -48,7 +48,8 @@ def jvp(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree,
         or len(primals) != len(tangents)
     ):
         raise ValueError(
-            f"primals and tangents must be tuples of one length, one entry an argument of f; got {primals!r} and {tangents!r}"
+            "primals and tangents must be tuples of one length, one entry an argument of f; "
+            f"got {primals!r} and {tangents!r}"
         )
     level = new_level()
     seeds = _Seeds(level)
@@ -102,8 +103,8 @@ class _Seeds:
             self.k, self.batched = k, not single
         elif self.k != k or self.batched == single:
             raise ValueError(
-                f"{name}: all tangents need the same k; got shape {tangent.shape} for a primal of shape {primal.shape}, "
-                f"after a tangent with {f'k = {self.k}' if self.batched else 'no k axis'}"
+                f"{name}: all tangents need the same k; got shape {tangent.shape} for a primal of shape "
+                f"{primal.shape}, after a tangent with {f'k = {self.k}' if self.batched else 'no k axis'}"
             )
         if tangent.dtype != primal.dtype:
             if np.issubdtype(tangent.dtype, np.complexfloating) and not np.issubdtype(primal.dtype, np.complexfloating):
@@ -123,7 +124,8 @@ def _take_apart(value: Any, level: int, k: int) -> tuple[Any, Any]:
     if type(value) is Dual:
         if value.level > level:
             raise ValueError(
-                "f returned a Dual of a transform that had already ended: a function differentiated inside f stored it outside"
+                "f returned a Dual of a transform that had already ended: "
+                "a function differentiated inside f stored it outside"
             )
         if value.level == level:
             return value.primal, value.tangent

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from fwdad.data import Batches
-from fwdad.data.batches import permutation
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fwdad.data import Batches
+from fwdad.data.batches import permutation
 
 
 @given(n=st.integers(1, 60), batch_size=st.integers(1, 70), seed=st.integers(0, 2**64), epoch=st.integers(0, 5))

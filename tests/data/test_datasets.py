@@ -4,11 +4,12 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from fwdad import data
 from fwdad.data import DataError
 from fwdad.data.idx import DTYPES, read_idx
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 NAMES = [f"{part}-{kind}" for part in ("train", "t10k") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")]
 

@@ -41,7 +41,7 @@ def flat(grads):
 @pytest.mark.parametrize(("perturb", "k"), [("weight", 26), ("weight", 40), ("activity", 6), ("activity", 9)])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_projection_is_exact_when_directions_span_the_space(sampler, perturb, k, activation):
-    """26 parameters; 6 activities an example. k > n leaves dependent directions. Signs may not span at k = n, so they get more."""
+    """26 parameters, 6 activities an example. k > n has dependent directions; signs may need k > n to span."""
     m = model(activation)
     k = k + 20 if sampler is Rademacher else k
     value, grads = ForwardGradient(sampler(k, seed=3), Projection(), perturb)(loss, m, X, Y)

@@ -76,7 +76,7 @@ def activity_pass(sampler: Sampler, step: int) -> Iterator[Pass]:
 def perturbed_bias(
     layer: Perturbable, x: Array, bias: Array | None, shape: tuple[int, ...], dtype: Any
 ) -> Array | None:
-    """The bias that a layer should add to make z of the given shape (B, ...): its own, or one that moves for each example."""
+    """The bias that a layer should add to make z of shape (B, ...): its own, or one that moves for each example."""
     running = _current.get()
     return bias if running is None else running.perturb(layer, x, bias, shape, dtype)
 
@@ -95,5 +95,5 @@ def settled(y: Array) -> Array:
 
 
 def outer_gradient(x: Array, g: Array) -> tuple[Array, Array]:
-    """Gradients of w and b in z = x w + b from g = dL/dz: ``x^T g`` (K, N) and ``sum_rows g`` (N,), for x (M, K) and g (M, N)."""
+    """Gradients of w and b in z = x w + b, for x (M, K) and g = dL/dz (M, N): ``x^T g`` and ``sum_rows g``."""
     return kernels.affine_jvp(x.T, g, None, None, None, None)[0], np.sum(g, axis=0)

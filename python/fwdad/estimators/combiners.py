@@ -14,7 +14,7 @@ class Combiner(Protocol):
     """Gives the coefficients c of ``g = sum_i c_i v_i``."""
 
     def coefficients(self, d: np.ndarray, gram: Callable[[], np.ndarray]) -> np.ndarray:
-        """c of shape (..., k) float64 from d (..., k) float64; `gram()` computes G = V V^T (..., k, k) if it is asked for."""
+        """c (..., k) float64 from d (..., k) float64; `gram()` computes G = V V^T (..., k, k) if it is asked for."""
         ...
 
 
@@ -28,7 +28,7 @@ class Mean:
     """
 
     def coefficients(self, d: np.ndarray, gram: Callable[[], np.ndarray]) -> np.ndarray:
-        return d / d.shape[-1]
+        return np.asarray(d / d.shape[-1])
 
 
 class Sum:

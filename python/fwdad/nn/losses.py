@@ -9,7 +9,7 @@ from fwdad.functions import logsumexp
 
 
 def cross_entropy(logits: Array, labels: np.ndarray) -> Array:
-    """Softmax cross-entropy per example: ``logsumexp(z) - z[label]``; logits (B, classes), labels (B,) integers, result (B,).
+    """Softmax cross-entropy per example, ``logsumexp(z) - z[label]``: logits (B, classes), integer labels (B,) to (B,).
 
     Raises TypeError for labels that are not integers, ValueError for wrong shapes or a label out of range.
 

@@ -20,7 +20,7 @@ else:
 
 @dataclass_transform(eq_default=False)
 class Module:
-    """Base class of layers and models. Subclasses become dataclasses; fields are leaves or subtrees unless `fwdad.tree.static`.
+    """Base class of layers and models: subclasses become dataclasses whose fields are subtrees unless `static`.
 
     Modules are values: an optimiser returns a new model, it does not change the old one. A subclass may write its
     own ``__init__`` to draw initial values.

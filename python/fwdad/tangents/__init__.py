@@ -26,7 +26,7 @@ def dense(v: Tangent) -> np.ndarray:
 
 
 def gram(v: Tangent, per_row: bool = False) -> np.ndarray:
-    """One parameter's part of the Gram matrix, ``G_ij = <v_i, v_j>``: (k, k) float64, or (B, k, k) per row of (k, B, n)."""
+    """One parameter's part of the Gram matrix, ``G_ij = <v_i, v_j>``: (k, k), or (B, k, k) per row of (k, B, n)."""
     return kernels.gram(v, per_row=per_row)
 
 

@@ -17,7 +17,7 @@ class StreamTangent(kernels.Stream, NDArrayOperatorsMixin):
     Kernels that take a `fwdad.kernels.Stream` regenerate its tiles where they need them, so that nothing of
     size k x P is stored; every other operation works on `dense()`. Fields and errors: `fwdad.kernels.Stream`.
 
-    >>> t = StreamTangent(seed=0, step=0, parameter=0, distribution="normal", k=2, primal_shape=(3, 4), dtype=np.float32)
+    >>> t = StreamTangent(0, 0, 0, "normal", k=2, primal_shape=(3, 4), dtype=np.float32)
     >>> t.shape, (t + 0).shape
     ((2, 3, 4), (2, 3, 4))
     >>> bool(np.all(t[1] == t.dense()[1]))
