@@ -20,7 +20,7 @@ PERTURBATIONS = ("weight", "activity")
 
 
 class ForwardGradient:
-    """Estimates gradients by k directional derivatives, without backward pass: ``value, grads = fg(loss, model, *batch)``.
+    """Gradients from k directional derivatives, without backward pass: ``value, grads = fg(loss, model, *batch)``.
 
     sampler : where the k directions come from.
     combiner : how directions and derivatives become a gradient.
@@ -132,8 +132,8 @@ def _gather(model: Model, by_layer: dict[int, Model]) -> Model:
             grads.append(by_layer[id(node)] if id(node) in by_layer else tree.map(np.zeros_like, node))
         elif is_parameter(node):
             raise TypeError(
-                f"a parameter of shape {node.shape} belongs to no layer that can be perturbed (one with local_gradient, such "
-                "as fwdad.nn.Linear), so activity perturbation cannot estimate its gradient; use perturb='weight'"
+                f"a parameter of shape {node.shape} belongs to no layer that can be perturbed (one with local_gradient, "
+                "such as fwdad.nn.Linear), so activity perturbation cannot estimate its gradient; use perturb='weight'"
             )
         else:
             grads.append(np.zeros_like(node))
