@@ -135,8 +135,8 @@ def lost(operation: str) -> NoReturn:
     """Raise LostDerivativeError: the operation would make plain numbers of a Dual."""
     raise LostDerivativeError(
         f"{operation} would make plain numbers of a Dual and lose its derivative. Use NumPy functions on the Dual "
-        "itself (np.sin for math.sin, np.stack or np.where for assignment); if the derivative is not wanted, say so with "
-        "fwdad.stop_gradient"
+        "itself (np.sin for math.sin, np.stack or np.where for assignment); if the derivative is not wanted, say so "
+        "with fwdad.stop_gradient"
     )
 
 
