@@ -13,14 +13,13 @@ from fwdad import kernels
 
 @click.command()
 def info() -> None:
-    """Show versions, kernels, threads and platform."""
+    """Show versions, platform and kernels."""
     rows = {
         "fwdad": fwdad.__version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": platform.platform(),
-        "threads": kernels.get_num_threads(),
-    } | {f"kernels: {name}": value for name, value in kernels.info().items()}
+    } | kernels.info()
     width = max(map(len, rows))
     for name, value in rows.items():
         click.echo(f"{name:<{width}}  {value}")

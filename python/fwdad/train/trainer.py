@@ -256,7 +256,7 @@ class Trainer:
             "seconds": progress.seconds,
             "seconds_per_step": progress.step_seconds / progress.step,
             "threads": kernels.get_num_threads(),
-            "kernels": kernels.info(),
+            "isa": kernels.info()["isa"],
             "versions": {
                 "fwdad": fwdad.__version__,
                 "python": platform.python_version(),

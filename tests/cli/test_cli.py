@@ -1,0 +1,245 @@
+"""The command line in this process: what it prints, its exit codes, and one line for every error."""
+
+import json
+import platform
+
+import fwdad
+import numpy as np
+import pytest
+from fwdad import kernels
+from fwdad.cli import main
+from fwdad.train import TrainConfig
+
+SMALL = ["--hidden", "16", "8", "--tangents", "2", "--epochs", "2", "--batch-size", "400"]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """In an empty folder, and with the thread count as it was afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FWDAD_DATA", raising=False)
+    before = kernels.get_num_threads()
+    yield
+    kernels.set_num_threads(before)
+
+
+@pytest.fixture
+def fwdad_(capfd):
+    """Run a command; returns (exit code, standard output, standard error)."""
+
+    def call(*args):
+        with pytest.raises(SystemExit) as exit_:
+            main([str(arg) for arg in args])
+        return exit_.value.code or 0, *capfd.readouterr()
+
+    return call
+
+
+def config_of(folder):
+    return TrainConfig.from_json(json.loads((folder / "config.json").read_text()))
+
+
+# ---- what it does
+
+def test_train_reports_epochs_result_and_files(fwdad_, tmp_path):
+    code, out, err = fwdad_("train", *SMALL)
+    assert (code, err) == (0, "")
+    result = json.loads((tmp_path / "runs/digits/result.json").read_text())
+    epochs, last = out.splitlines()[:2], out.splitlines()[2:]
+    assert [line.split("  ")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
+    assert all(word in line for line in epochs for word in ("loss", "accuracy", "ms/step"))
+    assert last[0].split()[:3] == ["test", "accuracy", f"{result['test_accuracy']:.4f}"]
+    assert last[1].startswith("time per step")
+    assert last[2].split() == ["metrics", "runs/digits/metrics.csv"]
+    assert last[3].split() == ["checkpoint", "runs/digits/checkpoint.safetensors"]
+    assert last[4].endswith("fwdad train --resume --out runs/digits")
+
+
+@pytest.mark.parametrize(
+    ("words", "hidden"),
+    [
+        (["--hidden", "16", "8", "4"], (16, 8, 4)),
+        (["--hidden", "16"], (16,)),
+        (["--hidden=16", "8"], (16, 8)),
+        (["--hidden", "16,8"], (16, 8)),
+        (["--hidden", "16 8"], (16, 8)),
+        (["--hidden", "9", "--hidden", "16", "8"], (16, 8)),
+        ([], TrainConfig.hidden),
+    ],
+)
+def test_hidden_takes_all_the_integers_that_follow(fwdad_, tmp_path, words, hidden):
+    code, _, err = fwdad_("train", *words, "--epochs", "1", "--tangents", "1", "--batch-size", "1200", "--out", "run")
+    assert (code, err) == (0, "")
+    assert config_of(tmp_path / "run").hidden == hidden
+
+
+def test_every_option_reaches_the_configuration(fwdad_, tmp_path):
+    given = {
+        "data": "digits", "data_dir": "x", "hidden": (8,), "activation": "tanh", "tangents": 3, "sampler": "rademacher",
+        "combine": "mean", "perturb": "weight", "epochs": 1, "batch_size": 300, "optimizer": "sgd", "lr": 0.001,
+        "momentum": 0.5, "weight_decay": 0.01, "schedule": "step", "warmup": 2, "seed": 9, "threads": 1,
+        "target_accuracy": 0.99,
+    }  # fmt: skip
+    words = []
+    for name, value in given.items():
+        words += ["--" + name.replace("_", "-"), value[0] if name == "hidden" else value]
+    code, _, err = fwdad_("train", *words, "--out", "run")
+    assert (code, err) == (0, "")
+    assert config_of(tmp_path / "run") == TrainConfig(**given)
+    assert TrainConfig(**given) != TrainConfig()
+
+
+def test_the_help_shows_every_default(fwdad_):
+    code, out, _ = fwdad_("train", "--help")
+    text = " ".join(out.split())
+    defaults = TrainConfig()
+    assert code == 0
+    for shown in ("digits", "128 128", defaults.tangents, defaults.epochs, defaults.perturb, defaults.batch_size):
+        assert f"[default: {shown}]" in text
+
+
+def test_resume_needs_no_more_than_the_folder(fwdad_, tmp_path):
+    fwdad_("train", *SMALL, "--schedule", "constant", "--out", "a b")
+    code, out, _ = fwdad_("train", "--resume", "--out", "a b")
+    assert (code, out) == (0, "The run in a b is finished: 6 steps. Nothing to do.\n")
+    code, out, _ = fwdad_("train", "--resume", "--out", "a b", "--epochs", "3")
+    assert code == 0
+    assert out.startswith("epoch 3/3")
+    assert out.endswith("fwdad train --resume --out 'a b'\n")
+    assert config_of(tmp_path / "a b").epochs == 3
+
+
+def test_info(fwdad_):
+    code, out, _ = fwdad_("info")
+    rows = dict(line.split("  ", 1) for line in out.splitlines())
+    values = {name: value.strip() for name, value in rows.items()}
+    assert code == 0
+    assert values["fwdad"] == fwdad.__version__
+    assert values["python"] == platform.python_version()
+    assert values["numpy"] == np.__version__
+    assert {name: values[name] for name in kernels.info()} == {k: str(v) for k, v in kernels.info().items()}
+
+
+def test_version_and_help(fwdad_):
+    assert fwdad.__version__ in fwdad_("--version")[1]
+    code, out, _ = fwdad_()
+    assert code == 0
+    assert "train" in out
+    assert "info" in out
+
+
+# ---- bad input
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--tangents 0", "--tangents must be from 1 to 65536, got 0"),
+        ("--tangents x", "'--tangents': 'x' is not a valid integer"),
+        ("--sampler cauchy", "'--sampler': 'cauchy' is not one of 'normal', 'rademacher'"),
+        ("--combine best", "'--combine': 'best' is not one of"),
+        ("--perturb loss", "'--perturb': 'loss' is not one of"),
+        ("--data cifar", "'--data': 'cifar' is not one of"),
+        ("--activation step", "'--activation': 'step' is not one of"),
+        ("--hidden", "Option '--hidden' requires an argument"),
+        ("--hidden 16 0", "--hidden must be at least 1, got 0"),
+        ("--hidden -3", "--hidden must be at least 1, got -3"),
+        ("--hidden wide", "'--hidden': 'wide' is not a list of integers"),
+        ("--hidden 16 wide", "extra argument (wide)"),
+        ("--epochs 0", "--epochs must be at least 1, got 0"),
+        ("--batch-size 0", "--batch-size must be at least 1, got 0"),
+        ("--lr -1", "--lr must be at least 0, got -1.0"),
+        ("--lr nan", "--lr must be at least 0, got nan"),
+        ("--momentum 0.9", "--momentum is a setting of sgd, not of adam"),
+        ("--weight-decay 0.1", "--weight-decay is no setting of adam; use --optimizer adamw"),
+        ("--warmup 100000", "--warmup must be below"),
+        ("--seed -1", "--seed must be from 0 to"),
+        ("--threads 0", "--threads must be from 1 to 1024, got 0"),
+        ("--target-accuracy 95", "--target-accuracy must be from 0 to 1, got 95.0"),
+        ("--data mnist", "mnist is not part of the package; name the folder of its files by --data-dir or $FWDAD_DATA"),
+        ("--data mnist --data-dir nowhere", "data folder nowhere does not exist"),
+        ("--data mnist --data-dir .", "no train images in .; looked for train-images-idx3-ubyte"),
+        ("--resume", "--resume needs the folder"),
+        ("--resume --out nowhere", "there is no run folder nowhere to resume"),
+        ("--out file", "cannot make the run folder file: File exists"),
+        ("--out file/run", "cannot make the run folder file/run: Not a directory"),
+        ("--out full", "the run folder full is not empty"),
+        ("--hidden 999999999 999999999", "Unable to allocate"),
+        ("--speed 11", "No such option '--speed'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(fwdad_, tmp_path, words, says):
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes").write_text("precious")
+    code, out, err = fwdad_("train", *words.split())
+    assert (code, out) == (2, "")
+    assert err.startswith("fwdad: error: ")
+    assert says in err
+    assert err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "full", "notes"]
+
+
+def test_verbose_adds_the_traceback(fwdad_):
+    code, _, err = fwdad_("train", "--epochs", "0", "-v")
+    assert code == 2
+    assert err.startswith("Traceback")
+    assert err.splitlines()[-1] == "fwdad: error: --epochs must be at least 1, got 0"
+
+
+def test_an_unknown_command(fwdad_):
+    assert fwdad_("fly") == (2, "", "fwdad: error: No such command 'fly'.\n")
+
+
+def test_a_run_that_diverges(fwdad_, tmp_path):
+    words = ["--optimizer", "sgd", "--lr", "1e30", "--schedule", "constant"]
+    code, _, err = fwdad_("train", *SMALL, *words, "--out", "run")
+    assert code == 2
+    assert err.startswith("fwdad: error: ")
+    assert "lower --lr" in err
+    assert err.count("\n") == 1
+    assert (tmp_path / "run" / "checkpoint.safetensors").exists()
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_damaged_checkpoint_and_one_of_another_run(fwdad_, tmp_path):
+    fwdad_("train", *SMALL, "--out", "run")
+    fwdad_("train", *SMALL, "--seed", "1", "--out", "other")
+    file = tmp_path / "run" / "checkpoint.safetensors"
+    whole = file.read_bytes()
+    for content, says in (
+        (whole[:-1], "is cut short or damaged"),
+        (whole[:100], "is cut short or damaged"),
+        ((tmp_path / "other" / file.name).read_bytes(), "is of another run: its seed is 1, but 0 in config.json"),
+    ):
+        file.write_bytes(content)
+        code, out, err = fwdad_("train", "--resume", "--out", "run")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith("fwdad: error: ")
+        assert says in err
+        assert file.read_bytes() == content
+    file.write_bytes(whole)
+    assert fwdad_("train", "--resume", "--out", "run")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--hidden 32", "--hidden is (16, 8) in the run to resume, not (32,)"),
+        ("--lr 0.5", "--lr is 0.001 in the run to resume, not 0.5"),
+        ("--epochs 5", "--epochs cannot change on resume: the cosine schedule was laid out for 2"),
+    ],
+)
+def test_a_resume_that_contradicts_the_run(fwdad_, words, says):
+    fwdad_("train", *SMALL, "--lr", "0.001", "--out", "run")
+    code, _, err = fwdad_("train", "--resume", "--out", "run", *words.split())
+    assert code == 2
+    assert says in err
+
+
+def test_a_fault_of_the_program_is_not_dressed_up_as_the_users(monkeypatch):
+    def broken(*_, **__):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("fwdad.cli.train.Trainer.new", broken)
+    with pytest.raises(KeyError):
+        main(["train"])

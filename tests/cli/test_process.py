@@ -1,0 +1,103 @@
+"""The command line as a process: signals, a killed run, a terminal, what an import costs."""
+
+import fcntl
+import os
+import pty
+import signal
+import subprocess
+import sys
+
+import pytest
+
+FWDAD = [sys.executable, "-m", "fwdad.cli"]
+RUN = [*FWDAD, "train", "--hidden", "16", "--tangents", "2", "--epochs", "60", "--batch-size", "600", "--seed", "3"]
+
+
+def finish(process):
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def start(*words, **options):
+    process = subprocess.Popen([*words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    # A pipe too small for the lines of a whole run: no run can end before the test has read some, and sent its signal.
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+    return process
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """metrics.csv of the uninterrupted run."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    code, _, err = finish(start(*RUN, "--out", str(folder)))
+    assert (code, err) == (0, "")
+    return (folder / "metrics.csv").read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_run_cleanly_and_says_how_to_resume(tmp_path, whole, number):
+    process = start(*RUN, "--out", "a run", cwd=tmp_path)
+    assert process.stdout.readline().startswith("epoch 1/60")
+    process.send_signal(number)
+    code, out, err = finish(process)
+    assert (code, err) == (128 + number, "")
+    *_, said, how = out.splitlines()
+    assert said.startswith(f"Stopped by {number.name} after step ")
+    assert how == "  fwdad train --resume --out 'a run'"
+    code, _, err = finish(start(*FWDAD, "train", "--resume", "--out", "a run", cwd=tmp_path))
+    assert (code, err) == (0, "")
+    assert (tmp_path / "a run" / "metrics.csv").read_bytes() == whole
+
+
+def test_kill_9_and_resume(tmp_path, whole):
+    process = start(*RUN, "--out", "run", cwd=tmp_path)
+    for _ in range(3):
+        process.stdout.readline()
+    process.kill()
+    assert finish(process)[0] == -signal.SIGKILL
+    assert not (tmp_path / "run" / "result.json").exists()
+    code, out, err = finish(start(*FWDAD, "train", "--resume", "--out", "run", cwd=tmp_path))
+    assert (code, err) == (0, "")
+    assert "test accuracy" in out
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == whole
+
+
+def test_threads_do_not_change_the_metrics(tmp_path, whole):
+    for threads in ("1", "2"):
+        assert finish(start(*RUN, "--threads", threads, "--out", threads, cwd=tmp_path))[0] == 0
+        assert (tmp_path / threads / "metrics.csv").read_bytes() == whole
+
+
+def test_a_terminal_gets_a_progress_bar(tmp_path, whole):
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "160"}
+    process = subprocess.Popen([*RUN, "--out", "run"], cwd=tmp_path, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    text = shown.decode()
+    assert process.wait(timeout=60) == 0
+    for word in ("epoch 60/60", "120/120", "loss ", "validation ", "ms/step", "test accuracy", "to resume"):
+        assert word in text
+    assert "epoch 1/60  step 2 " not in text  # no plain lines beside it
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == whole
+
+
+def test_importing_fwdad_imports_nothing_of_the_command_line():
+    script = "import sys, fwdad; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert "fwdad" in modules
+    assert not {"click", "rich", "safetensors", "fwdad.cli", "fwdad.train"} & set(modules)
+
+
+def test_the_data_folder_comes_from_the_environment(tmp_path):
+    environment = {**os.environ, "FWDAD_DATA": str(tmp_path / "there")}
+    code, _, err = finish(start(*FWDAD, "train", "--data", "mnist", cwd=tmp_path, env=environment))
+    assert code == 2
+    assert err == f"fwdad: error: data folder {tmp_path / 'there'} does not exist\n"

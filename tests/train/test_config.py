@@ -1,0 +1,77 @@
+import dataclasses
+import itertools
+import json
+
+import pytest
+from fwdad.estimators import COMBINERS
+from fwdad.estimators.forward_gradient import PERTURBATIONS
+from fwdad.train import ConfigError, TrainConfig
+from fwdad.train.config import OPTIMIZERS, SCHEDULES
+from fwdad.train.trainer import make_schedule
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("data", "cifar"), ("data", None), ("data_dir", 3), ("hidden", ()), ("hidden", (16, 0)), ("hidden", 16),
+        ("hidden", (16.0,)), ("activation", "step"), ("tangents", 0), ("tangents", -1), ("tangents", 2**16 + 1),
+        ("tangents", 1.5), ("tangents", True), ("sampler", "cauchy"), ("combine", "median"), ("perturb", "loss"),
+        ("epochs", 0), ("batch_size", 0), ("optimizer", "lion"), ("lr", -0.1), ("lr", NAN), ("lr", INF), ("lr", "big"),
+        ("momentum", -0.1), ("weight_decay", -1.0), ("weight_decay", NAN), ("schedule", "linear"), ("warmup", -1),
+        ("seed", -1), ("seed", 2**64), ("threads", 0), ("target_accuracy", 1.5), ("target_accuracy", NAN),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_named(field, value):
+    with pytest.raises(ConfigError, match=f"^{field} must be") as error:
+        TrainConfig(**{field: value})
+    assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"optimizer": "adam", "momentum": 0.5}, "momentum"),
+        ({"optimizer": "sgd", "momentum": 1.0}, "momentum"),
+        ({"optimizer": "adam", "weight_decay": 0.1}, "weight_decay"),
+    ],
+)
+def test_a_setting_of_another_optimiser_is_refused_not_ignored(settings, field):
+    with pytest.raises(ConfigError, match=f"^{field} "):
+        TrainConfig(**settings)
+
+
+@pytest.mark.parametrize("method", list(itertools.product(OPTIMIZERS, PERTURBATIONS, COMBINERS)))
+def test_every_method_has_a_learning_rate(method):
+    optimizer, perturb, combine = method
+    config = TrainConfig(optimizer=optimizer, perturb=perturb, combine=combine).resolved()
+    assert config.lr > 0
+    assert (config.momentum is None) == (optimizer != "sgd")
+    assert TrainConfig(optimizer=optimizer, perturb=perturb, combine=combine, lr=0.25).resolved().lr == 0.25
+
+
+def test_json_and_back():
+    config = TrainConfig(hidden=(3, 4), optimizer="sgd", lr=0.1, momentum=0.3, target_accuracy=0.5, data_dir="x")
+    assert TrainConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_a_setting_of_another_version_is_refused():
+    with pytest.raises(ConfigError, match="dropout is no setting"):
+        TrainConfig.from_json({"dropout": 0.5})
+
+
+def test_every_setting_has_help():
+    assert all(field.metadata["help"].endswith(".") for field in dataclasses.fields(TrainConfig))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_schedules_begin_at_the_learning_rate_and_warm_up(schedule):
+    steps, lr = 30, 0.5
+    plain = make_schedule(TrainConfig(schedule=schedule, lr=lr), steps)
+    assert plain(0) == lr
+    assert {"constant": lr, "cosine": 0.0, "step": lr / 100}[schedule] == pytest.approx(plain(29), abs=0.01 * lr)
+    warm = make_schedule(TrainConfig(schedule=schedule, lr=lr, warmup=10), steps)
+    assert warm(0) == pytest.approx(lr / 10)
+    with pytest.raises(ConfigError, match=r"^warmup must be below the 30 steps"):
+        make_schedule(TrainConfig(schedule=schedule, lr=lr, warmup=30), steps)

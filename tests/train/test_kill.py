@@ -1,0 +1,61 @@
+"""Runs that are killed outright, in the middle of a step or of the writing of a file, resume bit for bit."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from fwdad.train import Trainer
+
+SCRIPT = """
+import json, os, signal, sys
+from pathlib import Path
+from fwdad.train import Observer, TrainConfig, Trainer
+
+config, folder = TrainConfig.from_json(json.loads(sys.argv[1])), Path(sys.argv[2])
+where, count = sys.argv[3], int(sys.argv[4])
+seen = 0
+
+def passes(place):
+    global seen
+    seen += place == where
+    if place == where and seen == count:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+class Watch(Observer):
+    def stepped(self, trainer):
+        passes("step")
+
+replace = os.replace
+def watched(*names):
+    passes("before replace")
+    replace(*names)
+    passes("after replace")
+os.replace = watched
+
+Trainer.new(config, folder, observer=Watch(), checkpoint_seconds=0 if where == "step" else 30).run()
+raise SystemExit("was not killed")
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "count"),
+    [
+        ("step", 8),  # within the second epoch, after its checkpoints
+        # The files written: config, metrics, checkpoint; each epoch checkpoint, metrics; result.
+        ("before replace", 4),
+        ("after replace", 4),
+        ("before replace", 5),
+        ("before replace", 10),
+    ],
+)
+def test_kill_and_resume(small, whole, tmp_path, outcome, where, count):
+    folder = tmp_path / "run"
+    arguments = [sys.executable, "-c", SCRIPT, json.dumps(small.to_json()), str(folder), where, str(count)]
+    process = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    assert not (folder / "result.json").exists()
+    Trainer.resume(folder).run()
+    assert outcome(folder) == outcome(whole)
+    assert not list(folder.glob(".*"))  # what the kill left behind was cleared away
