@@ -3,9 +3,10 @@
 import json
 import platform
 
-import fwdad
 import numpy as np
 import pytest
+
+import fwdad
 from fwdad import kernels
 from fwdad.cli import main
 from fwdad.train import TrainConfig
@@ -40,6 +41,7 @@ def config_of(folder):
 
 
 # ---- what it does
+
 
 def test_train_reports_epochs_result_and_files(fwdad_, tmp_path):
     code, out, err = fwdad_("train", *SMALL)
@@ -129,6 +131,7 @@ def test_version_and_help(fwdad_):
 
 
 # ---- bad input
+
 
 @pytest.mark.parametrize(
     ("words", "says"),

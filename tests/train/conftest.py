@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from fwdad import kernels, tree
 from fwdad.train import Observer, TrainConfig, Trainer
 

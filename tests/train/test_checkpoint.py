@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pytest
 import safetensors.numpy
+
 from fwdad.train import CheckpointError, checkpoint, files
 
 TREES = {

@@ -3,6 +3,7 @@ import itertools
 import json
 
 import pytest
+
 from fwdad.estimators import COMBINERS
 from fwdad.estimators.forward_gradient import PERTURBATIONS
 from fwdad.train import ConfigError, TrainConfig

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from fwdad import data, nn
 from fwdad.train import EpochMetrics, evaluate
 from fwdad.train.metrics import EVALUATION_BATCH, write_metrics
@@ -9,9 +10,7 @@ def test_the_file_reads_back_exactly(tmp_path):
     rows = [EpochMetrics(1, 5, 1e-3, 0.1 + 0.2, 1 / 3, 2.5, 0.0), EpochMetrics(2, 10, 1e-300, 1e22, 1.0, 0.0, 5e-324)]
     write_metrics(tmp_path / "metrics.csv", rows)
     header, *lines = (tmp_path / "metrics.csv").read_text().splitlines()
-    assert header == (
-        "epoch,step,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy"
-    )
+    assert header == ("epoch,step,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy")
     assert [tuple(map(float, line.split(","))) for line in lines] == [tuple(map(float, row)) for row in rows]
 
 

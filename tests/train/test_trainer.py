@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+
 from fwdad import data, kernels, nn, tree
 from fwdad.train import (
     CheckpointError,
@@ -23,6 +24,7 @@ FILES = ["checkpoint.safetensors", "config.json", "metrics.csv", "result.json"]
 
 
 # ---- one run
+
 
 def test_the_files_of_a_run(whole, small):
     assert sorted(path.name for path in whole.iterdir()) == FILES
@@ -119,6 +121,7 @@ def test_the_target_accuracy_ends_the_run_after_its_epoch(small, whole, tmp_path
 
 # ---- stop and resume
 
+
 @pytest.mark.parametrize("step", range(1, 15))
 def test_stopped_after_any_step_it_resumes_bit_for_bit(small, whole, tmp_path, outcome, stop_at, step):
     folder = tmp_path / "run"
@@ -198,6 +201,7 @@ def test_checkpoints_within_an_epoch_follow_the_clock(small, tmp_path, monkeypat
 
 
 # ---- what cannot be
+
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -285,6 +289,7 @@ def test_the_checkpoint_of_another_run_is_refused(whole, small, tmp_path):
 
 
 # ---- divergence
+
 
 def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_checkpoint(small, tmp_path):
     config = dataclasses.replace(small, optimizer="sgd", lr=1e30, schedule="constant")

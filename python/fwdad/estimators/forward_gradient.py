@@ -132,8 +132,8 @@ def _gather(model: Model, by_layer: dict[int, Model]) -> Model:
             grads.append(by_layer[id(node)] if id(node) in by_layer else tree.map(np.zeros_like, node))
         elif is_parameter(node):
             raise TypeError(
-                f"a parameter of shape {node.shape} belongs to no layer that can be perturbed (with local_gradient, such as "
-                "fwdad.nn.Linear), so activity perturbation cannot estimate its gradient; use perturb='weight'"
+                f"a parameter of shape {node.shape} belongs to no layer that can be perturbed (with local_gradient, "
+                "as fwdad.nn.Linear has), so activity perturbation cannot estimate its gradient; use perturb='weight'"
             )
         else:
             grads.append(np.zeros_like(node))
