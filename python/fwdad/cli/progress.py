@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fwdad.train import EpochMetrics, Observer, Trainer
@@ -13,8 +13,7 @@ from fwdad.train import EpochMetrics, Observer, Trainer
 
 def observer() -> Bar | Lines:
     """The kind of progress report that suits standard output."""
-    console = Console()
-    return Bar(console) if console.is_terminal else Lines()
+    return Bar() if sys.stdout.isatty() else Lines()
 
 
 class Lines(Observer):
@@ -37,14 +36,13 @@ class Lines(Observer):
 class Bar(Observer):
     """A bar over the steps of the run, with the running epoch's loss and accuracy, the time per step and the rest."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self) -> None:
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[report]}"),
             TimeRemainingColumn(),
-            console=console,
         )
         self._task = self._bar.add_task("", total=None, epoch="", report="")
         self._validation = ""

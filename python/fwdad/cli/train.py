@@ -25,19 +25,19 @@ from fwdad.train import CHECKPOINT, METRICS, RunError, TrainConfig, Trainer
 def train(ctx: click.Context, /, out: Path | None, resume: bool, **options: Any) -> None:
     """Train a network by forward gradients: no backward pass."""
     given = {name: value for name, value in options.items() if value is not None}
-    with observer() as report:
-        if not resume:
-            trainer = Trainer.new(TrainConfig(**given), out, observer=report)
-        elif out is None:
-            raise RunError("--resume needs the folder of the run to continue: add --out FOLDER")
-        else:
-            trainer = Trainer.resume(out, given, observer=report)
-        again = f"fwdad train --resume --out {shlex.quote(str(trainer.folder))}"
-        if trainer.finished:
-            click.echo(f"The run in {trainer.folder} is finished: {trainer.progress.step} steps. Nothing to do.")
-            return
-        with stop_on_signals(trainer) as received:
-            result = trainer.run()
+    report = observer()
+    if not resume:
+        trainer = Trainer.new(TrainConfig(**given), out, observer=report)
+    elif out is None:
+        raise RunError("--resume needs the folder of the run to continue: add --out FOLDER")
+    else:
+        trainer = Trainer.resume(out, given, observer=report)
+    again = f"fwdad train --resume --out {shlex.quote(str(trainer.folder))}"
+    if trainer.finished:
+        click.echo(f"The run in {trainer.folder} is finished: {trainer.progress.step} steps. Nothing to do.")
+        return
+    with report, stop_on_signals(trainer) as received:
+        result = trainer.run()
     if result is None:
         name = signal.Signals(received[0]).name
         click.echo(f"Stopped by {name} after step {trainer.progress.step}; checkpoint saved. To resume:\n  {again}")

@@ -40,26 +40,25 @@ def load(path: Path) -> tuple[Arrays, dict[str, Any]]:
     """The arrays and the state in a checkpoint; `CheckpointError` if it is missing, cut short or something else."""
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            header = (file.metadata() or {}).get(KEY)
+            state = _parse(path, (file.metadata() or {}).get(KEY))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint {path}; start a new run") from error
     except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"the checkpoint {path} is cut short or damaged ({error}); start a new run") from error
-    state = _parse(header)
-    if state is None:
-        raise CheckpointError(f"{path} is not a checkpoint of fwdad")
-    if state["format"] != FORMAT:
-        raise CheckpointError(f"{path} has format {state['format']}; this version of fwdad reads format {FORMAT}")
     return arrays, state
 
 
-def _parse(header: str | None) -> dict[str, Any] | None:
+def _parse(path: Path, header: str | None) -> dict[str, Any]:
     try:
         state = json.loads(header or "")
     except ValueError:
-        return None
-    return state if isinstance(state, dict) and "format" in state else None
+        state = None
+    if not isinstance(state, dict) or "format" not in state:
+        raise CheckpointError(f"{path} is not a checkpoint of fwdad")
+    if state["format"] != FORMAT:
+        raise CheckpointError(f"{path} has format {state['format']}; this version of fwdad reads format {FORMAT}")
+    return state
 
 
 def restore(trees: dict[str, Any], arrays: Arrays, path: Path) -> dict[str, Any]:

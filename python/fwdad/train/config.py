@@ -70,12 +70,7 @@ class TrainConfig:
     warmup: int = setting(0, int, "Steps of linear rise to the learning rate.", low=0)
     seed: int = setting(0, int, "Seed of initial values, data order and directions.", low=0, high=2**64 - 1)
     threads: int | None = setting(
-        None,
-        int,
-        "Threads of the kernels; by default $FWDAD_NUM_THREADS or all cores.",
-        low=1,
-        high=1024,
-        resumable=True,
+        None, int, "Threads; by default $FWDAD_NUM_THREADS or all cores.", low=1, high=1024, resumable=True
     )
     target_accuracy: float | None = setting(
         None, float, "Stop after the epoch whose validation accuracy reaches this.", low=0, high=1, resumable=True

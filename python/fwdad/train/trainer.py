@@ -195,7 +195,8 @@ class Trainer:
         value, gradient = self.estimator(loss, self.model, train.images[rows], train.labels[rows])
         self._check_finite("loss", value)
         updates, state = self.optimizer.update(gradient, self.optimizer_state, self.model)
-        model = optim.apply_updates(self.model, updates)
+        # In C order, as a checkpoint gives arrays back: another memory order could mean another order of additions.
+        model, state = (tree.map(_c_order, t) for t in (optim.apply_updates(self.model, updates), state))
         for name, array in tree.named_leaves(model).items():
             self._check_finite(f"parameter {name}", array)
         self.model, self.optimizer_state = model, state
@@ -263,6 +264,10 @@ class Trainer:
                 "numpy": np.__version__,
             },
         }
+
+
+def _c_order(array: Any) -> Any:
+    return np.asarray(array, order="C")
 
 
 def make_schedule(config: TrainConfig, steps: int) -> optim.Schedule:
