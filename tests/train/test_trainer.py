@@ -74,7 +74,7 @@ def test_metrics_are_means_over_the_epoch(small, tmp_path):
 @pytest.mark.parametrize("perturb", ["weight", "activity"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 def test_every_method_learns(tmp_path, perturb, optimizer):
-    config = TrainConfig(hidden=(16,), epochs=4, tangents=16, perturb=perturb, optimizer=optimizer, schedule="constant")
+    config = TrainConfig(hidden=(8,), epochs=2, tangents=8, perturb=perturb, optimizer=optimizer, schedule="constant")
     trainer = Trainer.new(config, tmp_path / "run")
     before, _ = evaluate(trainer.model, trainer.data.validation)
     trainer.run()
