@@ -7,8 +7,9 @@ structure, not a leaf. ``None`` holds no leaf. Everything else, arrays and Duals
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 Leaf = Any
 Tree = Any
@@ -29,8 +30,7 @@ def static(default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"static": True})
 
 
-@dataclasses.dataclass(frozen=True)
-class Structure:
+class Structure(NamedTuple):
     """What remains of a tree without its leaves: `node` is its type, ``None`` for a leaf."""
 
     node: type | None
@@ -42,6 +42,16 @@ class Structure:
 LEAF = Structure(None)
 
 
+@functools.cache
+def _fields(node: type) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """The names of a dataclass's subtrees and of its static fields; None for a type that is a leaf."""
+    if not dataclasses.is_dataclass(node) or hasattr(node, "__array_ufunc__"):
+        return None
+    fields = dataclasses.fields(node)
+    static_names = tuple(f.name for f in fields if f.metadata.get("static"))
+    return tuple(f.name for f in fields if f.name not in static_names), static_names
+
+
 def _split(tree: Tree) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]] | None:
     """Names, children and static values of a node; None for a leaf."""
     if tree is None:
@@ -50,12 +60,12 @@ def _split(tree: Tree) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...
         return tuple(tree), tuple(tree.values()), ()
     if isinstance(tree, (tuple, list)):
         return tuple(range(len(tree))), tuple(tree), ()
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type) and not hasattr(type(tree), "__array_ufunc__"):
-        fields = dataclasses.fields(tree)
-        names = tuple(f.name for f in fields if not f.metadata.get("static"))
-        statics = tuple((f.name, getattr(tree, f.name)) for f in fields if f.metadata.get("static"))
-        return names, tuple(getattr(tree, name) for name in names), statics
-    return None
+    kind: Any = type(tree)
+    fields = _fields(kind)
+    if fields is None:
+        return None
+    names, static_names = fields
+    return names, tuple(getattr(tree, n) for n in names), tuple((n, getattr(tree, n)) for n in static_names)
 
 
 def flatten(tree: Tree, is_leaf: IsLeaf | None = None) -> tuple[list[Leaf], Structure]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,13 +23,17 @@ from fwdad.estimators.samplers import Sampler
 from fwdad.tangents import Tangent, dense
 
 
-@runtime_checkable
 class Perturbable(Protocol):
     """A layer whose pre-activations can be perturbed."""
 
     def local_gradient(self, x: Array, g: Array) -> Any:
         """Gradients of the layer's parameters, in a tree like the layer, from its input x and g = dL/dz."""
         ...
+
+
+def is_perturbable(node: Any) -> bool:
+    """Whether a node of a model is such a layer."""
+    return hasattr(node, "local_gradient")
 
 
 class Site(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 
 from fwdad import tangents, tree
 from fwdad.dual import Array, Dual, new_level, plain, split
-from fwdad.estimators.activity import Perturbable, activity_pass
+from fwdad.estimators.activity import activity_pass, is_perturbable
 from fwdad.estimators.combiners import Combiner, Projection
 from fwdad.estimators.samplers import Sampler
 
@@ -125,10 +125,10 @@ def _total(parts: Iterable[np.ndarray]) -> np.ndarray:
 
 def _gather(model: Model, by_layer: dict[int, Model]) -> Model:
     """A tree like the model from the gradients of its layers; a layer that was not called has zeros."""
-    nodes, structure = tree.flatten(model, is_leaf=lambda node: isinstance(node, Perturbable))
+    nodes, structure = tree.flatten(model, is_leaf=is_perturbable)
     grads = []
     for node in nodes:
-        if isinstance(node, Perturbable):
+        if is_perturbable(node):
             grads.append(by_layer[id(node)] if id(node) in by_layer else tree.map(np.zeros_like, node))
         elif is_parameter(node):
             raise TypeError(
