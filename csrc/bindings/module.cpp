@@ -1,0 +1,268 @@
+// fwdad._native: the kernels as Python functions. Arguments come validated from python/fwdad/kernels; the checks here
+// keep a wrong call from touching memory that is not its own. Results are written into arrays that the caller made. The
+// GIL is released while a kernel runs, so that other Python threads go on.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "dispatch.hpp"
+#include "threads.hpp"
+
+namespace py = pybind11;
+
+namespace fwdad {
+namespace {
+
+[[noreturn]] void refuse(const char* name, const char* expected) {
+    throw std::invalid_argument(std::string("_native: ") + name + ": expected " + expected);
+}
+
+template <class T>
+bool holds(const py::array& array) {
+    static const PyObject* const type = py::dtype::of<T>().release().ptr();
+    return py::detail::array_proxy(array.ptr())->descr == type || array.dtype().is(py::dtype::of<T>());
+}
+
+template <class T>
+constexpr const char* name_of = sizeof(T) == 4 ? "an array of float32" : "an array of float64";
+
+// A C-contiguous array of n entries to write to, or to read from.
+template <class T>
+T* writable(py::array& array, int64_t n, const char* name) {
+    if (!holds<T>(array)) {
+        refuse(name, name_of<T>);
+    }
+    if ((array.flags() & py::array::c_style) == 0 || !array.writeable() || array.size() != n) {
+        refuse(name, "a writable C-contiguous array of the result's size");
+    }
+    return static_cast<T*>(array.mutable_data());
+}
+
+template <class T>
+const T* contiguous(const py::array& array, int64_t n, const char* name) {
+    if (!holds<T>(array)) {
+        refuse(name, name_of<T>);
+    }
+    if ((array.flags() & py::array::c_style) == 0 || array.size() != n) {
+        refuse(name, "a C-contiguous array that fits the others");
+    }
+    return static_cast<const T*>(array.data());
+}
+
+// Any aligned array of the shape (batch, rows, columns), (rows, columns) or, if a row is the same for all, less one
+// axis.
+enum class Missing { none, row };
+
+template <class T>
+Matrix<T> matrix(const py::object& object, int64_t batch, int64_t rows, int64_t columns, const char* name, bool batched,
+                 Missing may_miss = Missing::none) {
+    if (object.is_none()) {
+        return {nullptr, 0, 0, 0};
+    }
+    if (!py::isinstance<py::array>(object)) {
+        refuse(name, "an array or None");
+    }
+    const auto& array = py::reinterpret_borrow<py::array>(object);
+    if (!holds<T>(array)) {
+        refuse(name, name_of<T>);
+    }
+    const py::ssize_t axes = array.ndim() - (batched ? 1 : 0);
+    const bool whole = axes == 2;
+    if (!(whole || (axes == 1 && may_miss == Missing::row)) || (batched && array.shape(0) != batch) ||
+        (whole && array.shape(array.ndim() - 2) != rows) || array.shape(array.ndim() - 1) != columns) {
+        refuse(name, "a shape that fits the others");
+    }
+    const auto stride = [&](py::ssize_t axis) {
+        if (array.strides(axis) % static_cast<py::ssize_t>(sizeof(T)) != 0) {
+            refuse(name, "an aligned array");
+        }
+        return static_cast<int64_t>(array.strides(axis)) / static_cast<int64_t>(sizeof(T));
+    };
+    const auto* data = static_cast<const T*>(array.data());
+    if (reinterpret_cast<uintptr_t>(data) % alignof(T) != 0) {
+        refuse(name, "an aligned array");
+    }
+    return {data, batched ? stride(0) : 0, whole ? stride(array.ndim() - 2) : 0, stride(array.ndim() - 1)};
+}
+
+Stream stream_of(const py::tuple& fields) {
+    if (fields.size() != 8) {
+        refuse("stream", "a tuple of eight integers");
+    }
+    const Stream stream{
+        fields[0].cast<uint64_t>(), fields[1].cast<uint32_t>(), fields[2].cast<uint32_t>(), fields[3].cast<int64_t>(),
+        fields[4].cast<int64_t>(),  fields[5].cast<int64_t>(),  fields[6].cast<int64_t>(),  fields[7].cast<int64_t>(),
+    };
+    const bool known = stream.rows_per_call == 4 || stream.rows_per_call == 128;
+    if (!known || stream.k < 0 || stream.rows < 0 || stream.columns < 0) {
+        refuse("stream", "a tuple of eight integers in their ranges");
+    }
+    return stream;
+}
+
+int64_t entries_of(const Stream& stream) { return stream.entries < 0 ? stream.rows * stream.columns : stream.entries; }
+
+// The directions of gram and combine: an array (k, ...) as (k, 1, entries) or, per row, (k, rows, columns); or a
+// stream.
+template <class T>
+Directions<T> directions(const py::object& v, bool per_row, std::optional<Stream>& stream) {
+    if (py::isinstance<py::tuple>(v)) {
+        stream = stream_of(py::reinterpret_borrow<py::tuple>(v));
+        const bool vector = stream->entries >= 0;
+        return {nullptr, &*stream, stream->k, vector ? 1 : stream->rows, vector ? stream->entries : stream->columns};
+    }
+    const auto array = py::cast<py::array>(v);
+    if (array.ndim() < 1 || (per_row && array.ndim() != 3)) {
+        refuse("v", "shape (k, ...), or (k, B, n) per row");
+    }
+    const T* data = contiguous<T>(array, array.size(), "v");
+    if (per_row) {
+        return {data, nullptr, array.shape(0), array.shape(1), array.shape(2)};
+    }
+    const int64_t k = array.shape(0);
+    return {data, nullptr, k, 1, k == 0 ? 0 : array.size() / k};
+}
+
+const TypedKernels<float>& typed(const float*) { return kernels().f32; }
+const TypedKernels<double>& typed(const double*) { return kernels().f64; }
+template <class T>
+const TypedKernels<T>& typed_kernels() {
+    return typed(static_cast<const T*>(nullptr));
+}
+
+template <class T>
+void generate_as(const Stream& stream, py::array& out) {
+    T* data = writable<T>(out, stream.k * entries_of(stream), "out");
+    const py::gil_scoped_release release;
+    typed_kernels<T>().generate(stream, data);
+}
+
+void generate(const py::tuple& stream, py::array out) {
+    holds<float>(out) ? generate_as<float>(stream_of(stream), out) : generate_as<double>(stream_of(stream), out);
+}
+
+Activation activation_of(const std::string& name) {
+    static const char* const names[] = {"identity", "relu", "tanh", "sigmoid", "softplus", "silu", "gelu"};
+    for (int j = 0; j < 7; ++j) {
+        if (name == names[j]) {
+            return static_cast<Activation>(j);
+        }
+    }
+    refuse("activation", "a known name");
+}
+
+template <class T>
+void affine_as(const py::array& x, const py::array& w, const py::object& b, const py::object& dx, const py::object& dw,
+               const py::object& db, const std::string& activation, py::array& y, const py::object& dy) {
+    if (x.ndim() != 2 || w.ndim() != 2) {
+        refuse("x, w", "two axes");
+    }
+    Affine<T> a{};
+    a.m = x.shape(0);
+    a.depth = x.shape(1);
+    a.n = w.shape(1);
+    a.x = matrix<T>(x, 0, a.m, a.depth, "x", false);
+    a.w = matrix<T>(w, 0, a.depth, a.n, "w", false);
+    a.b = matrix<T>(b, 0, a.m, a.n, "b", false, Missing::row);
+    a.activation = activation_of(activation);
+    a.y = writable<T>(y, a.m * a.n, "y");
+    std::optional<Stream> stream;
+    if (!dy.is_none()) {
+        auto tangents = py::cast<py::array>(dy);
+        a.k = tangents.ndim() == 3 ? tangents.shape(0) : 0;
+        a.dy = writable<T>(tangents, a.k * a.m * a.n, "dy");
+        a.dx = matrix<T>(dx, a.k, a.m, a.depth, "dx", true);
+        a.db = matrix<T>(db, a.k, a.m, a.n, "db", true, Missing::row);
+        if (py::isinstance<py::tuple>(dw)) {
+            stream = stream_of(py::reinterpret_borrow<py::tuple>(dw));
+            if (stream->k != a.k || stream->rows != a.depth || stream->columns != a.n || stream->entries >= 0) {
+                refuse("dw", "a stream that fits the others");
+            }
+            a.dw_stream = &*stream;
+        } else {
+            a.dw = matrix<T>(dw, a.k, a.depth, a.n, "dw", true);
+        }
+    }
+    const py::gil_scoped_release release;
+    typed_kernels<T>().affine(a);
+}
+
+void affine_jvp(const py::array& x, const py::array& w, const py::object& b, const py::object& dx, const py::object& dw,
+                const py::object& db, const std::string& activation, py::array y, const py::object& dy) {
+    const auto affine = holds<float>(x) ? affine_as<float> : affine_as<double>;
+    affine(x, w, b, dx, dw, db, activation, y, dy);
+}
+
+template <class T>
+void gram_as(const py::object& v, bool per_row, py::array& g) {
+    std::optional<Stream> stream;
+    const Directions<T> all = directions<T>(v, per_row, stream);
+    double* out = writable<double>(g, (per_row ? all.rows : 1) * all.k * all.k, "g");
+    const py::gil_scoped_release release;
+    typed_kernels<T>().gram(all, per_row, out);
+}
+
+void gram(const py::object& v, const std::string& dtype, bool per_row, py::array g) {
+    dtype == "float32" ? gram_as<float>(v, per_row, g) : gram_as<double>(v, per_row, g);
+}
+
+template <class T>
+void combine_as(const py::array& c, const py::object& v, py::array& out) {
+    const bool per_row = c.ndim() == 2;
+    std::optional<Stream> stream;
+    const Directions<T> all = directions<T>(v, per_row, stream);
+    const double* factors = contiguous<double>(c, (per_row ? all.rows : 1) * all.k, "c");
+    if (all.k == 0) {
+        refuse("v", "at least one direction");
+    }
+    T* data = writable<T>(out, all.rows * all.columns, "out");
+    const py::gil_scoped_release release;
+    typed_kernels<T>().combine(factors, all, per_row, data);
+}
+
+void combine(const py::array& c, const py::object& v, const std::string& dtype, py::array out) {
+    dtype == "float32" ? combine_as<float>(c, v, out) : combine_as<double>(c, v, out);
+}
+
+void projection_coefficients(const py::array& gram, const py::array& d, py::array c, py::array rank) {
+    if (d.ndim() < 1) {
+        refuse("d", "at least one axis");
+    }
+    const int64_t k = d.shape(d.ndim() - 1);
+    const int64_t batch = rank.size();
+    const double* gram_data = contiguous<double>(gram, batch * k * k, "gram");
+    const double* d_data = contiguous<double>(d, batch * k, "d");
+    double* c_data = writable<double>(c, batch * k, "c");
+    int64_t* rank_data = writable<int64_t>(rank, batch, "rank");
+    const py::gil_scoped_release release;
+    kernels().coefficients(gram_data, d_data, batch, k, c_data, rank_data);
+}
+
+py::dict info() {
+    py::dict result;
+    result["isa"] = kernels().isa;
+    result["isas"] = built_isas();
+    result["openmp"] = have_openmp();
+    result["compiler"] = FWDAD_COMPILER;
+    return result;
+}
+
+}  // namespace
+}  // namespace fwdad
+
+PYBIND11_MODULE(_native, module) {
+    module.doc() = "The native CPU kernels of fwdad.kernels, which validates their arguments.";
+    module.def("generate", &fwdad::generate);
+    module.def("affine_jvp", &fwdad::affine_jvp);
+    module.def("gram", &fwdad::gram);
+    module.def("combine", &fwdad::combine);
+    module.def("projection_coefficients", &fwdad::projection_coefficients);
+    module.def("set_num_threads", &fwdad::set_num_threads);
+    module.def("get_num_threads", &fwdad::get_num_threads);
+    module.def("select_isa", &fwdad::select_isa);
+    module.def("info", &fwdad::info);
+}

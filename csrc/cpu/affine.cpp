@@ -1,0 +1,346 @@
+// affine: y = act(x w + b) and dy_i = act'(x w + b) (dx_i w + x dw_i + db_i), a packed matrix product.
+//
+// Left factors are packed into panels of `tile_rows` rows, [panel][depth][tile_rows], and right factors into panels of
+// `tile_columns` columns, [panel][depth][tile_columns], so that the inner loop reads both from one end to the other.
+// The results are tiles of tile_rows x tile_columns, summed in registers over both products of a tangent. A task is a
+// tile of one product; each thread owns a consecutive range of them, ordered by (tangent, panel of columns, panel of
+// rows), so a right panel is packed, or generated, once and stays in the cache while the panels of x pass by. Each tile
+// is computed in the same order of operations whoever owns it: the bits do not depend on the number of threads.
+#include "affine.hpp"
+
+#include "activation.hpp"
+#include "generate.hpp"
+#include "run.hpp"
+#include "simd.hpp"
+
+namespace fwdad::FWDAD_ISA {
+namespace {
+
+// The largest tile whose sums fit the registers, beside one row of the right panel and one entry of the left.
+constexpr int tile_rows = registers == 32 ? 8 : 4;
+constexpr int tile_vectors = registers == 32 || register_bytes == 32 ? 3 : 2;
+template <class T>
+constexpr int tile_columns = tile_vectors * lanes<T>;
+
+// The longest stretch of `depth` summed in one go: a right panel of it fills a part of the second-level cache.
+constexpr int64_t longest_stretch = 1024;
+
+// Stretches are equal but for the last, and begin at multiples of 128, where a block of signs does.
+FWDAD_INLINE int64_t stretch_of(int64_t depth) {
+    const int64_t count = most(1, blocks_of(depth, longest_stretch));
+    return count == 1 ? depth : round_up(blocks_of(depth, count), 128);
+}
+
+// --------------------------------------------------------------------------------------------------------- packing
+
+// out [panels][depth][tile_rows] = a (m, depth), with zeros below the last row. Panels begin .. end - 1 only.
+template <class T>
+void pack_left(const T* a, int64_t row, int64_t column, int64_t m, int64_t depth, int64_t begin, int64_t end, T* out) {
+    for (int64_t panel = begin; panel < end; ++panel) {
+        const T* from = a + panel * tile_rows * row;
+        T* to = out + panel * depth * tile_rows;
+        const int64_t rows = least(tile_rows, m - panel * tile_rows);
+        if (rows == tile_rows) {
+            for (int64_t p = 0; p < depth; ++p) {
+                for (int r = 0; r < tile_rows; ++r) {
+                    to[p * tile_rows + r] = from[r * row + p * column];
+                }
+            }
+        } else {
+            for (int64_t p = 0; p < depth; ++p) {
+                for (int r = 0; r < tile_rows; ++r) {
+                    to[p * tile_rows + r] = r < rows ? from[r * row + p * column] : 0;
+                }
+            }
+        }
+    }
+}
+
+// out [depth][tile_columns] = b (depth, columns), with zeros right of the last column.
+template <class T>
+void pack_right(const T* b, int64_t row, int64_t column, int64_t depth, int64_t columns, T* out) {
+    constexpr int width = tile_columns<T>;
+    if (column == 1 && columns == width) {
+        for (int64_t p = 0; p < depth; ++p) {
+#pragma GCC unroll 4
+            for (int v = 0; v < tile_vectors; ++v) {
+                store(out + p * width + v * lanes<T>, load(b + p * row + v * lanes<T>));
+            }
+        }
+        return;
+    }
+    // Along the shorter stride first: a transposed matrix is read along its rows.
+    const int64_t strip = 8;
+    for (int64_t p0 = 0; p0 < depth; p0 += strip) {
+        const int64_t p1 = least(depth, p0 + strip);
+        for (int64_t j = 0; j < width; ++j) {
+            for (int64_t p = p0; p < p1; ++p) {
+                out[p * width + j] = j < columns ? b[p * row + j * column] : 0;
+            }
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------ inner loop
+
+template <class T>
+struct Stretch {
+    const T* left;   // [depth][tile_rows]
+    const T* right;  // [depth][tile_columns]
+};
+
+// tile [tile_rows][tile_columns] = sum over `count` stretches of left^T right; only the first `Vectors` registers of a
+// row.
+template <int Vectors, class T>
+void multiply(const Stretch<T>* stretches, int count, int64_t depth, T* tile) {
+    constexpr int width = tile_columns<T>;
+    Vector<T> sum[tile_rows][Vectors] = {};
+    for (int s = 0; s < count; ++s) {
+        const T* left = stretches[s].left;
+        const T* right = stretches[s].right;
+        for (int64_t p = 0; p < depth; ++p, left += tile_rows, right += width) {
+            Vector<T> row[Vectors];
+#pragma GCC unroll 4
+            for (int v = 0; v < Vectors; ++v) {
+                row[v] = load(right + v * lanes<T>);
+            }
+#pragma GCC unroll 8
+            for (int r = 0; r < tile_rows; ++r) {
+                const Vector<T> entry = splat(left[r]);
+#pragma GCC unroll 4
+                for (int v = 0; v < Vectors; ++v) {
+                    sum[r][v] = fma(entry, row[v], sum[r][v]);
+                }
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < tile_rows; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) {
+            store(tile + r * width + v * lanes<T>, sum[r][v]);
+        }
+    }
+}
+
+template <class T>
+void multiply(int64_t columns, const Stretch<T>* stretches, int count, int64_t depth, T* tile) {
+    if (columns <= lanes<T>) {
+        multiply<1>(stretches, count, depth, tile);
+    } else if (tile_vectors == 2 || columns > 2 * lanes<T>) {
+        multiply<tile_vectors>(stretches, count, depth, tile);
+    } else {
+        multiply<2>(stretches, count, depth, tile);
+    }
+}
+
+// ------------------------------------------------------------------------------------------------- what is computed
+
+// One product of the sum: left_i (m, depth) times right_i (depth, n).
+template <class T>
+struct Term {
+    Matrix<T> left;
+    const T* left_panels;  // the same for all i, packed already; or null: each thread packs left_i when it comes to it
+    Matrix<T> right;
+    const T* right_panels;  // the same for all i, packed already; or null: each thread packs, or generates, a panel
+    const Stream* right_stream;
+};
+
+// out_i = finish(sum of terms + bias_i), for i < count.
+template <class T>
+struct Job {
+    const Affine<T>& shape;
+    int64_t count;
+    Term<T> terms[2];
+    int term_count;
+    Matrix<T> bias;
+    T* out;    // (count, m, n)
+    T* slope;  // (m, n), act'(x w + b): written by the primal job (null: not wanted), read by the tangents' job
+    bool is_primal;
+};
+
+template <class T>
+void add_bias(const Matrix<T>& bias, int64_t i, int64_t row, int64_t column, int64_t n, T* z) {
+    const T* b = bias.data + i * bias.batch + row * bias.row + column * bias.column;
+    if (bias.column == 1) {
+        for (int64_t j = 0; j < n; ++j) {
+            z[j] += b[j];
+        }
+    } else {
+        for (int64_t j = 0; j < n; ++j) {
+            z[j] += b[j * bias.column];
+        }
+    }
+}
+
+// What becomes of a tile. Between stretches of depth, partial sums wait in `out`.
+template <class T>
+void finish(const Job<T>& job, int64_t i, int64_t row0, int64_t column0, bool first, bool last, T* tile) {
+    const Affine<T>& shape = job.shape;
+    const int64_t rows = least(tile_rows, shape.m - row0);
+    const int64_t n = least(tile_columns<T>, shape.n - column0);
+    for (int64_t r = 0; r < rows; ++r) {
+        T* z = tile + r * tile_columns<T>;
+        const int64_t row = row0 + r;
+        T* out = job.out + (i * shape.m + row) * shape.n + column0;
+        T* slope = job.slope == nullptr ? nullptr : job.slope + row * shape.n + column0;
+        if (!first) {
+            for (int64_t j = 0; j < n; ++j) {
+                z[j] += out[j];
+            }
+        }
+        if (last && job.bias.data != nullptr) {
+            add_bias(job.bias, i, row, column0, n, z);
+        }
+        if (last && job.is_primal) {
+            activate(shape.activation, n, z, out, slope);
+        } else if (last && slope != nullptr) {
+            for (int64_t j = 0; j < n; ++j) {
+                out[j] = slope[j] * z[j];
+            }
+        } else {
+            for (int64_t j = 0; j < n; ++j) {
+                out[j] = z[j];
+            }
+        }
+    }
+}
+
+// Scratch memory of one thread: a right panel for each term, and the left factor of a tangent.
+template <class T>
+struct Workspace {
+    T* right[2];
+    T* left[2];
+};
+
+template <class T>
+void run_tiles(const Job<T>& job, int64_t begin, int64_t end, const Workspace<T>& workspace) {
+    const Affine<T>& shape = job.shape;
+    constexpr int width = tile_columns<T>;
+    const int64_t row_panels = blocks_of(shape.m, tile_rows);
+    const int64_t column_panels = blocks_of(shape.n, width);
+    const int64_t stretch = stretch_of(shape.depth);
+    int64_t packed = -1;  // whose left factors are in the workspace
+    for (int64_t t = begin; t < end;) {
+        const int64_t i = t / (row_panels * column_panels);
+        const int64_t column = t / row_panels % column_panels * width;
+        const int64_t columns = least(width, shape.n - column);
+        const int64_t panel0 = t % row_panels;
+        const int64_t panel1 = least(row_panels, panel0 + end - t);
+        const T* left[2];
+        for (int s = 0; s < job.term_count; ++s) {
+            const Term<T>& term = job.terms[s];
+            left[s] = term.left_panels;
+            if (left[s] == nullptr) {
+                left[s] = workspace.left[s];
+                if (i != packed) {
+                    pack_left(term.left.data + i * term.left.batch, term.left.row, term.left.column, shape.m,
+                              shape.depth, 0, row_panels, workspace.left[s]);
+                }
+            }
+        }
+        packed = i;
+        int64_t p = 0;
+        do {
+            const int64_t depth = least(stretch, shape.depth - p);
+            const T* right[2];
+            for (int s = 0; s < job.term_count; ++s) {
+                const Term<T>& term = job.terms[s];
+                right[s] = workspace.right[s];
+                if (term.right_panels != nullptr) {
+                    right[s] = term.right_panels + column * shape.depth + p * width;
+                } else if (term.right_stream != nullptr) {
+                    // Whole registers: what lies right of the last column is multiplied too, and not stored.
+                    const int64_t whole = least(width, round_up(columns, lanes<float>));
+                    fill(*term.right_stream, i, p, depth, column, whole, workspace.right[s], width);
+                } else {
+                    pack_right(term.right.data + i * term.right.batch + p * term.right.row + column * term.right.column,
+                               term.right.row, term.right.column, depth, columns, workspace.right[s]);
+                }
+            }
+            for (int64_t panel = panel0; panel < panel1; ++panel) {
+                Stretch<T> stretches[2];
+                for (int s = 0; s < job.term_count; ++s) {
+                    stretches[s] = {left[s] + (panel * shape.depth + p) * tile_rows, right[s]};
+                }
+                alignas(64) T tile[tile_rows * width];
+                multiply(columns, stretches, job.term_count, depth, tile);
+                finish(job, i, panel * tile_rows, column, p == 0, p + depth == shape.depth, tile);
+            }
+            p += depth;
+        } while (p < shape.depth);
+        t += panel1 - panel0;
+    }
+}
+
+template <class T>
+void run(const Job<T>& job) {
+    const Affine<T>& shape = job.shape;
+    const int64_t row_panels = blocks_of(shape.m, tile_rows);
+    const int64_t tasks = job.count * row_panels * blocks_of(shape.n, tile_columns<T>);
+    const double work = static_cast<double>(job.count) * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
+                        (static_cast<double>(shape.depth) * job.term_count + 8) / lanes<T>;
+    const int threads = threads_for(tasks, work);
+    // Room for a right panel of every term, and for left factors that are not packed already.
+    const int64_t right = round_up(stretch_of(shape.depth) * tile_columns<T>, 64);
+    bool own_left = false;
+    for (int s = 0; s < job.term_count; ++s) {
+        own_left |= job.terms[s].left_panels == nullptr;
+    }
+    const int64_t left = own_left ? round_up(row_panels * tile_rows * shape.depth, 64) : 0;
+    const Buffer<T> memory(threads * 2 * (right + left));
+    parallel_ranges(threads, tasks, [&](int64_t begin, int64_t end, int t) {
+        T* own = memory.get() + t * 2 * (right + left);
+        run_tiles(job, begin, end, Workspace<T>{{own, own + right}, {own + 2 * right, own + 2 * right + left}});
+    });
+}
+
+}  // namespace
+
+template <class T>
+void affine(const Affine<T>& a) {
+    if (a.m == 0 || a.n == 0) {
+        return;
+    }
+    const int64_t row_panels = blocks_of(a.m, tile_rows);
+    const int64_t column_panels = blocks_of(a.n, tile_columns<T>);
+    const bool tangents = a.dy != nullptr && a.k > 0;
+    const bool shared_w = tangents && a.dx.data != nullptr;  // dx_i w reads w once for each tangent
+
+    const Buffer<T> x_panels(row_panels * tile_rows * a.depth);
+    const Buffer<T> w_panels(shared_w ? column_panels * tile_columns<T> * a.depth : 0);
+    const int64_t packing = row_panels + (shared_w ? column_panels : 0);
+    const double entries = static_cast<double>(a.depth) * static_cast<double>(a.m + (shared_w ? a.n : 0));
+    parallel_ranges(threads_for(packing, entries), packing, [&](int64_t begin, int64_t end, int) {
+        pack_left(a.x.data, a.x.row, a.x.column, a.m, a.depth, least(begin, row_panels), least(end, row_panels),
+                  x_panels.get());
+        for (int64_t panel = most(begin, row_panels) - row_panels; panel < end - row_panels; ++panel) {
+            const int64_t column = panel * tile_columns<T>;
+            pack_right(a.w.data + column * a.w.column, a.w.row, a.w.column, a.depth,
+                       least(tile_columns<T>, a.n - column), w_panels.get() + column * a.depth);
+        }
+    });
+
+    const bool sloped = tangents && a.activation != Activation::identity;
+    const Buffer<T> slope(sloped ? a.m * a.n : 0);
+    T* const slopes = sloped ? slope.get() : nullptr;
+    const T* const w_packed = shared_w ? w_panels.get() : nullptr;
+    const Term<T> x_w{a.x, x_panels.get(), a.w, w_packed, nullptr};
+    run(Job<T>{a, 1, {x_w, {}}, 1, a.b, a.y, slopes, true});
+
+    if (tangents) {
+        Job<T> job{a, a.k, {}, 0, a.db, a.dy, slopes, false};
+        if (a.dx.data != nullptr) {
+            job.terms[job.term_count++] = Term<T>{a.dx, nullptr, a.w, w_packed, nullptr};
+        }
+        if (a.dw.data != nullptr || a.dw_stream != nullptr) {
+            job.terms[job.term_count++] = Term<T>{a.x, x_panels.get(), a.dw, nullptr, a.dw_stream};
+        }
+        run(job);
+    }
+}
+
+template void affine(const Affine<float>&);
+template void affine(const Affine<double>&);
+
+}  // namespace fwdad::FWDAD_ISA

@@ -1,0 +1,81 @@
+// The CPU kernels: what each takes and promises. One table of function pointers per instruction set; dispatch.cpp picks
+// a table at run time. The bodies are compiled once per instruction set, in the namespace fwdad::FWDAD_ISA, from C
+// headers and our own code only: an inline function of the standard library, compiled there for AVX-512, could be
+// merged by the linker with the copy that the rest of the program runs on any machine.
+#pragma once
+
+#include <stdint.h>
+
+namespace fwdad {
+
+// k random directions of one parameter (docs/random-contract.md). A matrix of rows x columns; for a vector, entries >=
+// 0 and the matrix is rows_per_call x columns, read down its columns.
+struct Stream {
+    uint64_t seed;
+    uint32_t step;
+    uint32_t parameter;
+    int64_t rows_per_call;  // 4: normals, 128: signs
+    int64_t k;
+    int64_t rows;
+    int64_t columns;
+    int64_t entries;
+};
+
+// The directions of gram and combine: v (k, rows, columns), C-contiguous, or a stream where v is null.
+template <class T>
+struct Directions {
+    const T* v;
+    const Stream* stream;
+    int64_t k;
+    int64_t rows;
+    int64_t columns;
+};
+
+// A matrix whose entry (i, j) is data[i * row + j * column]; in a batch, data + b * batch. Strides may be zero or
+// negative.
+template <class T>
+struct Matrix {
+    const T* data;
+    int64_t batch;
+    int64_t row;
+    int64_t column;
+};
+
+enum class Activation { identity, relu, tanh, sigmoid, softplus, silu, gelu };
+
+// y = act(x w + b), dy_i = act'(x w + b) (dx_i w + x dw_i + db_i); data null where an argument is a structural zero.
+template <class T>
+struct Affine {
+    int64_t m, depth, n, k;
+    Matrix<T> x;              // (m, depth)
+    Matrix<T> w;              // (depth, n)
+    Matrix<T> b;              // (m, n)
+    Matrix<T> dx;             // (k, m, depth)
+    Matrix<T> dw;             // (k, depth, n)
+    const Stream* dw_stream;  // (k, depth, n), instead of dw
+    Matrix<T> db;             // (k, m, n)
+    Activation activation;
+    T* y;   // (m, n), C-contiguous
+    T* dy;  // (k, m, n), C-contiguous; null: no tangents
+};
+
+template <class T>
+struct TypedKernels {
+    // out (k, rows, columns) or (k, entries), C-contiguous.
+    void (*generate)(const Stream& stream, T* out);
+    void (*affine)(const Affine<T>& arguments);
+    // g (k, k): sums over all entries; per_row: g (rows, k, k), sums over columns.
+    void (*gram)(const Directions<T>& v, bool per_row, double* g);
+    // out (rows, columns) = sum_i c_i v_i; c (k), or per_row c (rows, k).
+    void (*combine)(const double* c, const Directions<T>& v, bool per_row, T* out);
+};
+
+struct Kernels {
+    const char* isa;
+    TypedKernels<float> f32;
+    TypedKernels<double> f64;
+    // gram (batch, k, k), d (batch, k) -> c (batch, k), rank (batch).
+    void (*coefficients)(const double* gram, const double* d, int64_t batch, int64_t k, double* c, int64_t* rank);
+};
+
+}  // namespace fwdad

@@ -1,0 +1,20 @@
+// The table of this instruction set's kernels.
+#include "affine.hpp"
+#include "generate.hpp"
+#include "kernels.hpp"
+#include "projection.hpp"
+
+#define FWDAD_TEXT_OF(name) #name
+#define FWDAD_TEXT(name) FWDAD_TEXT_OF(name)
+
+namespace fwdad::FWDAD_ISA {
+
+extern const Kernels kernels;
+const Kernels kernels = {
+    FWDAD_TEXT(FWDAD_ISA),
+    {generate<float>, affine<float>, gram<float>, combine<float>},
+    {generate<double>, affine<double>, gram<double>, combine<double>},
+    coefficients,
+};
+
+}  // namespace fwdad::FWDAD_ISA

@@ -1,0 +1,118 @@
+"""The conformance suite: every test that names a kernel runs once for each body of it that this machine has.
+
+A test asks for a kernel by an argument of its name and gets a function that takes what the body takes. Native bodies
+run once for each instruction set. What they are given to write into is poisoned first.
+"""
+
+import numpy as np
+import pytest
+
+from fwdad.kernels import KERNELS, Stream, dispatch, info
+
+
+def runnable(isa):
+    try:
+        dispatch.native.select_isa(isa)
+    except ValueError:
+        return False
+    return True
+
+
+def body_params():
+    marks = {
+        isa: [] if runnable(isa) else [pytest.mark.skip(reason=f"this processor lacks the instruction set {isa}")]
+        for isa in info()["isas"]
+    }
+    return ["reference", *(pytest.param(f"native-{isa}", marks=mark) for isa, mark in marks.items())]
+
+
+CHOSEN = info()["isa"]
+BODIES = body_params()
+if dispatch.native is not None:
+    dispatch.native.select_isa(CHOSEN)
+
+
+def poisoned_empty(shape, dtype=np.float64):
+    array = np.zeros(shape, dtype)
+    array.view(np.uint8 if array.ndim else array.dtype).fill(0xFF)  # NaN, or -1
+    return array
+
+
+def kernel_fixture(kernel):
+    @pytest.fixture(name=kernel.name, params=BODIES)
+    def fixture(request, monkeypatch):
+        name, _, isa = request.param.partition("-")
+        body = kernel.bodies[name]
+        if name == "native":
+            monkeypatch.setattr(np, "empty", poisoned_empty)
+            dispatch.native.select_isa(isa)
+        yield body
+        if name == "native":
+            dispatch.native.select_isa(CHOSEN)
+
+    return fixture
+
+
+generate = kernel_fixture(KERNELS["generate"])
+affine_jvp = kernel_fixture(KERNELS["affine_jvp"])
+gram = kernel_fixture(KERNELS["gram"])
+projection_coefficients = kernel_fixture(KERNELS["projection_coefficients"])
+combine = kernel_fixture(KERNELS["combine"])
+
+
+@pytest.fixture
+def fused(request):
+    """Whether the body that runs multiplies and adds with one rounding."""
+    return "native-v2" not in request.node.callspec.id
+
+
+@pytest.fixture
+def dense64(request):
+    """A function that gives directions as a float64 array: a stream's entries as the body at hand makes them.
+
+    That these are right is the matter of test_generate.py; without fused multiply-add they differ in their last bits.
+    """
+    make = KERNELS["generate"].bodies["native" if "native" in request.node.callspec.id else "reference"]
+    return lambda v: (make(v) if isinstance(v, Stream) else v).astype(np.float64)
+
+
+def _assert_within(actual, truth, bound):
+    actual, truth, bound = np.broadcast_arrays(actual, truth, bound)
+    assert np.isfinite(truth).all(), "the truth itself is not finite"
+    assert np.isfinite(actual).all(), "not finite"
+    error = np.abs(actual.astype(np.float64) - truth)
+    excess = ~(error <= bound)
+    worst = np.unravel_index(np.argmax(error - bound), error.shape) if error.size else None
+    assert not excess.any(), (
+        f"{excess.sum()} of {error.size} beyond the bound; at {worst}: {actual[worst]!r}, "
+        f"truth {truth[worst]!r}, bound {bound[worst]:.3g}"
+    )
+
+
+@pytest.fixture(scope="session")
+def assert_within():
+    """A check that every entry is finite and within `bound` of the truth, entry by entry."""
+    return _assert_within
+
+
+@pytest.fixture(scope="session")
+def layouts():
+    """A function that gives equal arrays of every memory layout: [(name, array), ...]."""
+
+    def make(array):
+        spread = np.full([3 * n + 1 for n in array.shape], np.nan, array.dtype)
+        every_third = spread[tuple(slice(1, None, 3) for _ in array.shape)]
+        every_third[...] = array
+        reversed_axes = tuple(slice(None, None, -1) for _ in array.shape)
+        backwards = np.ascontiguousarray(array[reversed_axes])[reversed_axes]
+        shifted = np.full(array.size + 1, np.nan, array.dtype)[1:].reshape(array.shape)
+        shifted[...] = array
+        yield from (
+            ("C", np.ascontiguousarray(array)),
+            ("Fortran", np.asfortranarray(array)),
+            ("every third", every_third),
+            ("backwards", backwards),
+            ("one entry off a cache line", shifted),
+        )
+
+    return make
