@@ -164,10 +164,10 @@ def _operator(ufunc: np.ufunc) -> tuple[Callable[[Any, Any], Any], Callable[[Any
     """x op y and its reflection. They call the rule directly, which saves NumPy's detour."""
 
     def forward(self: Dual, other: Any) -> Any:
-        return NotImplemented if _defers(other) else RULES[ufunc](self, other)
+        return NotImplemented if type(other) is not Dual and _defers(other) else RULES[ufunc](self, other)
 
     def reflected(self: Dual, other: Any) -> Any:
-        return NotImplemented if _defers(other) else RULES[ufunc](other, self)
+        return NotImplemented if type(other) is not Dual and _defers(other) else RULES[ufunc](other, self)
 
     return forward, reflected
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fwdad.dual import RULES, Array, Dual
-from fwdad.rules.forms import Partial, binary, constant, linear, unary
+from fwdad.rules.forms import Partial, Per, Shortcut, binary, constant, linear, surely_finite, unary
 
 
 class Unary(NamedTuple):
@@ -33,9 +33,41 @@ class Binary(NamedTuple):
     by_y: Partial
     domain: tuple[float, float] = (0.5, 2.0)
     singular: str = ""
+    shortcut: Shortcut | None = None
 
 
 STRONG = "strong zero"
+
+
+def product(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
+    """dz = dx y + x dy, in one call."""
+    if dy is None:
+        return dx * y
+    return x * dy if dx is None else dx * y + x * dy
+
+
+def quotient(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
+    """dz = (dx - z dy) / y. Where z is finite, y is neither 0 nor NaN, and no direction meets an infinity."""
+    if not surely_finite(z):
+        return None
+    if dx is None:
+        return dy * -z / y
+    return (dx if dy is None else dx - z * dy) / y
+
+
+def winner(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
+    """The tangent of the argument that is the answer, where no entry is a tie or NaN."""
+    mine = np.equal(x, z)
+    if np.count_nonzero(np.not_equal(mine, np.equal(y, z))) != z.size:
+        return None
+    return np.where(mine, 0 if dx is None else dx, 0 if dy is None else dy)
+
+
+def share(mine: Array, other: Array, answer: Array) -> Array:
+    """1 where the answer is mine alone, 1/2 at a tie, 0 elsewhere."""
+    won, tied = np.equal(mine, answer), np.equal(mine, other)
+    return won * np.where(tied, 0.5, 1.0).astype(answer.dtype)
+
 
 # fmt: off
 UNARY = [
@@ -45,16 +77,16 @@ UNARY = [
     Unary(np.absolute,    lambda x, y: np.sign(x),                      (-2.0, 2.0),    "0 at the kink 0"),
     Unary(np.fabs,        lambda x, y: np.sign(x),                      (-2.0, 2.0),    "0 at the kink 0"),
     Unary(np.square,      lambda x, y: 2 * x),
-    Unary(np.sqrt,        lambda x, y: 0.5 / y,                         (0.1, 4.0),     f"{STRONG} at 0"),
-    Unary(np.cbrt,        lambda x, y: 1 / (3 * y * y),                 (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.sqrt,        Per(lambda x, y: 2 * y),                      (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.cbrt,        Per(lambda x, y: 3 * y * y),                  (0.1, 4.0),     f"{STRONG} at 0"),
     Unary(np.reciprocal,  lambda x, y: -y * y,                          (0.2, 3.0),     f"{STRONG} at 0"),
     Unary(np.exp,         lambda x, y: y),
     Unary(np.exp2,        lambda x, y: y * math.log(2)),
     Unary(np.expm1,       lambda x, y: y + 1),
-    Unary(np.log,         lambda x, y: 1 / x,                           (0.1, 4.0),     f"{STRONG} at 0"),
-    Unary(np.log2,        lambda x, y: 1 / (x * math.log(2)),           (0.1, 4.0),     f"{STRONG} at 0"),
-    Unary(np.log10,       lambda x, y: 1 / (x * math.log(10)),          (0.1, 4.0),     f"{STRONG} at 0"),
-    Unary(np.log1p,       lambda x, y: 1 / (1 + x),                     (-0.8, 4.0),    f"{STRONG} at -1"),
+    Unary(np.log,         Per(lambda x, y: x),                          (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.log2,        Per(lambda x, y: x * math.log(2)),            (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.log10,       Per(lambda x, y: x * math.log(10)),           (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.log1p,       Per(lambda x, y: 1 + x),                      (-0.8, 4.0),    f"{STRONG} at -1"),
     Unary(np.sin,         lambda x, y: np.cos(x)),
     Unary(np.cos,         lambda x, y: -np.sin(x)),
     Unary(np.tan,         lambda x, y: 1 + y * y,                       (-1.2, 1.2)),
@@ -77,12 +109,12 @@ BINARY = [
     #      function         by x                                        by y
     Binary(np.add,          1,                                          1),
     Binary(np.subtract,     1,                                          -1),
-    Binary(np.multiply,     lambda x, y, z: y,                          lambda x, y, z: x),
-    Binary(np.true_divide,  lambda x, y, z: 1 / y,                      lambda x, y, z: -z / y,               singular=f"{STRONG} at y = 0"),
-    Binary(np.maximum,      lambda x, y, z: share(x, y, z),             lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
-    Binary(np.minimum,      lambda x, y, z: share(x, y, z),             lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
-    Binary(np.fmax,         lambda x, y, z: share(x, y, z),             lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
-    Binary(np.fmin,         lambda x, y, z: share(x, y, z),             lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
+    Binary(np.multiply,     lambda x, y, z: y,                          lambda x, y, z: x,                    shortcut=product),
+    Binary(np.true_divide,  lambda x, y, z: 1 / y,                      lambda x, y, z: -z / y,               singular=f"{STRONG} at y = 0", shortcut=quotient),
+    Binary(np.maximum,      share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly", shortcut=winner),
+    Binary(np.minimum,      share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly", shortcut=winner),
+    Binary(np.fmax,         share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
+    Binary(np.fmin,         share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
     Binary(np.logaddexp,    lambda x, y, z: np.exp(x - z),              lambda x, y, z: np.exp(y - z)),
     Binary(np.logaddexp2,   lambda x, y, z: np.exp2(x - z),             lambda x, y, z: np.exp2(y - z)),
     Binary(np.hypot,        lambda x, y, z: x / z,                      lambda x, y, z: y / z,                singular=f"{STRONG} at (0, 0)"),
@@ -98,16 +130,10 @@ CONSTANT = [
 ]  # fmt: skip
 
 
-def share(mine: Array, other: Array, answer: Array) -> Array:
-    """1 where the answer is mine alone, 1/2 at a tie, 0 elsewhere."""
-    won, tied = np.equal(mine, answer), np.equal(mine, other)
-    return won * np.where(tied, 0.5, 1.0).astype(answer.dtype)
-
-
 for _row in UNARY:
     unary(_row.function, _row.derivative, strong_zero=STRONG in _row.singular)
 for _pair in BINARY:
-    binary(_pair.function, _pair.by_x, _pair.by_y, strong_zero=STRONG in _pair.singular)
+    binary(_pair.function, _pair.by_x, _pair.by_y, STRONG in _pair.singular, _pair.shortcut)
 constant(*CONSTANT)
 for _function in (np.conjugate, np.real, np.imag):
     linear(_function)
@@ -129,8 +155,15 @@ def power_by_base(x: Array, y: Array, z: Array) -> Array:
     return np.where(nonzero, y * np.power(x, np.where(nonzero, y - 1, 1)), 0).astype(z.dtype)
 
 
+def power_by_number(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
+    """dz = y x^(y-1) dx for a number y >= 1, whose derivative is finite where z is."""
+    if type(y) not in (int, float) or y < 1 or not surely_finite(z):
+        return None
+    return dx * (2 * x if y == 2 else y * np.power(x, y - 1))
+
+
 for _power in (np.power, np.float_power):
-    binary(_power, power_by_base, power_by_exponent, strong_zero=True)
+    binary(_power, power_by_base, power_by_exponent, strong_zero=True, shortcut=power_by_number)
 
 
 def remainder_by_divisor(x: Array, y: Array, z: Array) -> Array:
