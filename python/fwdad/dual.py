@@ -54,7 +54,10 @@ class Dual:
     Dual(primal=[1. 2.], tangent=[[1. 0.]])
     """
 
-    __slots__ = ("level", "primal", "tangent")
+    # `views` and `view_of` exist only where views have been taken: see rules/assignment.
+    __slots__ = ("__weakref__", "level", "primal", "tangent", "view_of", "views")
+    view_of: Any
+    views: Any
     __array_priority__ = 1000
     __hash__ = None  # type: ignore[assignment]  # == compares values, as for arrays
 
@@ -68,6 +71,9 @@ class Dual:
     ndim: Any = property(lambda self: self.primal.ndim)
     size: Any = property(lambda self: self.primal.size)
     dtype: Any = property(lambda self: self.primal.dtype)
+    itemsize: Any = property(lambda self: self.dtype.itemsize)
+    nbytes: Any = property(lambda self: self.size * self.itemsize)
+    device: Any = property(lambda self: plain(self).device)
 
     @property
     def k(self) -> int:
@@ -78,34 +84,51 @@ class Dual:
         return len(self.primal)
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
+        return map(self.__getitem__, range(len(self)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(np.equal(self, value)))
 
     def __getitem__(self, index: Any) -> Any:
         return RULES[operator.getitem](self, index)
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        RULES[operator.setitem](self, index, value)
+
     def __bool__(self) -> bool:
         return bool(self.primal)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return np.round(self, digits or 0)
 
     def __repr__(self) -> str:
         return f"Dual(primal={self.primal}, tangent={self.tangent})"
 
+    def __format__(self, spec: str) -> str:
+        """A format for numbers is applied to the primal and to each tangent of a Dual of shape (); arrays take none."""
+        if not spec:
+            return str(self)
+        tangents = ", ".join(format(t, spec) for t in self.tangent)
+        return f"Dual(primal={format(self.primal, spec)}, tangent=[{tangents}])"
+
+    def __copy__(self) -> Dual:
+        return Dual(self.primal.copy(), self.tangent.copy(), self.level)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Dual:
+        return self.__copy__()
+
     # NumPy's calls.
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if "out" in kwargs:
-            targets = kwargs.pop("out")
-            if any(target is not None for target in targets):
-                raise LostDerivativeError(
-                    f"np.{ufunc.__name__} was asked to write a Dual's result into an existing array (out=, or an "
-                    "in-place operator such as 'array += dual'), which would lose the derivative; "
-                    "write 'array = array + dual' instead"
-                )
+            return _into(kwargs.pop("out"), ufunc, method, inputs, kwargs)
         if method == "__call__":
             rule = RULES.get(ufunc)
             return rule(*inputs, **kwargs) if rule is not None else no_rule(ufunc)
         function = UFUNC_METHODS.get((ufunc, method))
         if function is None:
             no_rule(ufunc, f".{method}")
-        kwargs.setdefault("axis", 0)
+        if method != "at":
+            kwargs.setdefault("axis", 0)
         return function(*inputs, **kwargs)
 
     def __array_function__(
@@ -129,6 +152,37 @@ class Dual:
 
     def __index__(self) -> NoReturn:
         lost("use as an index")
+
+    def __dlpack__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        lost("DLPack (from_dlpack)")
+
+    def __dlpack_device__(self) -> NoReturn:
+        lost("DLPack (from_dlpack)")
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(
+            "a Dual cannot be pickled: it belongs to a transform that runs in this process. Pickle the result of the "
+            "transform, or fwdad.stop_gradient of the Dual"
+        )
+
+
+def _into(
+    targets: tuple[Any, ...], ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """A ufunc with out=: a Dual can be written into; an array can not."""
+    target = targets[0]
+    if len(targets) > 1 or type(target) is not Dual:
+        if all(t is None for t in targets):
+            return getattr(ufunc, method)(*inputs, **kwargs)
+        raise LostDerivativeError(
+            f"np.{ufunc.__name__} was asked to write a Dual's result into an existing array (out=, or an "
+            "in-place operator such as 'array += dual'), which would lose the derivative; "
+            "write 'array = array + dual' instead"
+        )
+    if kwargs.get("where", True) is not True:
+        raise LostDerivativeError(f"np.{ufunc.__name__} takes no where= beside out= on a Dual; use np.where and assign")
+    target[...] = getattr(ufunc, method)(*inputs, **kwargs)
+    return target
 
 
 def lost(operation: str) -> NoReturn:
@@ -177,10 +231,13 @@ def _defers(other: Any) -> bool:
     return getattr(other, "__array_ufunc__", False) is None
 
 
-for _name, _ufunc in {
+INPLACE: dict[str, np.ufunc] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "pow": np.power,
-    "matmul": np.matmul, "mod": np.remainder, "floordiv": np.floor_divide, "divmod": np.divmod,
-}.items():  # fmt: skip
+    "matmul": np.matmul, "mod": np.remainder, "floordiv": np.floor_divide,
+}  # fmt: skip
+"""The operators that also have an in-place form, which rules/assignment enters."""
+
+for _name, _ufunc in {**INPLACE, "divmod": np.divmod}.items():
     _forward, _reflected = _operator(_ufunc)
     setattr(Dual, f"__{_name}__", _forward)
     setattr(Dual, f"__r{_name}__", _reflected)
@@ -189,6 +246,19 @@ for _name, _ufunc in {
     "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal,
 }.items():  # fmt: skip
     setattr(Dual, f"__{_name}__", _operator(_ufunc)[0])
+
+
+def _refuse_bits(self: Dual, other: Any = None) -> NoReturn:
+    raise TypeError(
+        "a Dual is a floating value and has no bits to operate on (&, |, ^, ~, <<, >>); combine comparisons instead: "
+        "(x > 0) & (x < 1)"
+    )
+
+
+for _name in ("and", "or", "xor", "lshift", "rshift"):
+    for _side in ("", "r", "i"):
+        setattr(Dual, f"__{_side}{_name}__", _refuse_bits)
+setattr(Dual, "__invert__", _refuse_bits)  # noqa: B010  as the others
 
 for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute}.items():
     setattr(Dual, f"__{_name}__", functools.partialmethod(lambda self, ufunc: RULES[ufunc](self), _ufunc))

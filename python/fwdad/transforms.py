@@ -117,7 +117,7 @@ class _Seeds:
 
 def as_array(value: Any) -> Array:
     """A leaf as something with shape and dtype: arrays of any kind as they are, Python numbers as NumPy's."""
-    return value if hasattr(value, "shape") and hasattr(value, "dtype") else np.asarray(value)
+    return value if hasattr(value, "shape") and hasattr(value, "dtype") else np.asarray(value)[()]
 
 
 def _take_apart(value: Any, level: int, k: int) -> tuple[Any, Any]:

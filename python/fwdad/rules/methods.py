@@ -1,24 +1,34 @@
-"""ndarray's methods on a Dual: each is NumPy's function of the same name."""
+"""ndarray's methods and attributes on a Dual: each is NumPy's function of the same name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from fwdad.dual import Array, Dual
+from fwdad.dual import Array, Dual, lost, plain
+from fwdad.errors import LostDerivativeError
+from fwdad.rules.assignment import Flat, replace
+from fwdad.rules.forms import constant, rule_for
 
 FUNCTIONS: list[Callable[..., Any]] = [
     np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.cumsum, np.cumprod,
-    np.argmax, np.argmin, np.argsort, np.all, np.any,
-    np.ravel, np.squeeze, np.swapaxes, np.take, np.clip, np.dot,
+    np.argmax, np.argmin, np.argsort, np.argpartition, np.all, np.any, np.nonzero, np.round,
+    np.ravel, np.squeeze, np.swapaxes, np.take, np.clip, np.dot, np.repeat, np.diagonal, np.trace,
+    np.choose, np.searchsorted, np.put,
 ]  # fmt: skip
 
 for _function in FUNCTIONS:
-    setattr(
-        Dual, _function.__name__.removeprefix("a") if _function in (np.max, np.min) else _function.__name__, _function
-    )
+    _name = _function.__name__
+    setattr(Dual, {"amax": "max", "amin": "min"}.get(_name, _name), _function)
+
+constant(np.round, np.nonzero, np.argpartition, np.searchsorted)
+
+
+@rule_for(np.copy)
+def _np_copy(a: Dual, order: str = "K", subok: bool = False) -> Dual:
+    return a.__copy__()
 
 
 def _reshape(self: Dual, *shape: Any, **options: Any) -> Array:
@@ -30,18 +40,52 @@ def _transpose(self: Dual, *axes: Any) -> Array:
     return np.transpose(self, order or None)
 
 
-def _flatten(self: Dual) -> Array:
-    return np.reshape(self, -1)
+def _flatten(self: Dual, order: Any = "C") -> Array:
+    """A copy, always: what is written into it does not reach self."""
+    return np.copy(np.reshape(self, -1, order=order))
 
 
-def _astype(self: Dual, dtype: Any) -> Array:
-    """A floating type casts primal and tangent; an integer or boolean type has no derivative and gives a plain array."""
-    primal = self.primal.astype(dtype)
-    return Dual(primal, self.tangent.astype(dtype), self.level) if np.issubdtype(dtype, np.inexact) else primal
+def _astype(
+    self: Dual, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+) -> Array:
+    """A floating type casts primal and tangent; an integer or boolean type has no derivative and gives a plain array.
+
+    Raises LostDerivativeError for a real type of a complex Dual: take .real or .imag, which says which part is meant.
+    """
+    if np.issubdtype(self.dtype, np.complexfloating) and not np.issubdtype(dtype, np.complexfloating):
+        raise LostDerivativeError("a complex Dual cannot be cast to a real dtype; take .real, .imag or np.abs")
+    if not copy and self.dtype == dtype:
+        return self
+    primal = self.primal.astype(dtype, casting=casting)
+    return Dual(primal, self.tangent.astype(dtype), self.level) if np.issubdtype(dtype, np.inexact) else plain(primal)
 
 
-def _copy(self: Dual) -> Dual:
-    return Dual(self.primal.copy(), self.tangent.copy(), self.level)
+def _compress(self: Dual, condition: Array, axis: int | None = None) -> Array:
+    return np.compress(condition, self, axis=axis)
+
+
+def _fill(self: Dual, value: Any) -> None:
+    """Set every entry."""
+    self[...] = value
+
+
+def _sort(self: Dual, axis: int = -1, kind: Any = None, *, stable: bool | None = None) -> None:
+    """Sort in place."""
+    replace(self, np.take_along_axis(self, np.argsort(self, axis, kind=kind, stable=stable), axis))
+
+
+def _partition(self: Dual, kth: Any, axis: int = -1, kind: Any = "introselect") -> None:
+    """Partition in place."""
+    replace(self, np.take_along_axis(self, np.argpartition(self, kth, axis, kind), axis))
+
+
+def _to_device(self: Dual, device: str, /, *, stream: Any = None) -> Dual:
+    """Itself: the one device of NumPy's arrays is "cpu".
+
+    Raises ValueError for any other.
+    """
+    plain(self).to_device(device, stream=stream)
+    return self
 
 
 for _name, _method in {
@@ -49,8 +93,29 @@ for _name, _method in {
     "transpose": _transpose,
     "flatten": _flatten,
     "astype": _astype,
-    "copy": _copy,
+    "copy": lambda self, order="C": self.__copy__(),
+    "compress": _compress,
+    "conj": lambda self: np.conjugate(self),
+    "conjugate": lambda self: np.conjugate(self),
+    "fill": _fill,
+    "sort": _sort,
+    "partition": _partition,
+    "to_device": _to_device,
     "T": property(lambda self: np.transpose(self)),
     "mT": property(lambda self: np.matrix_transpose(self)),
+    "real": property(lambda self: np.real(self)),
+    "imag": property(lambda self: np.imag(self)),
+    "flat": property(Flat),
 }.items():
     setattr(Dual, _name, _method)
+
+
+def _way_out(name: str) -> Callable[..., NoReturn]:
+    def method(self: Dual, *args: Any, **kwargs: Any) -> NoReturn:
+        lost(f"x.{name}()")
+
+    return method
+
+
+for _name in ("item", "tolist", "tobytes", "tofile", "dump", "dumps", "view", "byteswap", "getfield"):
+    setattr(Dual, _name, _way_out(_name))
