@@ -5,6 +5,7 @@ Reading order, from the bottom up:
 tree         nested containers of arrays
 dual         Dual: a primal with k tangents; how NumPy's calls find their rule
 rules/       tables of JVP rules
+array_api    the Array API standard's namespace
 functions    what networks need and NumPy lacks: relu, logsumexp, affine, ...
 transforms   jvp, derivative, jacfwd
 tangents/    what a batch of directions can be
@@ -17,7 +18,7 @@ kernels/     the native kernels, each beside its NumPy reference
 
 __version__ = "0.1.0"
 
-from fwdad import estimators, functions, nn, optim, rules, tree
+from fwdad import array_api, estimators, functions, nn, optim, rules, tree
 from fwdad.dual import Dual
 from fwdad.errors import LostDerivativeError, NoRuleError
 from fwdad.estimators import ForwardGradient
@@ -28,6 +29,7 @@ __all__ = [
     "ForwardGradient",
     "LostDerivativeError",
     "NoRuleError",
+    "array_api",
     "derivative",
     "estimators",
     "functions",

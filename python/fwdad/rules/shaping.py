@@ -23,8 +23,18 @@ linear(np.triu)
 for _function in (np.reshape, np.ravel, np.expand_dims, np.squeeze, np.atleast_1d):
     reshaping(_function)
 
-constant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.result_type)
+constant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like, np.result_type)
 # fmt: on
+
+
+@rule_for(np.full_like)
+def _full_like(a: Array, fill_value: Array, dtype: Any = None, **options: Any) -> Array:
+    """A shape does not move; the value may."""
+    shape, dtype = options.pop("shape", None) or np.shape(plain(a)), plain(a).dtype if dtype is None else dtype
+    if type(fill_value) is not Dual:
+        return np.full_like(plain(a), fill_value, dtype=dtype, shape=shape, **options)
+    filled = np.multiply(fill_value, np.ones(shape, dtype))
+    return filled if filled.dtype == dtype else filled.astype(dtype)
 
 
 @rule_for(np.roll)
