@@ -35,6 +35,17 @@ Rule: TypeAlias = Callable[..., Any]
 RULES: dict[Callable[..., Any], Rule] = {}
 """NumPy function -> rule. A rule has the function's signature and is called when an argument is a Dual."""
 
+OPTIONAL_TABLES: list[Callable[[], None]] = []
+"""Functions that add to `RULES` what an optional library's functions need, if the program has imported it."""
+
+
+def optional_rule(function: Callable[..., Any]) -> Rule | None:
+    """The rule of a function that `RULES` does not hold, after the optional tables have been read."""
+    for fill in OPTIONAL_TABLES:
+        fill()
+    return RULES.get(function)
+
+
 _fresh_levels = itertools.count(1)
 
 
@@ -122,7 +133,7 @@ class Dual:
         if "out" in kwargs:
             return _into(kwargs.pop("out"), ufunc, method, inputs, kwargs)
         if method == "__call__":
-            rule = RULES.get(ufunc)
+            rule = RULES.get(ufunc) or optional_rule(ufunc)
             return rule(*inputs, **kwargs) if rule is not None else no_rule(ufunc)
         function = UFUNC_METHODS.get((ufunc, method))
         if function is None:

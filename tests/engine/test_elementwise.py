@@ -82,7 +82,7 @@ def test_activations(f):
 def test_constants_are_plain():
     def f(x):
         for function in CONSTANT:
-            answer = function(x) if function.nin == 1 else function(x, 0.5)
+            answer = function(x, 0.5) if getattr(function, "nin", 1) == 2 else function(x)
             assert not isinstance(answer, fwdad.Dual), function
         return x
 

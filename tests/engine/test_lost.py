@@ -45,8 +45,8 @@ def test_assignment_of_a_number_says_why():
 @pytest.mark.parametrize(
     ("name", "f"),
     [
-        ("np.linalg.eigvals", lambda x: np.linalg.eigvals(x * np.eye(2))),
-        ("np.frexp", np.frexp),
+        ("np.intersect1d", lambda x: np.intersect1d(x, x)),
+        ("np.bitwise_count", np.bitwise_count),
         ("np.multiply.at", lambda x: np.multiply.at(np.ones(3), [0], x)),
     ],
 )

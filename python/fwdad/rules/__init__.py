@@ -2,15 +2,46 @@
 
 forms         how a row becomes a rule
 elementwise   sin, exp, +, *, ...
+special       scipy.special's erf, gammaln, xlogy, ...
 reductions    sum, mean, max, prod, ...
-shaping       reshape, transpose, concatenate, where, x[index], ...
-products      matmul, dot, tensordot, ...
+statistics    median, quantile, nanmean, average, cov, ...
+shaping       reshape, transpose, concatenate, where, pad, x[index], ...
+moving        tile, repeat, split, insert, choose, ...: in one word each
+sorting       sort, partition, unique, searchsorted, ...
+products      matmul, dot, tensordot, kron, cross, convolve, ...
+einsum        any string
+linalg        solve, inv, det, norm, ...
+decompositions  cholesky, qr, eigh, svd, ...
+fft           fft, rfftn, fftshift, ...
+sampling      diff, gradient, interp, trapezoid, linspace, ...
+polynomials   polyval, polyfit, roots, ...
 assignment    x[i] = v, x += v, np.copyto(x, v): writing, and the views that see it
 methods       x.sum(), x.T, ...: ndarray's methods, by way of the functions above
 """
 
-from fwdad.rules import assignment, elementwise, forms, methods, products, reductions, shaping
+from fwdad.rules import (
+    assignment,
+    decompositions,
+    einsum,
+    elementwise,
+    fft,
+    forms,
+    linalg,
+    methods,
+    moving,
+    polynomials,
+    products,
+    reductions,
+    sampling,
+    shaping,
+    sorting,
+    special,
+    statistics,
+)
 
 assignment.watch_views()
 
-__all__ = ["assignment", "elementwise", "forms", "methods", "products", "reductions", "shaping"]
+__all__ = [
+    "assignment", "decompositions", "einsum", "elementwise", "fft", "forms", "linalg", "methods", "moving", "polynomials", "products",
+    "reductions", "sampling", "shaping", "sorting", "special", "statistics",
+]  # fmt: skip

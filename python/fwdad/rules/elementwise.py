@@ -8,18 +8,32 @@ gives a zero tangent although the derivative is infinite.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fwdad.dual import RULES, Array, Dual
-from fwdad.rules.forms import Partial, Per, Shortcut, binary, constant, linear, surely_finite, unary
+from fwdad.dual import RULES, Array, Dual, plain
+from fwdad.rules.forms import (
+    STRONG,
+    Partial,
+    Per,
+    Shortcut,
+    align,
+    binary,
+    composed,
+    constant,
+    linear,
+    rule_for,
+    spread,
+    surely_finite,
+    unary,
+)
 
 
 class Unary(NamedTuple):
     """A row: y = f(x)."""
 
-    function: np.ufunc
+    function: Any
     derivative: Partial
     domain: tuple[float, float] = (-2.0, 2.0)
     singular: str = ""
@@ -34,9 +48,6 @@ class Binary(NamedTuple):
     domain: tuple[float, float] = (0.5, 2.0)
     singular: str = ""
     shortcut: Shortcut | None = None
-
-
-STRONG = "strong zero"
 
 
 def product(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
@@ -92,17 +103,19 @@ UNARY = [
     Unary(np.tan,         lambda x, y: 1 + y * y,                       (-1.2, 1.2)),
     Unary(np.arcsin,      lambda x, y: 1 / np.sqrt((1 - x) * (1 + x)),  (-0.9, 0.9),    f"{STRONG} at -1, 1"),
     Unary(np.arccos,      lambda x, y: -1 / np.sqrt((1 - x) * (1 + x)), (-0.9, 0.9),    f"{STRONG} at -1, 1"),
-    Unary(np.arctan,      lambda x, y: 1 / (1 + x * x)),
+    Unary(np.arctan,      lambda x, y: square_sum(x)),
     Unary(np.sinh,        lambda x, y: np.cosh(x)),
     Unary(np.cosh,        lambda x, y: np.sinh(x)),
     Unary(np.tanh,        lambda x, y: (1 - y) * (1 + y)),
-    Unary(np.arcsinh,     lambda x, y: 1 / np.sqrt(1 + x * x)),
+    Unary(np.arcsinh,     lambda x, y: np.sqrt(square_sum(x))),
     Unary(np.arccosh,     lambda x, y: 1 / np.sqrt((x - 1) * (x + 1)),  (1.2, 4.0),     f"{STRONG} at 1"),
     Unary(np.arctanh,     lambda x, y: 1 / ((1 - x) * (1 + x)),         (-0.8, 0.8),    f"{STRONG} at -1, 1"),
     Unary(np.degrees,     lambda x, y: 180 / math.pi),
     Unary(np.rad2deg,     lambda x, y: 180 / math.pi),
     Unary(np.radians,     lambda x, y: math.pi / 180),
     Unary(np.deg2rad,     lambda x, y: math.pi / 180),
+    Unary(np.sinc,        lambda x, y: sinc_derivative(x)),
+    Unary(np.i0,          lambda x, y: bessel_i1(x),                    (-3.0, 3.0)),
 ]
 
 BINARY = [
@@ -115,35 +128,81 @@ BINARY = [
     Binary(np.minimum,      share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly", shortcut=winner),
     Binary(np.fmax,         share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
     Binary(np.fmin,         share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
-    Binary(np.logaddexp,    lambda x, y, z: np.exp(x - z),              lambda x, y, z: np.exp(y - z)),
-    Binary(np.logaddexp2,   lambda x, y, z: np.exp2(x - z),             lambda x, y, z: np.exp2(y - z)),
+    Binary(np.logaddexp,    lambda x, y, z: weight(x, y, z, np.exp),    lambda x, y, z: weight(y, x, z, np.exp),  singular="ties at infinity split evenly"),
+    Binary(np.logaddexp2,   lambda x, y, z: weight(x, y, z, np.exp2),   lambda x, y, z: weight(y, x, z, np.exp2), singular="ties at infinity split evenly"),
     Binary(np.hypot,        lambda x, y, z: x / z,                      lambda x, y, z: y / z,                singular=f"{STRONG} at (0, 0)"),
-    Binary(np.arctan2,      lambda x, y, z: y / (x * x + y * y),        lambda x, y, z: -x / (x * x + y * y), singular=f"{STRONG} at (0, 0)"),
+    Binary(np.arctan2,      lambda x, y, z: over_square(y, x, y),       lambda x, y, z: -over_square(x, x, y),    singular=f"{STRONG} at (0, 0)"),
     Binary(np.copysign,     lambda x, y, z: np.sign(x) * np.sign(z),    lambda x, y, z: np.zeros_like(z),     singular="0 at the kink 0"),
+    Binary(np.heaviside,    lambda x, y, z: np.zeros_like(z),           lambda x, y, z: np.equal(x, 0).astype(z.dtype), singular="0 at the jump 0"),
+    Binary(np.nextafter,    1,                                          lambda x, y, z: np.zeros_like(z)),
 ]
 # fmt: on
 
-CONSTANT = [
+CONSTANT: list[Any] = [
     np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
-    np.isnan, np.isinf, np.isfinite, np.signbit, np.sign, np.floor, np.ceil, np.trunc, np.rint,
+    np.isnan, np.isinf, np.isfinite, np.signbit, np.floor, np.ceil, np.trunc, np.rint,
     np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.floor_divide, np.spacing,
+    np.around, np.round, np.fix, np.isposinf, np.isneginf, np.isreal, np.iscomplex,
 ]  # fmt: skip
 
 
+def square_sum(x: Array) -> Array:
+    """1 / (1 + x^2), which is 0 where the square overflows."""
+    with np.errstate(over="ignore"):
+        return 1 / (1 + x * x)
+
+
+def over_square(numerator: Array, x: Array, y: Array) -> Array:
+    """numerator / (x^2 + y^2), without overflow of the squares."""
+    radius = np.hypot(x, y)
+    return numerator / radius / radius
+
+
+def weight(mine: Array, other: Array, answer: Array, exp: Any) -> Array:
+    """exp(mine - answer), the share of one term in log(exp(x) + exp(y)); infinite terms share as ties do."""
+    infinite = np.isinf(plain(answer))
+    gap = np.where(infinite, 0, mine) - np.where(infinite, 0, answer)
+    return np.where(infinite, share(mine, other, answer), exp(gap))
+
+
+def sinc_derivative(x: Array) -> Array:
+    """(cos(pi x) - sinc(x)) / x, and where that cancels its Taylor series, -pi^2 x sum_n (-q)^n (2n+2)/(2n+3)!, q = (pi x)^2."""
+    near = np.less(np.abs(x), 0.25)
+    q = np.square(math.pi * np.where(near, x, 0))
+    series = 0 * q
+    for n in reversed(range(9)):
+        series = (2 * n + 2) / math.factorial(2 * n + 3) - q * series
+    far = np.where(near, 1, x)
+    return np.where(near, -(math.pi**2) * x * series, (np.cos(math.pi * far) - np.sinc(far)) / far)
+
+
+def bessel_i1(x: Array) -> Array:
+    """I_1(x) = 2/pi int_0^(pi/2) sinh(x cos t) cos t dt, by the midpoint rule.
+
+    The integrand is periodic and analytic, so that 64 points give all digits up to where I_1 overflows.
+    """
+    points = 64
+    total = 0 * x
+    for j in range(points):
+        c = math.cos((j + 0.5) * math.pi / (2 * points))
+        total = total + c * np.sinh(c * x)
+    return total / points
+
+
 for _row in UNARY:
-    unary(_row.function, _row.derivative, strong_zero=STRONG in _row.singular)
+    unary(_row.function, _row.derivative, _row.singular)
 for _pair in BINARY:
-    binary(_pair.function, _pair.by_x, _pair.by_y, STRONG in _pair.singular, _pair.shortcut)
+    binary(_pair.function, _pair.by_x, _pair.by_y, _pair.singular, _pair.shortcut)
 constant(*CONSTANT)
 for _function in (np.conjugate, np.real, np.imag):
     linear(_function)
 
 
 def power_by_exponent(x: Array, y: Array, z: Array) -> Array:
-    """d(x^y)/dy = x^y log x; zero at x = 0 where the limit is (y > 0), and no logarithm of what is not positive."""
-    positive = np.greater(x, 0)
+    """d(x^y)/dy = x^y log x; zero at x = 0 and y >= 0, and no logarithm of what is not positive."""
+    positive = np.not_equal(x, 0) if np.iscomplexobj(plain(z)) else np.greater(x, 0)
     log = np.log(np.where(positive, x, 1))
-    elsewhere = np.where(np.equal(x, 0) & np.greater(y, 0), 0.0, np.nan)
+    elsewhere = np.where(np.equal(x, 0) & np.greater_equal(np.real(y), 0), 0.0, np.nan)
     return np.where(positive, z * log, elsewhere).astype(z.dtype)
 
 
@@ -163,7 +222,8 @@ def power_by_number(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array
 
 
 for _power in (np.power, np.float_power):
-    binary(_power, power_by_base, power_by_exponent, strong_zero=True, shortcut=power_by_number)
+    singular = f"{STRONG} at x = 0; by y: 0 at x = 0 <= y, NaN at x < 0"
+    binary(_power, power_by_base, power_by_exponent, singular, power_by_number)
 
 
 def remainder_by_divisor(x: Array, y: Array, z: Array) -> Array:
@@ -171,12 +231,71 @@ def remainder_by_divisor(x: Array, y: Array, z: Array) -> Array:
     return -np.floor_divide(x, y)
 
 
-binary(np.remainder, 1, remainder_by_divisor)
-binary(np.fmod, 1, lambda x, y, z: -np.trunc(x / y))
+JUMPS = "jumps count as constant"
+binary(np.remainder, 1, remainder_by_divisor, JUMPS)
+binary(np.fmod, 1, lambda x, y, z: -np.trunc(x / y), JUMPS)
 
 
+@composed(np.divmod, singular=JUMPS)
 def _divmod(x: Array, y: Array) -> tuple[Array, Dual]:
     return np.floor_divide(x, y), np.remainder(x, y)
 
 
-RULES[np.divmod] = _divmod
+_absolute_of_real = RULES[np.absolute]
+
+
+@rule_for(np.absolute, singular="0 at the kink 0")
+def _absolute(x: Dual, **options: Any) -> Dual:
+    """d|x| = sign(x) dx; of a complex number Re(conj(x) dx) / |x|, for it is no holomorphic function."""
+    if x.dtype.kind != "c":
+        return _absolute_of_real(x, **options)  # type: ignore[no-any-return]
+    change = np.conjugate(np.sign(x.primal)) * x.tangent
+    return Dual(np.absolute(x.primal), np.real(change), x.level)
+
+
+@rule_for(np.sign, singular="0 at 0")
+def _sign(x: Dual) -> Array:
+    """Constant for real numbers, z/|z| for complex ones."""
+    if not np.iscomplexobj(x.primal):
+        return np.sign(plain(x))
+    length = np.absolute(x)
+    zero = np.equal(length, 0)
+    return np.where(zero, 0, x / np.where(zero, 1, length))
+
+
+@composed(np.angle, singular=f"{STRONG} at 0")
+def _angle(z: Dual, deg: bool = False) -> Array:
+    angle = np.arctan2(np.imag(z), np.real(z))
+    return np.degrees(angle) if deg else angle
+
+
+@rule_for(np.nan_to_num, kind="linear", singular="0 where a NaN or an infinity is replaced")
+def _nan_to_num(x: Dual, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Dual:
+    answer = np.nan_to_num(x.primal, True, nan, posinf, neginf)
+    return Dual(answer, np.where(np.isfinite(x.primal), x.tangent, np.zeros((), answer.dtype)), x.level)
+
+
+@composed(np.real_if_close)
+def _real_if_close(x: Dual, tol: float = 100) -> Array:
+    real = not np.iscomplexobj(np.real_if_close(plain(x), tol))
+    return np.real(x) if real else x
+
+
+@rule_for(np.ldexp, kind="linear")
+def _ldexp(x: Dual, exponent: Array) -> Dual:
+    """x 2^exponent."""
+    answer = np.ldexp(x.primal, exponent)
+    return Dual(answer, spread(np.ldexp(align(x.tangent, answer.ndim), exponent), answer.shape), x.level)
+
+
+@rule_for(np.frexp, kind="linear", singular=JUMPS)
+def _frexp(x: Dual) -> tuple[Dual, Array]:
+    """x = mantissa 2^exponent."""
+    mantissa, exponent = np.frexp(x.primal)
+    return Dual(mantissa, np.ldexp(x.tangent, -exponent), x.level), exponent
+
+
+@rule_for(np.modf, kind="linear", singular=JUMPS)
+def _modf(x: Dual) -> tuple[Dual, Array]:
+    fraction, whole = np.modf(x.primal)
+    return Dual(fraction, x.tangent, x.level), whole

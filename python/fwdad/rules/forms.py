@@ -5,6 +5,7 @@
     linear     y = L x            dy_i = L dx_i          (L under the k axis)
     bilinear   z = x . y          dz_i = dx_i . y + x . dy_i
     constant   y = f(x)           dy_i = 0               (comparisons, rounding, shapes)
+    composed   y = f(g(x), ...)   a NumPy program of functions that have rules
 
 The k axis leads, so an axis counted from the back is the same axis of a primal and of its tangents:
 that is all that most linear operations need. The k axis must never meet a data axis in a broadcast;
@@ -34,6 +35,27 @@ Partial = Callable[..., Any] | int | Per
 
 Shortcut = Callable[[Any, Any, Any, Any, Any], Any]
 """``(x, y, z, dx, dy) -> dz``, or None where the partials must decide."""
+
+
+STRONG = "strong zero"
+"""How a row says that a direction in which the argument does not move gives zero, be the derivative infinite."""
+
+
+class Entry(NamedTuple):
+    """What the tables say of a function; docs/coverage.md and docs/singular-points.md are made from it."""
+
+    kind: str
+    singular: str = ""
+
+
+ENTRIES: dict[Callable[..., Any], Entry] = {}
+"""Function -> its entry, for every function in `RULES`."""
+
+
+def enter(function: Callable[..., Any], rule: Rule, kind: str, singular: str = "") -> None:
+    """Put a rule into the tables. Every form ends here."""
+    RULES[function] = rule
+    ENTRIES[function] = Entry(kind, singular)
 
 
 def align(tangent: Array, ndim: int) -> Array:
@@ -85,9 +107,9 @@ def checked(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, 
     return given
 
 
-def unary(function: Callable[..., Any], derivative: Partial, strong_zero: bool = False) -> None:
+def unary(function: Callable[..., Any], derivative: Partial, singular: str = "") -> None:
     """Enter y = f(x); `derivative(x, y)` may use the answer, so that nothing is computed twice."""
-    term = _unary_term(derivative, strong_zero)
+    term = _unary_term(derivative, STRONG in singular)
 
     def rule(x: Dual, **options: Any) -> Dual:
         if options:
@@ -96,7 +118,7 @@ def unary(function: Callable[..., Any], derivative: Partial, strong_zero: bool =
         answer = function(primal)
         return Dual(answer, term(x.tangent, primal, answer), x.level)
 
-    RULES[function] = rule
+    enter(function, rule, "differentiable", singular)
 
 
 def _unary_term(derivative: Partial, strong_zero: bool) -> Callable[[Array, Array, Array], Array]:
@@ -126,7 +148,7 @@ def binary(
     function: Callable[..., Any],
     by_x: Partial,
     by_y: Partial,
-    strong_zero: bool = False,
+    singular: str = "",
     shortcut: Shortcut | None = None,
 ) -> None:
     """Enter z = f(x, y); each partial is a function of (x, y, z).
@@ -134,6 +156,7 @@ def binary(
     `shortcut(x, y, z, dx, dy)` may give dz by a cheaper expression where it is the same, and None where it is not;
     dx or dy is None for what does not move.
     """
+    strong_zero = STRONG in singular
     x_term, y_term = _binary_term(by_x, strong_zero), _binary_term(by_y, strong_zero)
 
     def rule(x: Array, y: Array, **options: Any) -> Dual:
@@ -164,7 +187,7 @@ def binary(
             total = total.astype(answer.dtype)
         return Dual(answer, total if total.shape[1:] == shape else spread(total, shape), level)
 
-    RULES[function] = rule
+    enter(function, rule, "differentiable", singular)
 
 
 def _binary_term(partial: Partial, strong_zero: bool) -> Callable[[Array, Array, Array, Array], Array]:
@@ -181,17 +204,17 @@ def _binary_term(partial: Partial, strong_zero: bool) -> Callable[[Array, Array,
 def constant(*functions: Callable[..., Any]) -> None:
     """Enter functions whose derivative is zero wherever it exists: they see primals and return plain arrays."""
 
-    def enter(function: Callable[..., Any]) -> None:
+    def enter_one(function: Callable[..., Any]) -> None:
         def rule(*args: Any, **kwargs: Any) -> Any:
             return function(
                 *(plain_all(arg) for arg in args),
                 **{name: plain_all(value) for name, value in kwargs.items()},
             )
 
-        RULES[function] = rule
+        enter(function, rule, "constant")
 
     for function in functions:
-        enter(function)
+        enter_one(function)
 
 
 def plain_all(value: Any) -> Any:
@@ -199,12 +222,17 @@ def plain_all(value: Any) -> Any:
     return type(value)(plain(v) for v in value) if isinstance(value, (list, tuple)) else plain(value)
 
 
+def moves(answer: Array) -> bool:
+    """Whether values of this dtype carry a tangent: floating or complex ones do."""
+    return bool(np.issubdtype(answer.dtype, np.inexact))
+
+
 def from_back(axis: Any, ndim: int) -> Any:
     """The same axis or axes, counted from the back.
 
     Raises np.exceptions.AxisError as NumPy does.
     """
-    if isinstance(axis, (tuple, list)):
+    if isinstance(axis, (tuple, list, range)):
         return tuple(from_back(a, ndim) for a in axis)
     axis = axis.__index__()
     if not -ndim <= axis < ndim:
@@ -238,6 +266,8 @@ def linear(
     def rule(x: Dual, *args: Any, **kwargs: Any) -> Any:
         reject_duals(function, args, kwargs)
         answer = function(x.primal, *args, **kwargs)
+        if not moves(answer):  # dtype=int
+            return answer
         tangent = x.tangent
         if axis is not None:
             ndim = x.primal.ndim
@@ -261,7 +291,7 @@ def linear(
             kwargs.pop(name, None)
         return Dual(answer, function(tangent, *args, **kwargs), x.level)
 
-    RULES[function] = rule
+    enter(function, rule, "linear")
 
 
 def reshaping(function: Callable[..., Any]) -> None:
@@ -276,7 +306,7 @@ def reshaping(function: Callable[..., Any]) -> None:
         answer = function(x.primal, *args, **kwargs)
         return Dual(answer, x.tangent.reshape(x.tangent.shape[:1] + answer.shape), x.level)
 
-    RULES[function] = rule
+    enter(function, rule, "linear")
 
 
 def reject_duals(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -310,15 +340,22 @@ def bilinear(function: Callable[..., Any], under_k: Callable[..., Any]) -> None:
             terms.append(under_k(px, ty, 1))
         return Dual(answer, terms[0] if len(terms) == 1 else terms[0] + terms[1], level)
 
-    RULES[function] = rule
+    enter(function, rule, "differentiable")
 
 
-def rule_for(*functions: Callable[..., Any]) -> Callable[[Rule], Rule]:
-    """Enter a function that has none of the forms above."""
+def rule_for(
+    *functions: Callable[..., Any], kind: str = "differentiable", singular: str = ""
+) -> Callable[[Rule], Rule]:
+    """Enter functions that have none of the forms above."""
 
-    def enter(rule: Rule) -> Rule:
+    def enter_all(rule: Rule) -> Rule:
         for function in functions:
-            RULES[function] = rule
+            enter(function, rule, kind, singular)
         return rule
 
-    return enter
+    return enter_all
+
+
+def composed(*functions: Callable[..., Any], singular: str = "") -> Callable[[Rule], Rule]:
+    """Enter functions as NumPy programs of functions that have rules."""
+    return rule_for(*functions, kind="composed", singular=singular)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from fwdad.dual import Array
-from fwdad.rules.forms import align, bilinear, rule_for
+from fwdad.rules.forms import align, bilinear, composed
 
 
 def _matmul(x: Array, y: Array, side: int) -> Array:
@@ -30,7 +31,7 @@ def _matmul(x: Array, y: Array, side: int) -> Array:
 bilinear(np.matmul, _matmul)
 
 
-@rule_for(np.dot)
+@composed(np.dot)
 def _dot(x: Array, y: Array) -> Array:
     if np.ndim(x) == 0 or np.ndim(y) == 0:
         return np.multiply(x, y)
@@ -39,24 +40,24 @@ def _dot(x: Array, y: Array) -> Array:
     return np.tensordot(x, y, (-1, -2))
 
 
-@rule_for(np.inner)
+@composed(np.inner)
 def _inner(x: Array, y: Array) -> Array:
     if np.ndim(x) == 0 or np.ndim(y) == 0:
         return np.multiply(x, y)
     return np.tensordot(x, y, (-1, -1))
 
 
-@rule_for(np.outer)
+@composed(np.outer)
 def _outer(x: Array, y: Array) -> Array:
     return np.multiply(np.reshape(x, (-1, 1)), np.reshape(y, (1, -1)))
 
 
-@rule_for(np.vdot)
+@composed(np.vdot)
 def _vdot(x: Array, y: Array) -> Array:
     return np.sum(np.multiply(np.conjugate(np.reshape(x, -1)), np.reshape(y, -1)))
 
 
-@rule_for(np.tensordot)
+@composed(np.tensordot)
 def _tensordot(x: Array, y: Array, axes: Any = 2) -> Array:
     """As one matrix product: contracted axes to the back of x and to the front of y."""
     if isinstance(axes, int):
@@ -71,3 +72,59 @@ def _tensordot(x: Array, y: Array, axes: Any = 2) -> Array:
     left = np.reshape(np.transpose(x, rest_x + over_x), (-1, size))
     right = np.reshape(np.transpose(y, over_y + rest_y), (size, -1))
     return np.reshape(np.matmul(left, right), shape)
+
+
+@composed(np.vecdot)
+def _vecdot(x: Array, y: Array, axis: int = -1) -> Array:
+    """sum conj(x) y."""
+    x, y = np.moveaxis(x, axis, -1), np.moveaxis(y, axis, -1)
+    return np.matmul(np.conjugate(x)[..., np.newaxis, :], y[..., np.newaxis])[..., 0, 0]
+
+
+@composed(np.matvec)
+def _matvec(x: Array, y: Array) -> Array:
+    return np.matmul(x, y[..., np.newaxis])[..., 0]
+
+
+@composed(np.vecmat)
+def _vecmat(x: Array, y: Array) -> Array:
+    return np.matmul(np.conjugate(x)[..., np.newaxis, :], y)[..., 0, :]
+
+
+@composed(np.kron)
+def _kron(a: Array, b: Array) -> Array:
+    """Each axis of the product has an axis of a outside and one of b inside."""
+    ndim = max(np.ndim(a), np.ndim(b))
+    outer = (1,) * (ndim - np.ndim(a)) + np.shape(a)
+    inner = (1,) * (ndim - np.ndim(b)) + np.shape(b)
+    product = np.reshape(a, [n for o in outer for n in (o, 1)]) * np.reshape(b, [n for i in inner for n in (1, i)])
+    return np.reshape(product, [o * i for o, i in zip(outer, inner, strict=True)])
+
+
+@composed(np.cross)
+def _cross(a: Array, b: Array, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Array:
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = np.moveaxis(a, axisa, 0), np.moveaxis(b, axisb, 0)
+    if a.shape[0] != 3 or b.shape[0] != 3:
+        raise ValueError(f"np.cross on a Dual is of vectors of three entries, got {a.shape[0]} and {b.shape[0]}")
+    parts = [a[i - 2] * b[i - 1] - a[i - 1] * b[i - 2] for i in range(3)]
+    return np.moveaxis(np.stack(parts), 0, axisc)
+
+
+@composed(np.convolve)
+def _convolve(a: Array, v: Array, mode: Any = "full") -> Array:
+    """Each entry is a window of the longer one times the reversed shorter one."""
+    a, v = (v, a) if np.size(v) > np.size(a) else (a, v)
+    m = np.size(v)
+    if m == 0:
+        raise ValueError("np.convolve: an argument is empty")
+    before, after = {"full": (m - 1, m - 1), "same": (m - 1 - (m - 1) // 2, (m - 1) // 2), "valid": (0, 0)}[mode]
+    windows = sliding_window_view(np.pad(np.reshape(a, -1), (before, after)), m)
+    return np.matmul(windows, np.flip(np.reshape(v, -1)))
+
+
+@composed(np.correlate)
+def _correlate(a: Array, v: Array, mode: Any = "valid") -> Array:
+    """A convolution with the reversed conjugate."""
+    return np.convolve(a, np.conjugate(np.flip(np.reshape(v, -1))), mode)

@@ -7,10 +7,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from fwdad.dual import RULES, Array, Dual, highest_level, plain, split
+from fwdad.dual import Array, Dual, highest_level, plain, split
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.forms import REQUIRED, align, constant, from_back, linear, reject_duals, reshaping, rule_for, spread
+from fwdad.rules.forms import (
+    REQUIRED,
+    align,
+    composed,
+    constant,
+    enter,
+    flat,
+    from_back,
+    linear,
+    moves,
+    reject_duals,
+    reshaping,
+    rule_for,
+    spread,
+)
 
 # fmt: off
 #      function        position of the axis, its default        what the axes are called
@@ -20,14 +35,18 @@ linear(np.swapaxes,    axis=1, default=REQUIRED,                names=("axis1", 
 linear(np.tril)
 linear(np.triu)
 
-for _function in (np.reshape, np.ravel, np.expand_dims, np.squeeze, np.atleast_1d):
+for _function in (np.reshape, np.ravel, np.expand_dims, np.squeeze):
     reshaping(_function)
 
 constant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like, np.result_type)
+constant(
+    np.iscomplexobj, np.isrealobj, np.common_type, np.min_scalar_type, np.can_cast, np.may_share_memory, np.shares_memory,
+    np.array_repr, np.array_str, np.array2string, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from,
+)
 # fmt: on
 
 
-@rule_for(np.full_like)
+@rule_for(np.full_like, kind="linear")
 def _full_like(a: Array, fill_value: Array, dtype: Any = None, **options: Any) -> Array:
     """A shape does not move; the value may."""
     shape, dtype = options.pop("shape", None) or np.shape(plain(a)), plain(a).dtype if dtype is None else dtype
@@ -37,27 +56,26 @@ def _full_like(a: Array, fill_value: Array, dtype: Any = None, **options: Any) -
     return filled if filled.dtype == dtype else filled.astype(dtype)
 
 
-@rule_for(np.roll)
+@rule_for(np.roll, kind="linear")
 def _roll(x: Dual, shift: Any, axis: Any = None) -> Dual:
     answer = np.roll(x.primal, shift, axis)
     if axis is None:
-        k = x.tangent.shape[0]
-        return Dual(answer, np.roll(x.tangent.reshape(k, -1), shift, -1).reshape(x.tangent.shape), x.level)
+        return Dual(answer, np.roll(flat(x.tangent), shift, -1).reshape(x.tangent.shape), x.level)
     return Dual(answer, np.roll(x.tangent, shift, from_back(axis, x.ndim)), x.level)
 
 
-@rule_for(np.transpose, np.permute_dims)
+@rule_for(np.transpose, np.permute_dims, kind="linear")
 def _transpose(x: Dual, axes: Sequence[int] | None = None) -> Dual:
     order = tuple(reversed(range(x.ndim))) if axes is None else tuple(a % x.ndim for a in axes)
     return Dual(np.transpose(x.primal, axes), np.transpose(x.tangent, (0, *(a + 1 for a in order))), x.level)
 
 
-@rule_for(np.matrix_transpose)
+@rule_for(np.matrix_transpose, kind="linear")
 def _matrix_transpose(x: Dual) -> Dual:
     return Dual(np.matrix_transpose(x.primal), np.matrix_transpose(x.tangent), x.level)
 
 
-@rule_for(np.broadcast_to)
+@rule_for(np.broadcast_to, kind="linear")
 def _broadcast_to(x: Dual, shape: int | tuple[int, ...], subok: bool = False) -> Dual:
     answer = np.broadcast_to(x.primal, shape)
     return Dual(answer, spread(x.tangent, answer.shape), x.level)
@@ -66,31 +84,35 @@ def _broadcast_to(x: Dual, shape: int | tuple[int, ...], subok: bool = False) ->
 def joining(function: Any) -> None:
     """Enter concatenate or stack: what does not move joins with a tangent of zeros."""
 
-    def rule(arrays: Sequence[Array], axis: int | None = 0, **options: Any) -> Dual:
+    def rule(arrays: Sequence[Array], axis: int | None = 0, **options: Any) -> Array:
         reject_duals(function, (), options)
         level = highest_level(arrays)
         parts = [split(array, level) for array in arrays]
         answer = function([primal for primal, _ in parts], axis, **options)
+        if not moves(answer):  # dtype=int
+            return answer
         k = next(tangent.shape[0] for _, tangent in parts if tangent is not None)
         tangents = [
             tangent if tangent is not None else np.zeros((k, *np.shape(primal)), answer.dtype)
             for primal, tangent in parts
         ]
         if axis is None:
-            tangents, axis = [t.reshape(k, -1) for t in tangents], -1
+            tangents, axis = [flat(t) for t in tangents], -1
         return Dual(answer, function(tangents, from_back(axis, answer.ndim), **options), level)
 
-    RULES[function] = rule
+    enter(function, rule, "linear")
 
 
 joining(np.concatenate)
 joining(np.stack)
 
 
-@rule_for(np.where)
-def _where(condition: Array, x: Array, y: Array) -> Array:
+@rule_for(np.where, kind="linear")
+def _where(condition: Array, x: Array = None, y: Array = None) -> Array:
     """Selects tangents as it selects values: a NaN in the branch not taken stays there."""
     condition = plain(condition)
+    if x is None and y is None:
+        return np.nonzero(condition)
     level = highest_level((x, y))
     if level == 0:  # only the condition was a Dual
         return np.where(condition, x, y)
@@ -102,17 +124,20 @@ def _where(condition: Array, x: Array, y: Array) -> Array:
     return Dual(answer, spread(np.where(condition, tx, ty), answer.shape), level)
 
 
-@rule_for(np.clip)
-def _clip(x: Array, low: Array = None, high: Array = None, **options: Any) -> Array:
+@composed(np.clip, singular="ties with a bound split evenly")
+def _clip(
+    a: Array, a_min: Array = None, a_max: Array = None, *, min: Array = None, max: Array = None, **options: Any
+) -> Array:
     """Composed of maximum and minimum, whose ties split evenly; JAX does so too."""
     if options:
         raise LostDerivativeError(f"np.clip on a Dual takes no {', '.join(options)}=; use np.minimum and np.maximum")
+    low, high = a_min if min is None else min, a_max if max is None else max
     if low is not None:
-        x = np.maximum(x, low)
-    return x if high is None else np.minimum(x, high)
+        a = np.maximum(a, low)
+    return a if high is None else np.minimum(a, high)
 
 
-@rule_for(operator.getitem)
+@rule_for(operator.getitem, kind="linear")
 def _getitem(x: Dual, index: Any) -> Dual:
     """x[index], for basic, advanced and boolean indices alike.
 
@@ -133,18 +158,85 @@ def _getitem(x: Dual, index: Any) -> Dual:
     return Dual(answer, np.moveaxis(at_back, -1, 0), x.level)
 
 
-@rule_for(np.take_along_axis)
+@rule_for(np.take_along_axis, kind="linear")
 def _take_along_axis(x: Dual, indices: Array, axis: int | None = -1) -> Dual:
     reject_duals(np.take_along_axis, (indices,), {})
     answer = np.take_along_axis(x.primal, indices, axis)
-    tangent = x.tangent.reshape(x.tangent.shape[0], -1) if axis is None else x.tangent
+    tangent = flat(x.tangent) if axis is None else x.tangent
     axis = -1 if axis is None else from_back(axis, x.ndim)
     return Dual(answer, np.take_along_axis(tangent, indices[np.newaxis], axis), x.level)
 
 
-@rule_for(np.take)
+@rule_for(np.take, kind="linear")
 def _take(x: Dual, indices: Array, axis: int | None = None, **options: Any) -> Dual:
     reject_duals(np.take, (indices,), options)
     answer = np.take(x.primal, indices, axis, **options)
-    tangent = x.tangent.reshape(x.tangent.shape[0], -1) if axis is None else x.tangent
+    tangent = flat(x.tangent) if axis is None else x.tangent
     return Dual(answer, np.take(tangent, indices, -1 if axis is None else from_back(axis, x.ndim), **options), x.level)
+
+
+linear(sliding_window_view, axis=2)
+
+
+@rule_for(np.astype, kind="linear")
+def _astype(x: Dual, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
+    answer = np.astype(x.primal, dtype, copy=copy, device=device)
+    return Dual(answer, np.astype(x.tangent, dtype), x.level) if moves(answer) else plain(answer)
+
+
+@composed(np.trim_zeros)
+def _trim_zeros(filt: Array, trim: str = "fb", axis: Any = None) -> Array:
+    """Where the values end is decided by the primal."""
+    values = plain(filt)
+    nonzero = np.argwhere(values)
+    trimmed = range(values.ndim) if axis is None else [a % values.ndim for a in np.atleast_1d(axis)]
+    box = []
+    for a in range(values.ndim):
+        start, stop = (nonzero[:, a].min(), nonzero[:, a].max() + 1) if len(nonzero) else (0, 0)
+        keep = slice(start if "f" in trim.lower() else None, stop if "b" in trim.lower() else None)
+        box.append(keep if a in trimmed else slice(None))
+    return filt[tuple(box)]
+
+
+@composed(np.pad, singular="ties as np.max and np.min have it")
+def _pad(array: Array, pad_width: Any, mode: Any = "constant", **options: Any) -> Array:
+    if callable(mode) or mode == "empty":
+        raise LostDerivativeError(
+            f"np.pad on a Dual cannot have mode={mode!r}: what it pads with has no known derivative"
+        )
+    if mode in STATISTICS:
+        return _pad_with_statistic(array, widths(pad_width, array.ndim), STATISTICS[mode], options.get("stat_length"))
+    return _pad_linearly(array, widths(pad_width, array.ndim), mode, **options)
+
+
+def _pad_linearly(x: Dual, width: list[tuple[int, int]], mode: str, **options: Any) -> Dual:
+    """The tangent is padded by the same mode, and with zeros where constants go."""
+    reject_duals(np.pad, (), options)
+    answer = np.pad(x.primal, width, mode, **options)  # type: ignore[call-overload]
+    kept = {name: value for name, value in options.items() if name == "reflect_type"}
+    return Dual(answer, np.pad(x.tangent, [(0, 0), *width], mode, **kept), x.level)  # type: ignore[call-overload]
+
+
+STATISTICS = {"mean": np.mean, "maximum": np.max, "minimum": np.min, "median": np.median}
+
+
+def _pad_with_statistic(x: Array, width: list[tuple[int, int]], statistic: Any, length: Any) -> Array:
+    """Axis by axis, with a statistic of the entries near the edge."""
+    lengths = [(None, None)] * x.ndim if length is None else widths(length, x.ndim)
+    for axis, ((before, after), (near, far)) in enumerate(zip(width, lengths, strict=True)):
+        rows = np.moveaxis(x, axis, 0)
+        n = rows.shape[0]
+        first = statistic(rows[: n if near is None else near], axis=0, keepdims=True)
+        last = statistic(rows[n - (n if far is None else min(far, n)) :], axis=0, keepdims=True)
+        x = np.moveaxis(np.concatenate([first] * before + [rows] + [last] * after), 0, axis)
+    return x
+
+
+def widths(given: Any, ndim: int) -> list[tuple[int, int]]:
+    """np.pad's ways of writing a pair of integers for each axis, as pairs."""
+    if isinstance(given, dict):
+        pairs: list[Any] = [(0, 0)] * ndim
+        for axis, pair in given.items():
+            pairs[axis] = pair if isinstance(pair, tuple) else (pair, pair)
+        return pairs
+    return [(int(before), int(after)) for before, after in np.broadcast_to(np.asarray(given, np.intp), (ndim, 2))]

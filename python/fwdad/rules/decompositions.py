@@ -1,0 +1,174 @@
+"""Matrix decompositions: cholesky, qr, eigh, eig, svd and their values alone.
+
+Where eigen or singular values repeat, their vectors may turn at will and have no derivative. Then the values move as
+JAX has it, each with its own diagonal entry, so that their sum is right; the vectors raise LinAlgError, unless the
+direction does not mix them. Source of the formulas: M. Giles, An extended collection of matrix derivative results, 2008.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fwdad.dual import Array, Dual, plain
+from fwdad.errors import LostDerivativeError
+from fwdad.rules.forms import rule_for
+from fwdad.rules.linalg import adjoint
+
+
+def hermitian_from(a: Array, triangle: str) -> Array:
+    """The Hermitian matrix of which LAPACK reads one triangle, "L" or "U"; also of matrices under a k axis."""
+    strict = np.tril(a, -1) if triangle == "L" else np.triu(a, 1)
+    diagonal = np.real(a) * np.eye(a.shape[-1], dtype=np.real(plain(a)).dtype)
+    return strict + adjoint(strict) + diagonal
+
+
+def divided_by_gaps(change: Array, x: Array, what: str) -> Array:
+    """change_ij / (x_j - x_i), 0 on the diagonal: how vectors turn into each other.
+
+    Raises LinAlgError where a gap is zero and the change is not.
+    """
+    gaps = np.expand_dims(x, -2) - np.expand_dims(x, -1)
+    values = plain(gaps)
+    size = np.max(np.abs(plain(x)), axis=-1, initial=0)[..., np.newaxis, np.newaxis]
+    n = values.shape[-1]
+    same = np.abs(values) <= n * np.finfo(values.dtype).eps * size
+    change = np.where(np.eye(n, dtype=bool), 0, change)
+    mixed = np.abs(plain(change))
+    if np.any(same & (mixed > 1e3 * n * np.finfo(values.dtype).eps * np.max(mixed, initial=0))):
+        raise np.linalg.LinAlgError(
+            f"{what}: two of the values are equal, so the derivative of their vectors does not exist. If only the values "
+            "are needed, call eigvalsh, eigvals or svdvals; else write the function without vectors"
+        )
+    return np.where(same, 0, change / np.where(same, 1, gaps))
+
+
+def diagonal(a: Array) -> Array:
+    """The diagonals of matrices."""
+    return np.diagonal(a, 0, -2, -1)
+
+
+@rule_for(np.linalg.cholesky, singular="reads one triangle; LinAlgError unless positive definite")
+def _cholesky(a: Dual, /, *, upper: bool = False) -> Array:
+    """dL = L low(L^-1 dA L^-H), low: the lower triangle with half its diagonal."""
+    if upper:
+        return adjoint(np.linalg.cholesky(hermitian_from(a, "U")))
+    lower = np.linalg.cholesky(a.primal)
+    inverse = np.linalg.inv(lower)
+    inner = np.matmul(np.matmul(inverse, hermitian_from(a.tangent, "L")), adjoint(inverse))
+    half = np.tril(np.ones(inner.shape[-2:]), -1) + np.eye(inner.shape[-1]) / 2
+    return Dual(lower, np.matmul(lower, inner * half.astype(lower.dtype)), a.level)
+
+
+@rule_for(np.linalg.qr, singular="LinAlgError unless the leading columns are independent")
+def _qr(a: Dual, mode: str = "reduced") -> Any:
+    """With M = Q^H dA R^-1 = Omega + dR R^-1, Omega = Q^H dQ skew: its strict lower part is M's."""
+    m, n = a.shape[-2:]
+    if mode == "raw" or (mode == "complete" and m > n):
+        raise LostDerivativeError(
+            f"np.linalg.qr on a Dual cannot have mode={mode!r} for shape {a.shape}; use 'reduced'"
+        )
+    result: Any = np.linalg.qr(a.primal)
+    q, r = result
+    square = min(m, n)
+    inverse = np.linalg.inv(r[..., :square])
+    moved = np.matmul(a.tangent[..., :square], inverse)
+    inner = np.matmul(adjoint(q), moved)
+    below = np.tril(inner, -1)
+    omega = below - adjoint(below)
+    if np.iscomplexobj(plain(inner)):
+        omega = omega + 1j * np.imag(inner) * np.eye(square, dtype=np.real(plain(r)).dtype)
+    dq = np.matmul(q, omega) + moved - np.matmul(q, inner)
+    # Q^H dA = Omega R + dR for all columns, also those right of the square
+    dr = np.matmul(adjoint(q), a.tangent) - np.matmul(omega, r)
+    dr = np.triu(dr)
+    if mode == "r":
+        return Dual(r, dr, a.level)
+    return type(result)(Dual(q, dq, a.level), Dual(r, dr, a.level))
+
+
+REPEATED = "repeated values: each moves by its own diagonal entry (their sum is right)"
+REPEATED_VECTORS = f"{REPEATED}; their vectors raise LinAlgError, unless the direction does not mix them"
+
+
+@rule_for(np.linalg.eigh, singular=f"reads one triangle; {REPEATED_VECTORS}")
+def _eigh(a: Dual, UPLO: Any = "L") -> Any:
+    """dw = diag(V^H dA V), dV = V (V^H dA V / (w_j - w_i))."""
+    result: Any = np.linalg.eigh(a.primal, UPLO)
+    w, v = result
+    inner = np.matmul(np.matmul(adjoint(v), hermitian_from(a.tangent, UPLO.upper())), v)
+    turning = divided_by_gaps(inner, w, "np.linalg.eigh")
+    return type(result)(Dual(w, np.real(diagonal(inner)), a.level), Dual(v, np.matmul(v, turning), a.level))
+
+
+@rule_for(np.linalg.eigvalsh, singular=f"reads one triangle; {REPEATED}")
+def _eigvalsh(a: Dual, UPLO: Any = "L") -> Dual:
+    w, v = np.linalg.eigh(a.primal, UPLO)
+    inner = np.matmul(np.matmul(adjoint(v), hermitian_from(a.tangent, UPLO.upper())), v)
+    return Dual(w, np.real(diagonal(inner)), a.level)
+
+
+def _in_eigenvectors(v: Array, t: Array) -> Array:
+    return np.linalg.solve(v, np.matmul(t, v))
+
+
+@rule_for(np.linalg.eig, singular=REPEATED_VECTORS)
+def _eig(a: Dual) -> Any:
+    """As eigh with V^-1 for V^H; then the vectors keep their length, and their largest entry its phase, as in LAPACK."""
+    result: Any = np.linalg.eig(a.primal)
+    w, v = result
+    inner = _in_eigenvectors(v, a.tangent)
+    dv = np.matmul(v, divided_by_gaps(inner, w, "np.linalg.eig"))
+    along = np.sum(np.conjugate(v) * dv, -2, keepdims=True)
+    dv = dv - v * np.real(along)
+    if np.iscomplexobj(plain(v)):
+        largest = np.argmax(np.abs(plain(v)), -2)[..., np.newaxis, :]
+        turn = np.take_along_axis(dv, np.broadcast_to(largest, dv.shape[:-2] + largest.shape[-2:]), -2)
+        dv = dv - v * 1j * np.imag(turn / np.take_along_axis(v, largest, -2))
+    return type(result)(Dual(w, diagonal(inner), a.level), Dual(v, dv, a.level))
+
+
+@rule_for(np.linalg.eigvals, singular=REPEATED)
+def _eigvals(a: Dual) -> Dual:
+    w, v = np.linalg.eig(a.primal)
+    return Dual(w, diagonal(_in_eigenvectors(v, a.tangent)), a.level)
+
+
+@rule_for(np.linalg.svd, singular=f"{REPEATED_VECTORS}; values as svdvals; complex vectors up to a phase")
+def _svd(a: Dual, full_matrices: Any = True, compute_uv: Any = True, hermitian: Any = False) -> Any:
+    """With P = U^H dA V: dS = diag(P), and U and V turn by Omega_U = (P S + S P^H) / (s_j^2 - s_i^2), likewise Omega_V."""
+    if hermitian:
+        return np.linalg.svd(hermitian_from(a, "L"), full_matrices, compute_uv)
+    if not compute_uv:
+        return np.linalg.svdvals(a)
+    m, n = a.shape[-2:]
+    if full_matrices and m != n:
+        raise LostDerivativeError(
+            f"np.linalg.svd on a Dual of shape {a.shape} needs full_matrices=False: the other vectors are arbitrary"
+        )
+    result: Any = np.linalg.svd(a.primal, full_matrices=False)
+    u, s, vh = result
+    v, t = adjoint(vh), a.tangent
+    p = np.matmul(np.matmul(adjoint(u), t), v)
+    ph, row, column = adjoint(p), np.expand_dims(s, -2), np.expand_dims(s, -1)
+    squares = s * s
+    turn_u = divided_by_gaps(p * row + column * ph, squares, "np.linalg.svd")
+    turn_v = divided_by_gaps(column * p + ph * row, squares, "np.linalg.svd")
+    if np.iscomplexobj(plain(p)):
+        turn_u = turn_u + 1j * np.imag(p) * np.eye(s.shape[-1], dtype=plain(s).dtype) / row
+    du, dv = np.matmul(u, turn_u), np.matmul(v, turn_v)
+    if m > n:
+        moved = np.matmul(t, v) / row
+        du = du + moved - np.matmul(u, np.matmul(adjoint(u), moved))
+    if n > m:
+        moved = np.matmul(adjoint(t), u) / row
+        dv = dv + moved - np.matmul(v, np.matmul(vh, moved))
+    return type(result)(Dual(u, du, a.level), Dual(s, np.real(diagonal(p)), a.level), Dual(vh, adjoint(dv), a.level))
+
+
+@rule_for(np.linalg.svdvals, singular=f"{REPEATED}; at 0 the sign is that of LAPACK's vectors")
+def _svdvals(x: Dual, /) -> Dual:
+    u, s, vh = np.linalg.svd(x.primal, full_matrices=False)
+    p = np.matmul(np.matmul(adjoint(u), x.tangent), adjoint(vh))
+    return Dual(s, np.real(diagonal(p)), x.level)

@@ -1,0 +1,190 @@
+"""Functions of sampled curves: differences, integrals, interpolation, grids, and functions of functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fwdad.dual import Array, Dual, plain
+from fwdad.rules.forms import composed, from_back, reject_duals, rule_for
+
+
+def _slice(x: Array, axis: int, *bounds: int | None) -> Array:
+    """x[..., start:stop:step, ...] along an axis counted from the back."""
+    return x[(Ellipsis, slice(*bounds), *[slice(None)] * (-axis - 1))]
+
+
+@composed(np.diff)
+def _diff(a: Array, n: int = 1, axis: int = -1, prepend: Array = np._NoValue, append: Array = np._NoValue) -> Array:
+    if n < 0:
+        raise ValueError(f"np.diff: the order must be non-negative, got {n}")
+    axis = from_back(axis, np.ndim(a))
+    parts = []
+    for part in (prepend, a, append):
+        if part is np._NoValue:
+            continue
+        one = tuple(1 if i - np.ndim(a) == axis else size for i, size in enumerate(np.shape(a)))
+        parts.append(np.broadcast_to(part, one) if np.ndim(part) == 0 else part)
+    x = np.concatenate(parts, axis) if len(parts) > 1 and n > 0 else a
+    for _ in range(n):
+        x = _slice(x, axis, 1, None) - _slice(x, axis, None, -1)
+    return x
+
+
+@composed(np.ediff1d)
+def _ediff1d(ary: Array, to_end: Array = None, to_begin: Array = None) -> Array:
+    difference = np.diff(np.reshape(ary, -1))
+    parts = [np.astype(np.atleast_1d(p), difference.dtype) for p in (to_begin, difference, to_end) if p is not None]
+    return np.concatenate(parts, axis=None) if len(parts) > 1 else difference
+
+
+@rule_for(np.gradient, kind="linear")
+def _gradient(f: Dual, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    reject_duals(np.gradient, varargs, {})
+    axes = tuple(range(-f.ndim, 0)) if axis is None else from_back(axis, f.ndim)
+    gradient: Any = np.gradient
+    answers = gradient(f.primal, *varargs, axis=axis, edge_order=edge_order)
+    tangents = gradient(f.tangent, *varargs, axis=axes, edge_order=edge_order)
+    if not isinstance(answers, (tuple, list)):
+        single = tangents[0] if isinstance(tangents, (tuple, list)) else tangents
+        return Dual(answers, single, f.level)
+    return type(answers)(Dual(y, t, f.level) for y, t in zip(answers, tangents, strict=True))
+
+
+@composed(np.trapezoid)
+def _trapezoid(y: Array, x: Array = None, dx: Array = 1.0, axis: int = -1) -> Array:
+    axis = from_back(axis, np.ndim(y))
+    if x is not None:
+        dx = np.diff(x) if np.ndim(x) == 1 else np.diff(x, axis=axis)
+        if np.ndim(x) == 1:
+            dx = np.reshape(dx, (-1,) + (1,) * (-axis - 1))
+    return np.sum(dx * (_slice(y, axis, 1, None) + _slice(y, axis, None, -1)) / 2, axis)
+
+
+@composed(np.interp, singular="at a node the slope on its right")
+def _interp(x: Array, xp: Array, fp: Array, left: Array = None, right: Array = None, period: Any = None) -> Array:
+    if period is not None:
+        x, xp = np.remainder(x, abs(period)), np.remainder(xp, abs(period))
+        order = np.argsort(plain(xp))
+        xp, fp = np.take(xp, order), np.take(fp, order)
+        xp = np.concatenate([xp[-1:] - abs(period), xp, xp[:1] + abs(period)])
+        fp = np.concatenate([fp[-1:], fp, fp[:1]])
+        left = right = None
+    n = np.shape(xp)[0]
+    below, above = np.less(x, xp[0]), np.greater(x, xp[-1])
+    start = np.clip(np.searchsorted(plain(xp), plain(x), "right") - 1, 0, max(n - 2, 0))
+    stop = np.minimum(start + 1, n - 1)
+    x0, y0 = np.take(xp, start), np.take(fp, start)
+    width = np.take(xp, stop) - x0
+    flat = np.equal(width, 0)
+    slope = np.where(flat, 0, (np.take(fp, stop) - y0) / np.where(flat, 1, width))
+    inside = y0 + slope * (x - x0)
+    return np.where(below, fp[0] if left is None else left, np.where(above, fp[-1] if right is None else right, inside))
+
+
+@rule_for(np.unwrap, kind="linear", singular="jumps count as constant")
+def _unwrap(p: Dual, discont: Any = None, axis: int = -1, *, period: float = 2 * np.pi) -> Dual:
+    """Adds multiples of the period: the tangent is untouched."""
+    return Dual(np.unwrap(p.primal, discont, axis, period=period), p.tangent, p.level)
+
+
+@composed(np.linspace)
+def _linspace(
+    start: Array,
+    stop: Array,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    *,
+    device: Any = None,
+) -> Any:
+    intervals = num - 1 if endpoint else num
+    span = np.subtract(stop, start)
+    ramp = np.arange(num, dtype=np.real(plain(span)).dtype).reshape((-1,) + (1,) * np.ndim(span))
+    points = start + span * (ramp / max(intervals, 1))
+    points = np.moveaxis(points, 0, axis)
+    points = points if dtype is None else np.astype(points, dtype)
+    return (points, span / intervals if intervals > 0 else np.nan * span) if retstep else points
+
+
+@composed(np.logspace)
+def _logspace(
+    start: Array,
+    stop: Array,
+    num: int = 50,
+    endpoint: bool = True,
+    base: Array = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Array:
+    powers = np.power(base, np.linspace(start, stop, num, endpoint, axis=axis))
+    return powers if dtype is None else np.astype(powers, dtype)
+
+
+@composed(np.geomspace)
+def _geomspace(
+    start: Array, stop: Array, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Array:
+    """start (stop / start)^t."""
+    ratio = np.true_divide(stop, start)
+    steps = np.linspace(np.zeros_like(plain(ratio)), 1, num, endpoint, axis=axis).astype(plain(ratio).dtype)
+    points = (
+        np.expand_dims(start, axis) * np.power(np.expand_dims(ratio, axis), steps)
+        if np.ndim(ratio)
+        else start * np.power(ratio, steps)
+    )
+    return points if dtype is None else np.astype(points, dtype)
+
+
+# Functions of functions.
+@composed(np.piecewise, singular="each point belongs to one piece")
+def _piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **options: Any) -> Array:
+    conditions = (
+        [condlist]
+        if np.ndim(plain(condlist)) == np.ndim(x) and not isinstance(condlist, (list, tuple))
+        else list(condlist)
+    )
+    if isinstance(condlist, (list, tuple)) and condlist and np.ndim(plain(condlist[0])) < np.ndim(x):
+        conditions = [condlist]
+    conditions = [np.asarray(plain(c), dtype=bool) for c in conditions]
+    if len(funclist) == len(conditions) + 1:
+        conditions.append(~np.any(conditions, axis=0))
+    if len(funclist) != len(conditions):
+        raise ValueError(
+            f"np.piecewise: {len(conditions)} conditions need as many functions or one more, got {len(funclist)}"
+        )
+    answer: Array = np.zeros_like(plain(x))
+    for condition, function in zip(conditions, funclist, strict=True):
+        piece = function(x[condition], *args, **options) if callable(function) else function
+        if np.ndim(piece) and np.size(piece):
+            place = np.reshape(np.cumsum(condition) - 1, condition.shape)
+            piece = np.take(piece, np.where(condition, place, 0))
+        elif np.ndim(piece):
+            continue  # no point lies here
+        answer = np.where(condition, piece, answer)
+    return np.astype(answer, plain(x).dtype)
+
+
+@composed(np.apply_along_axis)
+def _apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Array, *args: Any, **kwargs: Any) -> Array:
+    """A loop over the slices, as NumPy's own; each answer's axes go where the axis was."""
+    axis = from_back(axis, np.ndim(arr))
+    rows = np.moveaxis(arr, axis, -1)
+    rest = rows.shape[:-1]
+    answers = [func1d(rows[i], *args, **kwargs) for i in np.ndindex(rest)]
+    shape = np.shape(answers[0])
+    stacked = np.reshape(np.stack(answers), (*rest, *shape))
+    place = len(rest) + 1 + axis
+    return np.moveaxis(stacked, range(len(rest), stacked.ndim), range(place, place + len(shape)))
+
+
+@composed(np.apply_over_axes)
+def _apply_over_axes(func: Callable[..., Any], a: Array, axes: Any) -> Array:
+    for axis in np.atleast_1d(axes):
+        answer = func(a, from_back(axis, np.ndim(a)))
+        a = answer if np.ndim(answer) == np.ndim(a) else np.expand_dims(answer, from_back(axis, np.ndim(a)))
+    return a

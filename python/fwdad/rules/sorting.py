@@ -1,0 +1,106 @@
+"""Sorting and what depends on the order of values: the order is constant, its entries are picked.
+
+Equal entries keep the order that NumPy's stable sort gives them, so each tangent goes one way and none is shared.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fwdad.dual import Array, Dual, plain
+from fwdad.errors import LostDerivativeError
+from fwdad.rules.forms import composed, constant
+
+STABLE = "ties in stable order"
+
+constant(
+    np.argsort, np.argpartition, np.lexsort, np.searchsorted, np.digitize, np.nonzero, np.flatnonzero, np.argwhere,
+    np.isin, np.setxor1d, np.unique_counts, np.unique_inverse,
+)  # fmt: skip
+
+
+@composed(np.sort, singular=STABLE)
+def _sort(a: Array, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: bool | None = None) -> Array:
+    if axis is None:
+        a, axis = np.reshape(a, -1), -1
+    return np.take_along_axis(a, np.argsort(plain(a), axis, kind="stable"), axis)
+
+
+@composed(np.sort_complex, singular=STABLE)
+def _sort_complex(a: Array) -> Array:
+    return np.sort(np.astype(a, np.result_type(a.dtype, np.complex64)))
+
+
+@composed(np.partition, singular=STABLE)
+def _partition(a: Array, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: Any = None) -> Array:
+    if axis is None:
+        a, axis = np.reshape(a, -1), -1
+    return np.take_along_axis(a, np.argpartition(plain(a), kth, axis, kind), axis)
+
+
+FIRST = "of equal entries the first"
+
+
+@composed(np.unique, singular=FIRST)
+def _unique(
+    ar: Array,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: Any = None,
+    **options: Any,
+) -> Any:
+    unique: Any = np.unique
+    _, index, *rest = unique(plain(ar), True, return_inverse, return_counts, axis, **options)
+    values = np.take(ar, index, axis)
+    answers = ([index] if return_index else []) + rest
+    return (values, *answers) if answers else values
+
+
+@composed(np.unique_values, singular=FIRST)
+def _unique_values(x: Array) -> Array:
+    return np.unique(x, equal_nan=False)
+
+
+@composed(np.union1d, singular=FIRST)
+def _union1d(ar1: Array, ar2: Array) -> Array:
+    return np.unique(np.concatenate([ar1, ar2], axis=None))
+
+
+@composed(np.setdiff1d, singular=FIRST)
+def _setdiff1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:
+    first = np.reshape(ar1, -1) if assume_unique else np.unique(ar1)
+    return first[np.isin(plain(first), plain(ar2), invert=True)]
+
+
+@composed(np.bincount)
+def _bincount(x: Array, /, weights: Array = None, minlength: int = 0) -> Array:
+    """Linear in the weights. The k rows are counted in one call, each in bins of its own."""
+    if type(weights) is not Dual or type(x) is Dual:
+        raise LostDerivativeError("np.bincount: only weights= can be a Dual; what is counted are integers")
+    answer = np.bincount(x, weights.primal, minlength)
+    k, bins = weights.k, len(answer)
+    places = np.asarray(x) + bins * np.arange(k)[:, np.newaxis]
+    tangent = np.bincount(np.reshape(places, -1), np.reshape(weights.tangent, -1), k * bins)
+    return Dual(answer, np.reshape(tangent, (k, bins)), weights.level)
+
+
+def histogram(function: Any) -> None:
+    """Counts are constant, but bins laid between the smallest and the largest entry would move with them."""
+
+    def rule(a: Array, bins: Any = 10, range: Any = None, density: Any = None, weights: Array = None) -> Any:
+        if type(weights) is Dual or type(bins) is Dual or (np.ndim(bins) == 0 and range is None):
+            raise LostDerivativeError(
+                f"np.{function.__name__} on a Dual needs plain weights= and bins that do not move: "
+                "pass their edges, or range=; for a sum of weights per bin use np.bincount"
+            )
+        options = {"density": density} if function is np.histogram else {}
+        return function(plain(a), bins, range, weights=weights, **options)
+
+    composed(function)(rule)
+
+
+histogram(np.histogram)
+histogram(np.histogram_bin_edges)
