@@ -6,8 +6,8 @@ from pathlib import Path
 import fwdad
 
 ROOMS = [
-    "errors", "kernels", "tree", "dual", "rules", "array_api", "functions", "transforms", "testing", "tangents",
-    "estimators", "optim", "nn", "data", "train", "experiments", "bench", "cli",
+    "errors", "kernels", "tree", "dual", "rules", "array_api", "functions", "coverage", "transforms", "testing",
+    "tangents", "estimators", "optim", "nn", "data", "train", "experiments", "bench", "cli",
 ]  # fmt: skip
 PACKAGE = Path(fwdad.__file__).parent
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from fwdad import kernels
-from fwdad.dual import Array, Dual, highest_level, primitive, split
+from fwdad.dual import Array, Dual, highest_level, plain, primitive, split
 from fwdad.rules.forms import align, rule_for, unary
+from fwdad.rules.reductions import every_axis
 
 
 @primitive
@@ -61,7 +62,7 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 
 # fmt: off
 #     function   derivative (x: argument, y: answer)
-unary(relu,      lambda x, y: np.greater(x, 0).astype(y.dtype))
+unary(relu,      lambda x, y: np.greater(x, 0).astype(y.dtype), "0 at the kink 0")
 unary(sigmoid,   lambda x, y: y * sigmoid(-x))
 unary(softplus,  lambda x, y: sigmoid(x))
 unary(erf,       lambda x, y: (2 / math.sqrt(math.pi)) * np.exp(-x * x))
@@ -113,29 +114,40 @@ def check_activation(name: str) -> None:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}; got {name!r}")
 
 
+Axis = int | tuple[int, ...] | None
+
+
 @primitive
-def logsumexp(x: Array, axis: int = -1) -> Array:
-    """``log sum_j exp(x_j)`` along an axis, without overflow; -inf for all -inf, inf where an entry is inf.
+def logsumexp(x: Array, axis: Axis = -1, keepdims: bool = False) -> Array:
+    """``log sum_j exp(x_j)`` along axes, without overflow; -inf for all -inf, inf where an entry is inf.
 
     >>> logsumexp(np.array([1000.0, 1000.0])).round(3)
     np.float64(1000.693)
     """
     top = np.max(x, axis=axis, keepdims=True)
     shift = np.where(np.isfinite(top), top, 0)
-    with np.errstate(divide="ignore"):  # log 0 = -inf is the answer for all -inf
-        return np.squeeze(shift, axis) + np.log(np.sum(np.exp(x - shift), axis=axis))
+    # log 0 = -inf is the answer for all -inf; what overflows beside inf does not count
+    with np.errstate(divide="ignore", over="ignore"):
+        answer = shift + np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True))
+    return answer if keepdims else np.squeeze(answer, axis)
 
 
-@rule_for(logsumexp)
-def _logsumexp(x: Dual, axis: int = -1) -> Dual:
+@rule_for(logsumexp, singular="entries at infinity, or all at -infinity, share evenly")
+def _logsumexp(x: Dual, axis: Axis = -1, keepdims: bool = False) -> Dual:
     """dy_i = sum_j softmax(x)_j dx_ij."""
-    axis = axis - x.ndim if axis >= 0 else axis
-    weights = softmax(x.primal, axis)
-    return Dual(logsumexp(x.primal, axis), np.sum(x.tangent * weights, axis=axis), x.level)
+    axes = every_axis(axis, x.ndim)
+    answer = logsumexp(x.primal, axes, True)
+    infinite = np.isinf(plain(answer))
+    top = np.equal(x.primal, answer)
+    ties = top / np.maximum(np.sum(top, axis=axes, keepdims=True), 1)
+    shares = np.exp(np.where(infinite, 0, x.primal) - np.where(infinite, 0, answer))
+    weights = np.where(infinite, ties.astype(plain(answer).dtype), shares)
+    tangent = np.sum(x.tangent * weights, axis=axes, keepdims=keepdims)
+    return Dual(answer if keepdims else np.squeeze(answer, axes), tangent, x.level)
 
 
-def softmax(x: Array, axis: int = -1) -> Array:
-    """``exp(x_j) / sum_l exp(x_l)`` along an axis.
+def softmax(x: Array, axis: Axis = -1) -> Array:
+    """``exp(x_j) / sum_l exp(x_l)`` along axes.
 
     >>> softmax(np.array([0.0, 0.0]))
     array([0.5, 0.5])
@@ -143,13 +155,13 @@ def softmax(x: Array, axis: int = -1) -> Array:
     return np.exp(log_softmax(x, axis))
 
 
-def log_softmax(x: Array, axis: int = -1) -> Array:
-    """``x - logsumexp(x)`` along an axis.
+def log_softmax(x: Array, axis: Axis = -1) -> Array:
+    """``x - logsumexp(x)`` along axes.
 
     >>> log_softmax(np.array([0.0, 0.0])).round(3)
     array([-0.693, -0.693])
     """
-    return x - np.expand_dims(logsumexp(x, axis), axis)
+    return x - logsumexp(x, axis, True)
 
 
 @primitive

@@ -115,6 +115,12 @@ CASES = {
     "unique_values": (lambda x: np.sort(np.unique_values(x)), X),
     "union1d": (np.union1d, V, W),
     "setdiff1d": (lambda x: np.setdiff1d(x, [9.0]), V),
+    "unique_all": (lambda x: np.sort(np.unique_all(x).values), X),
+    "unique_counts": (lambda x: np.sort(np.unique_counts(x).values), X),
+    "unique_inverse": (lambda x: np.sort(np.unique_inverse(x).values), X),
+    "setxor1d": (lambda x: np.setxor1d(x, [9.0]), V),
+    "full_like": (lambda x: np.full_like(np.stack([x, x]), x[1]), V),
+    "logsumexp axes": (lambda x: fwdad.functions.logsumexp(x, (0, 2), keepdims=True), X),
     "bincount": (lambda w: np.bincount([0, 3, 3, 1, 0], w, 6), V),
     "argsort and take": (lambda x: np.take(x, np.argsort(x)), V),
     # moving

@@ -11,13 +11,13 @@ import numpy as np
 
 from fwdad.dual import Array, Dual, plain
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.forms import composed, constant
+from fwdad.rules.forms import composed, constant, rule_for
 
 STABLE = "ties in stable order"
 
 constant(
     np.argsort, np.argpartition, np.lexsort, np.searchsorted, np.digitize, np.nonzero, np.flatnonzero, np.argwhere,
-    np.isin, np.setxor1d, np.unique_counts, np.unique_inverse,
+    np.isin,
 )  # fmt: skip
 
 
@@ -64,6 +64,26 @@ def _unique_values(x: Array) -> Array:
     return np.unique(x, equal_nan=False)
 
 
+def unique_parts(function: Any) -> None:
+    """Enter one of the array API's functions, whose answer is a named tuple of values and more."""
+
+    def rule(x: Array) -> Any:
+        plain_parts = function(plain(x))
+        return type(plain_parts)(np.unique(x, equal_nan=False), *plain_parts[1:])
+
+    composed(function, singular=FIRST)(rule)
+
+
+for _function in (np.unique_all, np.unique_counts, np.unique_inverse):
+    unique_parts(_function)
+
+
+@composed(np.setxor1d, singular=FIRST)
+def _setxor1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:
+    both = [np.setdiff1d(ar1, ar2, assume_unique), np.setdiff1d(ar2, ar1, assume_unique)]
+    return np.sort(np.concatenate(both))
+
+
 @composed(np.union1d, singular=FIRST)
 def _union1d(ar1: Array, ar2: Array) -> Array:
     return np.unique(np.concatenate([ar1, ar2], axis=None))
@@ -99,7 +119,7 @@ def histogram(function: Any) -> None:
         options = {"density": density} if function is np.histogram else {}
         return function(plain(a), bins, range, weights=weights, **options)
 
-    composed(function)(rule)
+    rule_for(function, kind="constant")(rule)
 
 
 histogram(np.histogram)
