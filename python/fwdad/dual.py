@@ -209,11 +209,6 @@ def no_rule(function: Callable[..., Any], method: str = "") -> NoReturn:
     """Raise NoRuleError: the function has no JVP rule."""
     module = "np" if isinstance(function, np.ufunc) else getattr(function, "__module__", "").replace("numpy", "np", 1)
     name = f"{module}.{getattr(function, '__name__', function)}{method}"
-    if name == "np.add.at":
-        raise NoRuleError(
-            "np.add.at writes into an array, which would lose the derivative of what it adds. Write "
-            "x = x + np.bincount(indices, weights=values, minlength=len(x)), which adds at repeated indices too"
-        )
     raise NoRuleError(
         f"{name} has no JVP rule, so its derivative is unknown. Write it with functions that have one, or, "
         "if the derivative is not wanted, call it on fwdad.stop_gradient(x)"

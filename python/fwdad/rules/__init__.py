@@ -6,7 +6,8 @@ special       scipy.special's erf, gammaln, xlogy, ...
 reductions    sum, mean, max, prod, ...
 statistics    median, quantile, nanmean, average, cov, ...
 shaping       reshape, transpose, concatenate, where, pad, x[index], ...
-moving        tile, repeat, split, insert, choose, ...: in one word each
+views         flip, rot90, split, diagonal, ...: composed of slices
+moving        tile, repeat, vstack, insert, choose, ...: in one word each
 sorting       sort, partition, unique, searchsorted, ...
 products      matmul, dot, tensordot, kron, cross, convolve, ...
 einsum        any string
@@ -37,11 +38,12 @@ from fwdad.rules import (
     sorting,
     special,
     statistics,
+    views,
 )
 
 assignment.watch_views()
 
 __all__ = [
     "assignment", "decompositions", "einsum", "elementwise", "fft", "forms", "linalg", "methods", "moving", "polynomials", "products",
-    "reductions", "sampling", "shaping", "sorting", "special", "statistics",
+    "reductions", "sampling", "shaping", "sorting", "special", "statistics", "views",
 ]  # fmt: skip

@@ -20,7 +20,7 @@ import numpy as np
 
 from fwdad.dual import INPLACE, RULES, UFUNC_METHODS, Array, Dual, Rule, highest_level, plain, split
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.forms import align, reject_duals, rule_for, spread
+from fwdad.rules.forms import align, enter, reject_duals, rule_for, spread
 
 
 class View(NamedTuple):
@@ -71,7 +71,7 @@ def _watched(rule: Rule) -> Rule:
 def _remember(answer: Dual, view: View) -> None:
     """Tie a view to its base; whether it is one is decided as NumPy decides it, by the primal's memory."""
     base, primal = view.base, plain(answer)
-    if answer is base or answer.level != base.level or not isinstance(primal, np.ndarray):
+    if type(answer) is not Dual or answer is base or answer.level != base.level or not isinstance(primal, np.ndarray):
         return
     if np.may_share_memory(primal, plain(base)):
         known = getattr(base, "views", [])
@@ -177,7 +177,7 @@ def placing(function: Callable[..., Any], position: int, name: str) -> None:
 
         write(put, x, value)
 
-    RULES[function] = rule
+    enter(function, rule, "linear")
 
 
 # fmt: off
@@ -253,7 +253,7 @@ def _adding_at(ufunc: np.ufunc) -> None:
         if type(x) is not Dual:
             raise LostDerivativeError(
                 f"np.{ufunc.__name__}.at was asked to write a Dual into a NumPy array, which would lose its derivative; "
-                "write into a Dual (0 * dual makes one of its shape)"
+                "write into a Dual (0 * dual makes one of its shape), or add np.bincount(index, weights=values)"
             )
         if highest_level([value]) > x.level:
             write(lambda target, v: None, x, value)  # raises what every such write raises

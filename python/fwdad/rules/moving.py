@@ -103,14 +103,13 @@ _function: Any
 # fmt: off
 #      function                    what moves (default: the first argument)
 for _function in (
-    np.rot90, np.fliplr, np.flipud, np.rollaxis, np.tile, np.repeat, np.resize, np.delete,
-    np.diag, np.diagflat, np.diagonal, np.linalg.diagonal,
-    np.split, np.array_split, np.hsplit, np.vsplit, np.dsplit, np.unstack, np.copy,
+    np.tile, np.repeat, np.resize, np.delete,
+    np.diagflat, np.copy,
 ):
     moving(_function)
 for _function in (np.vstack, np.hstack, np.dstack, np.column_stack, np.block):
     moving(_function, (0,))
-for _function in (np.atleast_1d, np.atleast_2d, np.atleast_3d, np.meshgrid, np.broadcast_arrays):
+for _function in (np.meshgrid, np.broadcast_arrays):
     moving(_function, ALL_ARGUMENTS)
 moving(np.append,                  (0, 1),                          names=("values",))
 moving(np.insert,                  (0, 2),                          names=("values",))

@@ -75,15 +75,6 @@ def _matrix_transpose(x: Dual) -> Dual:
     return Dual(np.matrix_transpose(x.primal), np.matrix_transpose(x.tangent), x.level)
 
 
-@rule_for(np.full_like, kind="linear")
-def _full_like(a: Array, fill_value: Array, dtype: Any = None, *args: Any, **options: Any) -> Array:
-    dtype = plain(a).dtype if dtype is None else dtype
-    if type(fill_value) is Dual:
-        shape = options.get("shape")
-        return np.astype(np.broadcast_to(fill_value, np.shape(a) if shape is None else shape), dtype)
-    return np.full_like(plain(a), fill_value, dtype, *args, **options)
-
-
 @rule_for(np.broadcast_to, kind="linear")
 def _broadcast_to(x: Dual, shape: int | tuple[int, ...], subok: bool = False) -> Dual:
     answer = np.broadcast_to(x.primal, shape)
