@@ -55,7 +55,7 @@ class TrainConfig:
     hidden: tuple[int, ...] = setting((128, 128), int, "Widths of the hidden layers, as in: --hidden 256 256.", low=1)
     activation: str = setting("relu", str, "Activation of the hidden layers.", choices=functions.ACTIVATIONS)
     tangents: int = setting(16, int, "Directions per step, k.", low=1, high=2**16)
-    sampler: str = setting("normal", str, "Distribution of the directions.", choices=estimators.SAMPLERS)
+    sampler: str = setting("rademacher", str, "Distribution of the directions.", choices=estimators.SAMPLERS)
     combine: str = setting("projection", str, "How k derivatives become a gradient.", choices=estimators.COMBINERS)
     perturb: str = setting("activity", str, "What the directions move.", choices=PERTURBATIONS)
     epochs: int = setting(30, int, "Passes over the training data.", low=1, resumable=True)

@@ -1,0 +1,66 @@
+"""The measurement behind `fwdad.train.defaults`: validation accuracy by learning rate, for every method.
+
+    python benchmarks/learning_rates.py [--data mnist --data-dir DIR] [--epochs N]
+
+Trains `fwdad train`'s default network once for every (optimizer, perturb, combine) and learning rate, with two seeds,
+and prints a table of mean validation accuracies in per cent; a dash is a run that did not stay finite.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from fwdad.train import TrainConfig, Trainer, TrainingDiverged
+from fwdad.train.defaults import LEARNING_RATES
+
+RATES = {"adam": (5e-4, 1e-3, 2e-3, 4e-3, 8e-3), "sgd": (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1)}
+SEEDS = (0, 1)
+
+
+def accuracy(config: TrainConfig) -> float:
+    """Validation accuracy of the final model; nan if the run diverged."""
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer.new(config, Path(folder) / "run")
+        try:
+            trainer.run()
+        except TrainingDiverged:
+            return float("nan")
+        return float(trainer.progress.rows[-1].validation_accuracy)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="digits")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--hidden", type=int, nargs="+", default=[128, 128])
+    given = parser.parse_args()
+    for optimizer, perturb, combine in LEARNING_RATES:
+        cells = []
+        for rate in RATES[optimizer]:
+            found = [
+                accuracy(
+                    TrainConfig(
+                        data=given.data,
+                        data_dir=given.data_dir,
+                        epochs=given.epochs,
+                        hidden=tuple(given.hidden),
+                        optimizer=optimizer,
+                        perturb=perturb,
+                        combine=combine,
+                        lr=rate,
+                        seed=seed,
+                    )
+                )
+                for seed in SEEDS
+            ]
+            mean = sum(found) / len(found)
+            cells.append(f"{rate:g}: {'-' if mean != mean else format(100 * mean, '.1f')}")
+        print(f"{optimizer:5} {perturb:8} {combine:10}  " + "   ".join(cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()
