@@ -2,8 +2,8 @@
 
     python benchmarks/learning_rates.py [--data mnist --data-dir DIR] [--epochs N]
 
-Trains `fwdad train`'s default network once for every (optimizer, perturb, combine) and learning rate, with two seeds,
-and prints a table of mean validation accuracies in per cent; a dash is a run that did not stay finite.
+Trains a network for every (optimizer, perturb, combine) at its default learning rate and at 0.1 to 10 times that,
+with two seeds, and prints a table of mean validation accuracies in per cent; a dash is a run that did not stay finite.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from fwdad.train import TrainConfig, Trainer, TrainingDiverged
 from fwdad.train.defaults import LEARNING_RATES
 
-RATES = {"adam": (5e-4, 1e-3, 2e-3, 4e-3, 8e-3), "sgd": (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1)}
+FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 SEEDS = (0, 1)
 
 
@@ -38,9 +38,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--hidden", type=int, nargs="+", default=[128, 128])
     given = parser.parse_args()
-    for optimizer, perturb, combine in LEARNING_RATES:
+    for (optimizer, perturb, combine), default in LEARNING_RATES.items():
         cells = []
-        for rate in RATES[optimizer]:
+        for rate in (factor * default for factor in FACTORS):
             found = [
                 accuracy(
                     TrainConfig(
