@@ -246,7 +246,6 @@ py::dict info() {
     py::dict result;
     result["isa"] = kernels().isa;
     result["isas"] = built_isas();
-    result["openmp"] = have_openmp();
     result["compiler"] = FWDAD_COMPILER;
     return result;
 }

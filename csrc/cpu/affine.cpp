@@ -289,10 +289,15 @@ void run(const Job<T>& job) {
     }
     const int64_t left = own_left ? round_up(row_panels * tile_rows * shape.depth, 64) : 0;
     const Buffer<T> memory(threads * 2 * (right + left));
-    parallel_ranges(threads, tasks, [&](int64_t begin, int64_t end, int t) {
-        T* own = memory.get() + t * 2 * (right + left);
-        run_tiles(job, begin, end, Workspace<T>{{own, own + right}, {own + 2 * right, own + 2 * right + left}});
-    });
+    // The row panels of a column share its right panel: they stay together where that leaves work for all threads.
+    const int64_t grain = tasks >= 4 * threads * row_panels ? row_panels : 1;
+    parallel_ranges(
+        threads, tasks,
+        [&](int64_t begin, int64_t end, int t) {
+            T* own = memory.get() + t * 2 * (right + left);
+            run_tiles(job, begin, end, Workspace<T>{{own, own + right}, {own + 2 * right, own + 2 * right + left}});
+        },
+        grain);
 }
 
 }  // namespace

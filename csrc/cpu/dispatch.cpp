@@ -1,6 +1,7 @@
 #include "dispatch.hpp"
 
 #include <atomic>
+#include <cstdlib>
 #include <stdexcept>
 
 namespace fwdad {
@@ -54,7 +55,12 @@ std::atomic<const Kernels*> chosen{nullptr};
 
 const Kernels& kernels() {
     if (chosen == nullptr) {
-        select_isa("");
+        const char* given = std::getenv("FWDAD_ISA");
+        try {
+            select_isa(given == nullptr ? "" : given);
+        } catch (const std::invalid_argument& error) {
+            throw std::invalid_argument(std::string("FWDAD_ISA: ") + error.what());
+        }
     }
     return *chosen;
 }

@@ -1,4 +1,4 @@
-// How a kernel uses threads and memory: a parallel loop with static ownership, and a buffer that frees itself.
+// How a kernel uses threads and memory: a parallel loop, and a buffer that frees itself.
 #pragma once
 
 #include <stdint.h>
@@ -35,18 +35,24 @@ FWDAD_INLINE int threads_for(int64_t tasks, double work) {
     return static_cast<int>(most(1, least(get_num_threads(), least(tasks, useful))));
 }
 
-// Call f(begin, end, t) on each thread t, for consecutive ranges of [0, tasks).
+// Call f(begin, end, t) for consecutive ranges that make up [0, tasks), each on some thread t < threads. Ranges begin at
+// multiples of `grain`, where tasks share work with their neighbours. There are several a thread: a thread that is held
+// up leaves its share to the others.
 template <class F>
-static void parallel_ranges(int threads, int64_t tasks, const F& f) {
+static void parallel_ranges(int threads, int64_t tasks, const F& f, int64_t grain = 1) {
     struct Context {
         const F& f;
-        int64_t tasks;
-    } context{f, tasks};
+        int64_t tasks, grain, grains, chunks;
+    };
+    const int64_t grains = blocks_of(tasks, grain);
+    const int64_t chunks = least(grains, threads == 1 ? 1 : 4 * threads);
+    Context context{f, tasks, grain, grains, chunks};
     parallel(
-        threads,
-        [](void* c, int t, int count) {
+        threads, chunks,
+        [](void* c, int64_t chunk, int t) {
             const Context& own = *static_cast<const Context*>(c);
-            own.f(own.tasks * t / count, own.tasks * (t + 1) / count, t);
+            own.f(own.grains * chunk / own.chunks * own.grain,
+                  least(own.tasks, own.grains * (chunk + 1) / own.chunks * own.grain), t);
         },
         &context);
 }

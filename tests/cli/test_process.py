@@ -101,3 +101,12 @@ def test_the_data_folder_comes_from_the_environment(tmp_path):
     code, _, err = finish(start(*FWDAD, "train", "--data", "mnist", cwd=tmp_path, env=environment))
     assert code == 2
     assert err == f"fwdad: error: data folder {tmp_path / 'there'} does not exist\n"
+
+
+@pytest.mark.parametrize(("variable", "value"), [("FWDAD_NUM_THREADS", "many"), ("FWDAD_ISA", "v9")])
+def test_a_bad_variable_is_one_line(tmp_path, variable, value):
+    code, out, err = finish(start(*RUN, "--out", str(tmp_path / "run"), env=os.environ | {variable: value}))
+    assert (code, out) == (2, "")
+    assert err.startswith(f"fwdad: error: {variable}: expected ")
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "run").exists()

@@ -133,7 +133,7 @@ def test_environment_chooses():
     assert "ValueError: FWDAD_ISA: expected an instruction set that was built" in unknown.stderr
     bad = run_python(show, FWDAD_NUM_THREADS="many")
     assert bad.returncode == 1
-    assert "ValueError: FWDAD_NUM_THREADS: expected a whole number >= 1, given 'many'" in bad.stderr
+    assert "ValueError: FWDAD_NUM_THREADS: expected a whole number from 1 to 1024, given 'many'" in bad.stderr
 
 
 def test_without_native_kernels_the_references_run():

@@ -100,7 +100,7 @@ def test_one_thread_and_two_give_the_same_metrics(tmp_path, outcome, perturb):
     for threads in (1, 2):
         folder = tmp_path / str(threads)
         result = Trainer.new(dataclasses.replace(config, threads=threads), folder).run()
-        assert result["threads"] == (threads if kernels.info()["openmp"] else 1)
+        assert result["threads"] == (threads if kernels.info()["isa"] else 1)
         outcomes.append(outcome(folder))
     assert outcomes[0] == outcomes[1]
 

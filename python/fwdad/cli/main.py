@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 import fwdad
+from fwdad import kernels
 from fwdad.cli.info import info
 from fwdad.cli.options import name_of
 from fwdad.cli.train import train
@@ -24,6 +25,10 @@ USER_ERRORS = (ConfigError, DataError, RunError, CheckpointError, TrainingDiverg
 @click.pass_context
 def commands(ctx: click.Context) -> None:
     """Forward-mode automatic differentiation, and training by forward gradients."""
+    try:
+        kernels.info()  # reads $FWDAD_ISA and $FWDAD_NUM_THREADS
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 

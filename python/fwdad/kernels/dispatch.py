@@ -5,7 +5,6 @@ The module `fwdad._native` holds the C++ bodies. Where it was not built, every k
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -38,21 +37,7 @@ def _load_native() -> ModuleType | None:
         if error.name != "fwdad._native":
             raise
         return None
-    try:
-        _native.select_isa(os.environ.get("FWDAD_ISA", ""))
-    except ValueError as error:
-        raise ValueError(f"FWDAD_ISA: {error}") from None
-    _native.set_num_threads(_default_threads())
     return _native
-
-
-def _default_threads() -> int:
-    given = os.environ.get("FWDAD_NUM_THREADS")
-    if given is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not given.strip().isdecimal() or int(given) < 1:
-        raise ValueError(f"FWDAD_NUM_THREADS: expected a whole number >= 1, given {given!r}")
-    return int(given)
 
 
 native: ModuleType | None = _load_native()
@@ -67,7 +52,8 @@ def bodies(reference: Callable[..., Any], native_body: Callable[..., Any]) -> di
 def set_num_threads(n: int) -> None:
     """Use `n` threads in native kernels from now on (results have the same bits for any `n`).
 
-    The default is `$FWDAD_NUM_THREADS`, or else the number of cores that this process may run on.
+    The default is `$FWDAD_NUM_THREADS`, or else the number of cores that this process may run on. The variable is read
+    when a kernel first runs; a bad value is a ValueError there.
 
     Raises:
         TypeError: `n` is not an integer.
@@ -87,10 +73,10 @@ def get_num_threads() -> int:
 
 
 def info() -> dict[str, Any]:
-    """What the kernels run on: `isa` (the one chosen), `isas` (built), `threads`, `openmp`, `compiler`.
+    """What the kernels run on: `isa` (the one chosen), `isas` (built), `threads`, `compiler`.
 
     Without native kernels `isa` and `compiler` are None.
     """
     if native is None:
-        return {"isa": None, "isas": [], "threads": 1, "openmp": False, "compiler": None}
+        return {"isa": None, "isas": [], "threads": 1, "compiler": None}
     return {**native.info(), "threads": get_num_threads()}
