@@ -13,6 +13,7 @@ from fwdad.kernels import (
     Stream,
     affine_jvp,
     combine,
+    dispatch,
     generate,
     get_num_threads,
     gram,
@@ -29,6 +30,11 @@ def test_native_bodies_are_built():
         assert list(kernel.bodies) == ["reference", "native"]
         assert kernel.best is kernel.bodies["native"]
         assert kernel.contract
+
+
+@pytest.mark.skipif("FWDAD_TEST_NATIVE" not in os.environ, reason="FWDAD_TEST_NATIVE names no module to be tested")
+def test_the_module_under_test_is_the_one_that_was_built():
+    assert dispatch.native.__file__ == os.environ["FWDAD_TEST_NATIVE"]
 
 
 def test_helper_rejects_wrong_answers(assert_within):
@@ -119,8 +125,9 @@ def test_bad_numbers_of_threads(n, error):
 
 
 def run_python(code, **environment):
+    site = ["-S"] if sys.flags.no_site else []
     return subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=False
+        [sys.executable, *site, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=False
     )
 
 
