@@ -53,6 +53,16 @@ def test_losses():
     check_jvp(lambda z: nn.squared_error(z, logits**2), [logits])
     assert np.isfinite(nn.cross_entropy(1e4 * logits.astype(np.float32), labels)).all()
     assert nn.accuracy(np.eye(4), np.array([0, 1, 2, 0])) == 0.75
+    targets = 0.1 / 4 + 0.9 * np.eye(4)[labels]
+    expect_close(nn.cross_entropy(logits, labels, 0.1), -(targets * np.log(p)).sum(1), 1e-13, "smoothed")
+    sigmoid = 1 / (1 + np.exp(-logits))
+    binary = -(targets * np.log(sigmoid) + (1 - targets) * np.log(1 - sigmoid)).mean(1)
+    expect_close(nn.binary_cross_entropy(logits, targets), binary, 1e-13, "binary cross entropy")
+    check_jvp(lambda z: nn.cross_entropy(z, labels, 0.1), [logits])
+    check_jvp(lambda z: nn.binary_cross_entropy(z, targets), [logits])
+    assert nn.top_accuracy(logits, labels, 1) == nn.accuracy(logits, labels)
+    assert nn.top_accuracy(logits, np.argsort(logits, axis=1)[:, -2], 2) == 1.0
+    assert nn.top_accuracy(logits, np.argsort(logits, axis=1)[:, -3], 2) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -65,6 +75,8 @@ def test_losses():
         (TypeError, "integer class numbers", lambda: nn.cross_entropy(np.ones((2, 3)), np.ones(2))),
         (ValueError, r"0..2; got 0..3", lambda: nn.cross_entropy(np.ones((2, 3)), np.array([0, 3]))),
         (ValueError, r"\(2, 3\) and \(3,\)", lambda: nn.cross_entropy(np.ones((2, 3)), np.array([0, 1, 2]))),
+        (ValueError, "smoothing", lambda: nn.cross_entropy(np.ones((1, 3)), np.array([0]), 1.5)),
+        (ValueError, "probabilities", lambda: nn.binary_cross_entropy(np.ones((2, 3)), np.full((2, 3), np.nan))),
         (ValueError, "one shape", lambda: nn.squared_error(np.ones((2, 3)), np.ones((2, 1)))),
         (ValueError, "x", lambda: nn.Linear(3, 2)(np.ones((5, 4), np.float32))),
     ],

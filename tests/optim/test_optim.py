@@ -64,6 +64,64 @@ def test_warm_up_and_cosine():
     assert schedule(12) == schedule(100) == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_rmsprop(momentum):
+    p, v, b = np.ones(3), np.zeros(3), np.zeros(3)
+    for g in GRADS:
+        v = 0.9 * v + 0.1 * g * g
+        b = momentum * b + g / (np.sqrt(v) + 1e-8)
+        p = p - 0.1 * b
+    expect_close(run(optim.rmsprop(0.1, 0.9, momentum=momentum), np.ones(3)), p, 1e-13, "rmsprop")
+
+
+def test_clipping_is_over_all_parameters_and_leaves_short_gradients_alone():
+    params = {"a": np.zeros(2, np.float32), "b": np.zeros((2, 1))}
+    optimizer = optim.clipped(optim.sgd(1.0), 2.0)
+    for length in (0.5, 2.0, 8.0):
+        grads = {"a": np.array([length / 2, length / 2], np.float32), "b": np.full((2, 1), length / 2)}
+        updates, _ = optimizer.update(grads, optimizer.init(params), params)
+        assert updates["a"].dtype == np.float32
+        for name in params:
+            expect_close(-updates[name], grads[name] * min(1.0, 2 / length), 1e-7, "clipped")
+
+
+def test_groups_have_states_and_rates_of_their_own():
+    group_of = {"w": "adam", "b": "sgd"}.__getitem__
+    optimizer = optim.grouped({"sgd": optim.sgd(0.1, 0.9), "adam": optim.adam(0.1)}, group_of)
+    params, state = {"w": np.ones(3), "b": np.ones(3)}, optimizer.init({"w": np.ones(3), "b": np.ones(3)})
+    for g in GRADS:
+        updates, state = optimizer.update({"w": g, "b": g}, state, params)
+        params = optim.apply_updates(params, updates)
+    assert [*state] == ["sgd", "adam"]
+    expect_close(params["w"], run(optim.adam(0.1), np.ones(3)), 0.0, "adam's group")
+    expect_close(params["b"], run(optim.sgd(0.1, 0.9), np.ones(3)), 0.0, "sgd's group")
+    with pytest.raises(KeyError, match="parameter c is of group 'none', which has no optimiser"):
+        optim.grouped({"sgd": optim.sgd(0.1)}, lambda path: "none").init({"c": np.ones(1)})
+
+
+def test_the_average_follows_the_parameters_and_does_not_disturb_them():
+    optimizer = optim.averaged(optim.sgd(0.1), decay=0.5)
+    p = a = np.ones(3)
+    state = optimizer.init(p)
+    for t, g in enumerate(GRADS):
+        updates, state = optimizer.update(g, state, p)
+        p = p + updates
+        d = min(0.5, (1 + t) / (10 + t))
+        a = d * a + (1 - d) * p
+    expect_close(p, run(optim.sgd(0.1), np.ones(3)), 1e-15, "parameters")
+    expect_close(state["average"], a, 1e-15, "average")
+
+
+def test_a_plateau_counts_from_the_last_improvement():
+    schedule = optim.Plateau(1.0, patience=2, factor=0.5, warmup=2)
+    assert (schedule(0), schedule(1), schedule(2)) == (0.5, 1.0, 1.0)
+    rates = []
+    for loss in (3.0, 3.0, 2.0, 2.0, float("nan"), 2.0, 2.0, 1.0):
+        schedule.observe(loss)
+        rates.append(schedule(9))
+    assert rates == [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+
+
 @pytest.mark.parametrize(
     ("words", "call"),
     [
@@ -74,6 +132,12 @@ def test_warm_up_and_cosine():
         ("beta2", lambda: optim.adam(0.1, beta2=1.0)),
         ("steps", lambda: optim.cosine(0.1, steps=3, warmup=3)),
         ("every", lambda: optim.step_decay(0.1, every=0)),
+        ("factor", lambda: optim.exponential(0.1, factor=0.0)),
+        ("factor", lambda: optim.Plateau(0.1, factor=1.0)),
+        ("patience", lambda: optim.Plateau(0.1, patience=0)),
+        ("decay", lambda: optim.rmsprop(0.1, decay=1.0)),
+        ("max_norm", lambda: optim.clipped(optim.sgd(0.1), 0.0)),
+        ("decay", lambda: optim.averaged(optim.sgd(0.1), decay=float("nan"))),
     ],
 )
 def test_mistakes_are_named(words, call):

@@ -7,8 +7,19 @@ losses      per-example losses, accuracy
 """
 
 from fwdad.nn.linear import Linear
-from fwdad.nn.losses import accuracy, cross_entropy, squared_error
+from fwdad.nn.losses import accuracy, binary_cross_entropy, cross_entropy, squared_error, top_accuracy
 from fwdad.nn.module import Module
 from fwdad.nn.sequential import MLP, Activation, Sequential
 
-__all__ = ["MLP", "Activation", "Linear", "Module", "Sequential", "accuracy", "cross_entropy", "squared_error"]
+__all__ = [
+    "MLP",
+    "Activation",
+    "Linear",
+    "Module",
+    "Sequential",
+    "accuracy",
+    "binary_cross_entropy",
+    "cross_entropy",
+    "squared_error",
+    "top_accuracy",
+]

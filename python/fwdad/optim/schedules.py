@@ -58,6 +58,58 @@ def step_decay(learning_rate: float, every: int, factor: float = 0.1, warmup: in
     return with_warmup(lambda step: learning_rate * factor ** (step // every), warmup)
 
 
+def exponential(learning_rate: float, factor: float, every: int = 1, warmup: int = 0) -> Schedule:
+    """The learning rate falling smoothly by `factor` in every `every` steps: ``lr(t) = lr factor^(t / every)``.
+
+    >>> [exponential(1.0, factor=0.25, every=2)(step) for step in range(3)]
+    [1.0, 0.5, 0.25]
+
+    Raises ValueError for a negative learning rate, a factor outside (0, 1], or `every` below 1.
+    """
+    check_number("learning_rate", learning_rate, 0)
+    check_number("every", every, 1)
+    if not 0 < factor <= 1:
+        raise ValueError(f"factor must be above 0 and at most 1, got {factor}")
+    return with_warmup(lambda step: learning_rate * factor ** (step / every), warmup)
+
+
+class Plateau:
+    """The learning rate times `factor` whenever a loss has not fallen for `patience` observations in a row.
+
+    Call `observe(loss)` when there is a new one, say after each epoch's validation. This schedule alone remembers what
+    it has seen: to resume, observe the same losses again.
+
+    >>> schedule = Plateau(1.0, patience=2, factor=0.5)
+    >>> for loss in (3.0, 2.0, 2.5, 2.0):
+    ...     schedule.observe(loss)
+    >>> schedule(0)
+    0.5
+
+    Raises ValueError for a negative learning rate, a factor outside (0, 1), or a patience below 1.
+    """
+
+    def __init__(self, learning_rate: float, patience: int = 10, factor: float = 0.1, warmup: int = 0) -> None:
+        check_number("learning_rate", learning_rate, 0)
+        check_number("patience", patience, 1)
+        check_number("factor", factor, 1e-30, 1)
+        self.learning_rate, self.patience, self.factor = learning_rate, patience, factor
+        self._course = with_warmup(lambda step: self.learning_rate, warmup)
+        self._best, self._waited = math.inf, 0
+
+    def observe(self, loss: float) -> None:
+        """Take notice of a loss; NaN counts as one that has not fallen."""
+        if loss < self._best:
+            self._best, self._waited = loss, 0
+            return
+        self._waited += 1
+        if self._waited == self.patience:
+            self.learning_rate *= self.factor
+            self._waited = 0
+
+    def __call__(self, step: int) -> float:
+        return self._course(step)
+
+
 def with_warmup(schedule: Schedule, warmup: int) -> Schedule:
     """The schedule times a ramp that reaches 1 at step `warmup - 1`."""
     check_number("warmup", warmup, 0)
