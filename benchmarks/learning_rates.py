@@ -1,6 +1,6 @@
 """The measurement behind `fwdad.train.defaults`: validation accuracy by learning rate, for every method.
 
-    python benchmarks/learning_rates.py [--data mnist --data-dir DIR] [--epochs N]
+    python benchmarks/learning_rates.py [--data mnist --data-dir DIR] [--epochs N] [--optimizer sgd]
 
 Trains a network for every (optimizer, perturb, combine) at its default learning rate and at 0.1 to 10 times that,
 with two seeds, and prints a table of mean validation accuracies in per cent; a dash is a run that did not stay finite.
@@ -9,11 +9,12 @@ with two seeds, and prints a table of mean validation accuracies in per cent; a 
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 from pathlib import Path
 
 from fwdad.train import TrainConfig, Trainer, TrainingDiverged
-from fwdad.train.defaults import LEARNING_RATES
+from fwdad.train.defaults import SGD_RATES, learning_rate
 
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 SEEDS = (0, 1)
@@ -37,8 +38,10 @@ def main() -> None:
     parser.add_argument("--data-dir")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--hidden", type=int, nargs="+", default=[128, 128])
+    parser.add_argument("--optimizer", nargs="+", default=["adam", "sgd"])
     given = parser.parse_args()
-    for (optimizer, perturb, combine), default in LEARNING_RATES.items():
+    for optimizer, (perturb, combine) in itertools.product(given.optimizer, SGD_RATES):
+        default = learning_rate(optimizer, perturb, combine)
         cells = []
         for rate in (factor * default for factor in FACTORS):
             found = [
@@ -59,7 +62,7 @@ def main() -> None:
             ]
             mean = sum(found) / len(found)
             cells.append(f"{rate:g}: {'-' if mean != mean else format(100 * mean, '.1f')}")
-        print(f"{optimizer:5} {perturb:8} {combine:10}  " + "   ".join(cells), flush=True)
+        print(f"{optimizer:5} {perturb:8} {combine:20}  " + "   ".join(cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -191,6 +191,13 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
         return ACTIVATIONS[activation](z)
     check_activation(activation)
     rows, rest = _as_rows(px)
+    if dw is not None and not isinstance(dw, (np.ndarray, kernels.Stream)):
+        # A kind of tangent that the kernel does not know multiplies itself, and arrives as noise on z.
+        noise = np.matmul(rows, dw).reshape(dw.shape[0], *rest, pw.shape[1])
+        db = noise if db is None else noise + align(db, px.ndim)
+        pb, dw = np.broadcast_to(np.zeros((), pw.dtype) if pb is None else pb, noise.shape[1:]), None
+    if db is not None and not isinstance(db, (np.ndarray, kernels.Stream)):
+        db = np.asarray(db)
     if dx is not None:
         dx = dx.reshape(dx.shape[0], *rows.shape)
     if db is not None and pb.ndim > 1:

@@ -5,11 +5,26 @@ import pytest
 
 import fwdad
 from fwdad import estimators, functions, nn, tree
-from fwdad.estimators import COMBINERS, SAMPLERS, ForwardGradient, Mean, Normal, Projection, Rademacher, Sum
+from fwdad.estimators import (
+    COMBINERS,
+    SAMPLERS,
+    ForwardGradient,
+    Haar,
+    Mean,
+    MeanTimesDimension,
+    Normal,
+    Normalised,
+    Orthogonal,
+    Projection,
+    Rademacher,
+    StandardBasis,
+    Sum,
+)
 from fwdad.testing import expect_close
 
 RNG = np.random.default_rng(11)
 X, Y = RNG.standard_normal((5, 3)), RNG.integers(0, 2, 5)
+MODES = [("weight",), ("activity",), ("activity", "batch")]
 
 
 def loss(model, x, y):
@@ -38,26 +53,36 @@ def flat(grads):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS.values())
-@pytest.mark.parametrize(("perturb", "k"), [("weight", 26), ("weight", 40), ("activity", 6), ("activity", 9)])
+@pytest.mark.parametrize(
+    ("mode", "k"),
+    [(("weight",), 26), (("weight",), 40), (("activity",), 6), (("activity",), 9), (("activity", "batch"), 9)],
+)
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_projection_is_exact_when_directions_span_the_space(sampler, perturb, k, activation):
+def test_projection_is_exact_when_directions_span_the_space(sampler, mode, k, activation):
     """26 parameters, 6 activities an example. k > n has dependent directions; signs may need k > n to span."""
     m = model(activation)
     k = k + 20 if sampler is Rademacher else k
-    value, grads = ForwardGradient(sampler(k, seed=3), Projection(), perturb)(loss, m, X, Y)
+    value, grads = ForwardGradient(sampler(k, seed=3), Projection(), *mode)(loss, m, X, Y)
     assert value == pytest.approx(np.mean(loss(m, X, Y)), rel=1e-14)
     # Directions are float32 values and as many as dimensions: their condition number may reach 1e4.
     expect_close(flat(grads), true_gradient(m), 1e-7, "exact gradient")
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS.values())
-@pytest.mark.parametrize("perturb", ["weight", "activity"])
-def test_mean_is_unbiased(sampler, perturb):
-    m = model()
-    fg = ForwardGradient(sampler(8, seed=5), Mean(), perturb)
+@pytest.mark.parametrize(
+    ("sampler", "combiner"),
+    [
+        (Normal, Mean), (Rademacher, Mean), (Orthogonal, Mean),
+        (Normalised, MeanTimesDimension), (StandardBasis, MeanTimesDimension), (Haar, MeanTimesDimension),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_mean_is_unbiased(sampler, combiner, mode, activation):
+    m = model(activation)
+    fg = ForwardGradient(sampler(8, seed=5), combiner(), *mode)
     draws = np.array([flat(fg(loss, m, X, Y)[1]) for _ in range(400)])
     error = draws.mean(0) - true_gradient(m)
-    assert np.all(np.abs(error) <= 5 * draws.std(0) / np.sqrt(len(draws)))
+    assert np.all(np.abs(error) <= 5 * draws.std(0) / np.sqrt(len(draws)) + 1e-12)
     assert fg.step == 400
 
 
@@ -203,6 +228,10 @@ def test_a_failed_call_takes_no_step():
 
 
 def test_names_on_the_command_line():
-    assert set(estimators.SAMPLERS) == {"normal", "rademacher"}
-    assert set(estimators.COMBINERS) == {"mean", "sum", "projection"}
+    assert set(estimators.SAMPLERS) == {
+        "normal", "rademacher", "normalised", "basis", "haar", "orthogonal", "fixed-angle"
+    }  # fmt: skip
+    assert set(estimators.COMBINERS) == {
+        "mean", "sum", "mean-times-dimension", "max", "max-normalised", "mean-of-near-best", "projection"
+    }  # fmt: skip
     assert "identity" in functions.ACTIVATIONS

@@ -4,25 +4,78 @@
     one pass  -> d = V grad f
     combiner  -> g = V^T c(d, V V^T)
 
-samplers          where directions come from
+directions        k directions over several arrays: V, with G = V V^T and V^T c
+samplers          where directions come from: independent entries, unit vectors
+frames            ... at right angles, or at a fixed angle
+guesses           ... not random: given, the previous estimates, local classifiers; mixed with random ones
+theory            what to expect of an estimate
 combiners         how V and d become a gradient
 activity          where layers let noise in, and get their gradients back
+diagnostics       a report on an estimate and its directions
 forward_gradient  the estimator: both perturbation modes
+exact             the gradient itself, from passes that cover all coordinates
 """
 
-from fwdad.estimators.combiners import COMBINERS, Combiner, Mean, Projection, Sum
+from collections.abc import Callable
+
+from fwdad.estimators import theory
+from fwdad.estimators.combiners import (
+    COMBINERS,
+    Combiner,
+    Max,
+    MaxNormalised,
+    Mean,
+    MeanOfNearBest,
+    MeanTimesDimension,
+    Projection,
+    Sum,
+)
+from fwdad.estimators.diagnostics import Report
+from fwdad.estimators.directions import Directions
+from fwdad.estimators.exact import exact_gradient
 from fwdad.estimators.forward_gradient import ForwardGradient
-from fwdad.estimators.samplers import SAMPLERS, Normal, Rademacher, Sampler
+from fwdad.estimators.frames import FixedAngle, Haar, Orthogonal
+from fwdad.estimators.guesses import Given, LocalClassifier, Mixed, Previous
+from fwdad.estimators.samplers import Independent, Normal, Normalised, Rademacher, Sampler, StandardBasis
+
+SAMPLERS: dict[str, Callable[..., Sampler]] = {
+    "normal": Normal,
+    "rademacher": Rademacher,
+    "normalised": Normalised,
+    "basis": StandardBasis,
+    "haar": Haar,
+    "orthogonal": Orthogonal,
+    "fixed-angle": FixedAngle,
+}
+"""Samplers by their names on the command line; each is called as ``sampler(k, seed)``."""
 
 __all__ = [
     "COMBINERS",
     "SAMPLERS",
     "Combiner",
+    "Directions",
+    "FixedAngle",
     "ForwardGradient",
+    "Given",
+    "Haar",
+    "Independent",
+    "LocalClassifier",
+    "Max",
+    "MaxNormalised",
     "Mean",
+    "MeanOfNearBest",
+    "MeanTimesDimension",
+    "Mixed",
     "Normal",
+    "Normalised",
+    "Orthogonal",
+    "Previous",
     "Projection",
     "Rademacher",
+    "Report",
     "Sampler",
+    "StandardBasis",
     "Sum",
+    "exact_gradient",
+    "theory",
 ]

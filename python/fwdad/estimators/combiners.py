@@ -1,62 +1,221 @@
-"""Combiners: how k directions V (k x P) and the derivatives d = V grad f along them become a gradient, g = V^T c."""
+"""Combiners: how k directions V (k x n) and the derivatives d = V grad f along them become a gradient, g = V^T c."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fwdad import kernels
+from fwdad.estimators import theory
+from fwdad.estimators.directions import Directions
+from fwdad.estimators.theory import Expectation
 
 
-class Combiner(Protocol):
-    """Gives the coefficients c of ``g = sum_i c_i v_i``."""
+class Combiner:
+    """Makes ``g = V^T c`` of directions and derivatives; a subclass gives `coefficients`.
 
-    def coefficients(self, d: np.ndarray, gram: Callable[[], np.ndarray]) -> np.ndarray:
-        """c (..., k) float64 from d (..., k) float64; `gram()` computes G = V V^T (..., k, k) if it is asked for."""
-        ...
+    Everything is linear in the scale of d. NaN in d gives NaN in g.
+    """
+
+    def coefficients(self, d: np.ndarray, directions: Directions) -> np.ndarray:
+        """c (..., k) float64 from d (..., k) float64, one problem for each leading index of d."""
+        raise NotImplementedError
+
+    def gradient(self, d: np.ndarray, directions: Directions) -> list[np.ndarray]:
+        """The estimate, one array for each part of the directions, in its dtype."""
+        return directions.combine(self.coefficients(d, directions))
+
+    def expectation(self, n: Any, k: Any) -> Expectation | None:
+        """What theory expects of k normal directions in n dimensions, or None where nothing is derived."""
+        return None
 
 
-class Mean:
-    """``g = (1/k) V^T d``: unbiased for directions of unit covariance, E cos^2 ~ k / (P + k + 1).
+@dataclass(frozen=True)
+class Sum(Combiner):
+    """``g = V^T d``: k times the mean.
+
+    corrected : divide by the norm ratio to expect, `theory.norm_ratio_of_sum`, so that g is about as long as the
+        gradient; needs the Gram matrix.
+    Source: arXiv 2410.17764, section 3.2.
+    """
+
+    corrected: bool = False
+
+    def factor(self, directions: Directions) -> Any:
+        """What the sum is multiplied by."""
+        return 1.0
+
+    def coefficients(self, d: np.ndarray, directions: Directions) -> np.ndarray:
+        if not self.corrected:
+            return np.asarray(d * np.expand_dims(self.factor(directions), -1))
+        ratio = theory.norm_ratio_of_sum(directions.gram(), directions.n)
+        return np.asarray(d / np.expand_dims(np.where(ratio == 0, 1, ratio), -1))
+
+    def expectation(self, n: Any, k: Any) -> Expectation | None:
+        mean = theory.mean(n, k)
+        return mean._replace(norm_ratio=1.0 if self.corrected else k * mean.norm_ratio)
+
+
+@dataclass(frozen=True)
+class Mean(Sum):
+    """``g = (1/k) V^T d``: unbiased for directions of unit covariance, E cos^2 = k / (n + k - 1).
 
     Source: arXiv 2410.17764, section 3.2.
 
-    >>> Mean().coefficients(np.array([2.0, 4.0]), gram=None)
+    >>> from fwdad.estimators import Directions
+    >>> Mean().coefficients(np.array([2.0, 4.0]), Directions([np.eye(2)]))
     array([1., 2.])
     """
 
-    def coefficients(self, d: np.ndarray, gram: Callable[[], np.ndarray]) -> np.ndarray:
-        return np.asarray(d / d.shape[-1])
+    def factor(self, directions: Directions) -> Any:
+        return 1 / directions.k
+
+    def expectation(self, n: Any, k: Any) -> Expectation | None:
+        mean = theory.mean(n, k)
+        return mean._replace(norm_ratio=1.0) if self.corrected else mean
 
 
-class Sum:
-    """``g = V^T d``: k times the mean.
+@dataclass(frozen=True)
+class MeanTimesDimension(Sum):
+    """``g = (n/k) V^T d``: unbiased for directions of unit length and no preferred direction, whose covariance is I/n.
 
-    Source: arXiv 2410.17764, section 3.2.
+    >>> from fwdad.estimators import Directions
+    >>> MeanTimesDimension().gradient(np.array([2.0, 4.0]), Directions([np.eye(2)]))
+    [array([2., 4.])]
     """
 
-    def coefficients(self, d: np.ndarray, gram: Callable[[], np.ndarray]) -> np.ndarray:
-        return d
+    def factor(self, directions: Directions) -> Any:
+        return np.asarray(directions.n) / directions.k
+
+    def expectation(self, n: Any, k: Any) -> Expectation | None:
+        mean = theory.mean(n, k)
+        return mean._replace(norm_ratio=1.0 if self.corrected else n * mean.norm_ratio)
 
 
-class Projection:
-    """``g = V^T G^+ d``: the orthogonal projection of the gradient on the span of the directions; E cos^2 = k / P.
+class Max(Combiner):
+    """``g = d_j v_j`` for the j of the largest ``|d_j|``.
+
+    >>> from fwdad.estimators import Directions
+    >>> Max().gradient(np.array([2.0, -4.0]), Directions([np.eye(2)]))
+    [array([ 0., -4.])]
+    """
+
+    def merit(self, d: np.ndarray, directions: Directions) -> np.ndarray:
+        """How good each direction is, (..., k)."""
+        return np.asarray(np.abs(d))
+
+    def coefficients(self, d: np.ndarray, directions: Directions) -> np.ndarray:
+        merit = self.merit(d, directions)
+        best = np.argmax(merit, axis=-1, keepdims=True)  # a NaN counts as the largest
+        c = np.zeros_like(d)
+        np.put_along_axis(c, best, np.take_along_axis(d, best, -1), -1)
+        return c
+
+
+class MaxNormalised(Max):
+    """``g = d_j v_j`` for the j of the largest ``|d_j| / |v_j|``: the direction closest to the gradient's."""
+
+    def merit(self, d: np.ndarray, directions: Directions) -> np.ndarray:
+        return _steepness(d, directions)
+
+
+class MeanOfNearBest(Combiner):
+    """The mean of ``d_i v_i`` over the directions that are nearly the best: ``|d_i| / |v_i| >= 0.9`` of the largest.
+
+    >>> from fwdad.estimators import Directions
+    >>> MeanOfNearBest().gradient(np.array([4.0, -3.9, 1.0]), Directions([np.eye(3)]))
+    [array([ 2.  , -1.95,  0.  ])]
+    """
+
+    SHARE = 0.9
+
+    def coefficients(self, d: np.ndarray, directions: Directions) -> np.ndarray:
+        merit = _steepness(d, directions)
+        near = ~(merit < self.SHARE * np.max(merit, axis=-1, keepdims=True))  # NaN is near: it must not vanish
+        return np.asarray(np.where(near, d, 0) / np.sum(near, axis=-1, keepdims=True))
+
+
+def _steepness(d: np.ndarray, directions: Directions) -> np.ndarray:
+    """``|d_i| / |v_i|``, the derivative per unit of length; 0 for a direction of length 0."""
+    lengths = directions.lengths()
+    return np.asarray(np.abs(d) / np.where(lengths == 0, 1, lengths))
+
+
+SCOPES = ("global", "tensor")
+METHODS = ("gram", "gram-schmidt")
+
+
+@dataclass(frozen=True)
+class Projection(Combiner):
+    """``g = V^T G^+ d``: the orthogonal projection of the gradient on the span of the directions; E cos^2 = k / n.
 
     Depends on the span alone, not on lengths and angles; equal to the gradient when the directions span the space.
     Dependent directions are detected and add nothing.
+
+    corrected : divide by the norm ratio to expect, E chi_r / E chi_n for r independent directions.
+    scope : ``"global"``, or ``"tensor"``: each part by itself, as if it alone had made d.
+    method : ``"gram"``: Gram matrix and pivoted Cholesky, V only in products; or ``"gram-schmidt"`` with
+        re-orthogonalisation: the readable reference, on a dense V.
+
+    Raises ValueError for an unknown scope or method.
     Source: arXiv 2410.17764, section 3.3 (there: FROG).
 
+    >>> from fwdad.estimators import Directions
     >>> V, gradient = np.array([[1.0, 1.0], [1.0, 2.0]]), np.array([3.0, -1.0])
-    >>> c = Projection().coefficients(V @ gradient, gram=lambda: V @ V.T)
-    >>> np.allclose(V.T @ c, gradient)
+    >>> np.allclose(Projection().gradient(V @ gradient, Directions([V])), gradient)
     True
     """
 
-    def coefficients(self, d: np.ndarray, gram: Callable[[], np.ndarray]) -> np.ndarray:
-        return kernels.projection_coefficients(gram(), d)[0]
+    corrected: bool = False
+    scope: str = "global"
+    method: str = "gram"
+
+    def __post_init__(self) -> None:
+        for name, value, choices in (("scope", self.scope, SCOPES), ("method", self.method, METHODS)):
+            if value not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+
+    def coefficients(self, d: np.ndarray, directions: Directions) -> np.ndarray:
+        gram = np.broadcast_to(directions.gram(), (*d.shape, d.shape[-1]))
+        c, rank = kernels.projection_coefficients(np.ascontiguousarray(gram), d)
+        return np.asarray(c / np.expand_dims(self._expected(directions.n, rank), -1))
+
+    def gradient(self, d: np.ndarray, directions: Directions) -> list[np.ndarray]:
+        project = self._orthonormalise if self.method == "gram-schmidt" else super().gradient
+        scopes = [directions] if self.scope == "global" else directions.alone()
+        return [part for scope in scopes for part in project(d, scope)]
+
+    def _orthonormalise(self, d: np.ndarray, directions: Directions) -> list[np.ndarray]:
+        v = directions.dense()
+        if d.ndim == 1:
+            g, rank = kernels.project_gram_schmidt(v, d)
+            return directions.separate(g / self._expected(directions.n, rank))
+        projected = [kernels.project_gram_schmidt(v[b] if directions.per_row else v, d[b]) for b in range(len(d))]
+        ranks = np.array([rank for _, rank in projected])
+        return directions.separate(np.stack([g for g, _ in projected]) / self._expected(directions.n, ranks)[:, None])
+
+    def _expected(self, n: Any, rank: Any) -> Any:
+        if not self.corrected:
+            return np.ones(np.shape(rank))
+        ratio = theory.projection(n, rank).norm_ratio
+        return np.where(ratio == 0, 1, ratio)
+
+    def expectation(self, n: Any, k: Any) -> Expectation | None:
+        if self.scope == "tensor":
+            return None
+        expected = theory.projection(n, k)
+        return expected._replace(norm_ratio=1.0) if self.corrected else expected
 
 
-COMBINERS: dict[str, type[Combiner]] = {"mean": Mean, "sum": Sum, "projection": Projection}
+COMBINERS: dict[str, type[Combiner]] = {
+    "mean": Mean,
+    "sum": Sum,
+    "mean-times-dimension": MeanTimesDimension,
+    "max": Max,
+    "max-normalised": MaxNormalised,
+    "mean-of-near-best": MeanOfNearBest,
+    "projection": Projection,
+}
 """Combiners by their names on the command line."""

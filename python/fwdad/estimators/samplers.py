@@ -1,25 +1,59 @@
-"""Samplers: where directions come from."""
+"""Samplers: where directions come from. Here: those whose arrays are drawn one by one, and unit vectors.
+
+independent entries   Normal, Rademacher, and Normalised to unit length: streams, nothing is stored
+one coordinate each   StandardBasis
+all arrays at once    Haar, Orthogonal, FixedAngle: `frames`
+not random            Given, Previous, LocalClassifier, and Mixed with others: `guesses`
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from fwdad.tangents import StreamTangent, Tangent
+from fwdad.estimators.directions import Directions, Template
+from fwdad.tangents import BasisTangent, StreamTangent, Tangent
+
+
+class Sampler:
+    """Draws k directions over all arrays that move.
+
+    A subclass gives `directions`. In activity perturbation the arrays are the layers' pre-activations, whose shapes are
+    known only once the layers have run: a sampler that is `joint` gets them all at once after a first pass without
+    noise; the others, `Independent`, are asked layer by layer and need none.
+    """
+
+    joint: ClassVar[bool] = True
+    unit: ClassVar[bool] = False  # whether directions are divided by their length, see `Directions`
+
+    def draw(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int) -> Tangent:
+        """The k directions of one array at one step, as tangents of shape (k, *shape); unless the sampler is joint."""
+        raise NotImplementedError
+
+    def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
+        """The directions at one step, over arrays of the templates' shapes and dtypes.
+
+        With `per_row` all shapes are (B, n_s), and every row has directions of its own over the sum of the n_s; the
+        arrays of a joint sampler are then fresh: they are written to.
+        """
+        raise NotImplementedError
+
+    def observe(self, estimate: Sequence[np.ndarray]) -> None:
+        """Hears of the estimate, one array a template, that its directions gave; most samplers have no use for it."""
 
 
 @dataclass(frozen=True)
-class Sampler:
-    """k independent random directions whose entries have mean 0 and variance 1; a pure function of (seed, step).
+class Random(Sampler):
+    """k random directions; a pure function of (seed, step).
 
     Raises ValueError for k or seed out of range.
     """
 
     k: int
     seed: int = 0
-    distribution: ClassVar[str]
 
     def __post_init__(self) -> None:
         if not isinstance(self.k, (int, np.integer)) or not 1 <= self.k <= 2**16:
@@ -27,20 +61,38 @@ class Sampler:
         if not isinstance(self.seed, (int, np.integer)) or not 0 <= self.seed < 2**64:
             raise ValueError(f"seed must be an integer from 0 to 2^64 - 1; got {self.seed!r}")
 
-    def draw(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int) -> Tangent:
-        """The k directions of one parameter at one step, as tangents of shape (k, *shape)."""
+    def stream(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int, distribution: str) -> StreamTangent:
+        """This sampler's stream of a distribution for one array."""
         return StreamTangent(
             seed=int(self.seed),
             step=step,
             parameter=parameter,
-            distribution=self.distribution,
+            distribution=distribution,
             k=int(self.k),
             primal_shape=tuple(shape),
             dtype=np.dtype(dtype),
         )
 
 
-class Normal(Sampler):
+@dataclass(frozen=True)
+class Independent(Random):
+    """k independent random directions whose entries have mean 0 and variance 1; a pure function of (seed, step).
+
+    Raises ValueError for k or seed out of range.
+    """
+
+    distribution: ClassVar[str]
+    joint: ClassVar[bool] = False
+
+    def draw(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int) -> Tangent:
+        return self.stream(parameter, shape, dtype, step, self.distribution)
+
+    def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
+        parts = [self.draw(p, t.shape, t.dtype, step) for p, t in enumerate(templates)]
+        return Directions(parts, per_row, self.unit)
+
+
+class Normal(Independent):
     """Directions with entries from N(0, 1): the paper's choice.
 
     Source: arXiv 2410.17764, section 3; arXiv 2202.08587, section 3.
@@ -52,7 +104,7 @@ class Normal(Sampler):
     distribution = "normal"
 
 
-class Rademacher(Sampler):
+class Rademacher(Independent):
     """Directions with entries +1 or -1, each with probability 1/2: the least variance of all with independent entries.
 
     >>> np.unique(Rademacher(k=3, seed=1).draw(0, (40,), "float32", step=0).dense())
@@ -62,5 +114,56 @@ class Rademacher(Sampler):
     distribution = "rademacher"
 
 
-SAMPLERS: dict[str, type[Sampler]] = {"normal": Normal, "rademacher": Rademacher}
-"""Samplers by their names on the command line."""
+@dataclass(frozen=True)
+class Normalised(Independent):
+    """Directions ``v / |v|`` of length 1, by default uniform on the sphere (v normal); they stay streams.
+
+    of : `Normal` or `Rademacher`. The length is that over all arrays together; in activity perturbation over the units
+    that a direction can move.
+    Source: arXiv 2410.17764, section 4.1 (normalised tangents).
+
+    >>> v = Normalised(k=3, seed=1).directions([np.zeros((4, 5)), np.zeros(5)], step=0)
+    >>> np.linalg.norm(v.dense(), axis=1).round(12)
+    array([1., 1., 1.])
+    """
+
+    of: type[Independent] = Normal
+    unit: ClassVar[bool] = True
+
+    def draw(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int) -> Tangent:
+        return self.stream(parameter, shape, dtype, step, self.of.distribution)
+
+
+class StandardBasis(Random):
+    """Unit vectors e_j of distinct coordinates j, all equally likely; for k > n every n in a row are distinct.
+
+    ``d_i`` is then one entry of the gradient, and `Mean` times n is unbiased.
+
+    >>> v = StandardBasis(k=4, seed=1).directions([np.zeros(3), np.zeros(())], step=0)
+    >>> np.sort(v.dense().argmax(axis=1))
+    array([0, 1, 2, 3])
+    """
+
+    def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
+        random = np.random.default_rng((int(self.seed), step))
+        sizes = [int(np.prod(t.shape[per_row:], dtype=np.int64)) for t in templates]
+        ends = np.cumsum(sizes)
+        rows = templates[0].shape[0] if per_row else 1
+        chosen = np.stack([_distinct(random, int(ends[-1]), int(self.k)) for _ in range(rows)])  # (rows, k)
+        parts: list[Tangent] = []
+        for t, size, end in zip(templates, sizes, ends, strict=True):
+            start = end - size
+            here = np.where((chosen >= start) & (chosen < end), chosen - start, -1)
+            if per_row:
+                v = np.zeros((rows, self.k, size), t.dtype)
+                v[(*np.nonzero(here >= 0), here[here >= 0])] = 1
+                parts.append(np.ascontiguousarray(np.moveaxis(v, 0, 1)))
+            else:
+                parts.append(BasisTangent(here[0], t.shape, t.dtype))
+        return Directions(parts, per_row)
+
+
+def _distinct(random: np.random.Generator, n: int, k: int) -> np.ndarray:
+    """k numbers below n, each n in a row distinct."""
+    rounds = [random.choice(n, min(n, k - i), replace=False) for i in range(0, k, n)]
+    return np.concatenate(rounds)

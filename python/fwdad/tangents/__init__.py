@@ -2,8 +2,9 @@
 
 dense     an ndarray: the reference for all others (needs no class of its own)
 stream    values that a counter-based generator can give tile by tile, again and again: nothing is stored
+basis     unit vectors: one integer a direction
 
-A kind is an array-like that follows NumPy's protocols, cleverly where it can and as `dense()` elsewhere.
+A kind is an array-like that follows NumPy's protocols, cleverly where it can and as `dense()` elsewhere (`duck`).
 An estimator asks three things of it, all by the functions here: `dense`, `gram`, `combine`.
 """
 
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from fwdad import kernels
+from fwdad.tangents.basis import BasisTangent
+from fwdad.tangents.duck import DuckTangent
 from fwdad.tangents.stream import StreamTangent
 
 Tangent = Any
@@ -22,17 +25,21 @@ Tangent = Any
 
 def dense(v: Tangent) -> np.ndarray:
     """The tangents as an array of shape (k, *primal.shape)."""
-    return v.dense() if isinstance(v, StreamTangent) else v
+    return v.dense() if isinstance(v, DuckTangent) else v
 
 
 def gram(v: Tangent, per_row: bool = False) -> np.ndarray:
     """One parameter's part of the Gram matrix, ``G_ij = <v_i, v_j>``: (k, k), or (B, k, k) per row of (k, B, n)."""
+    if isinstance(v, BasisTangent):
+        return kernels.gram(v.dense(), per_row=True) if per_row else v.gram()
     return kernels.gram(v, per_row=per_row)
 
 
 def combine(c: np.ndarray, v: Tangent) -> np.ndarray:
     """``sum_i c_i v_i``, shaped like the parameter; c is (k,), or (B, k) to combine each row of (k, B, n) by itself."""
+    if isinstance(v, BasisTangent):
+        return v.combine(c) if c.ndim == 1 else kernels.combine(c, v.dense())
     return kernels.combine(c, v)
 
 
-__all__ = ["StreamTangent", "Tangent", "combine", "dense", "gram"]
+__all__ = ["BasisTangent", "DuckTangent", "StreamTangent", "Tangent", "combine", "dense", "gram"]

@@ -1,0 +1,87 @@
+"""How good an estimate is, and how good its directions were: computed when asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fwdad.estimators.combiners import Combiner
+from fwdad.estimators.directions import Directions
+from fwdad.estimators.theory import Expectation
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an estimate and its directions look like. With directions by example, means over the examples.
+
+    k, n : directions, and dimensions of the space that they are in.
+    rank : how many directions are independent.
+    condition : largest over smallest singular value of V (of those that are not zero), 1 at best.
+    effective_rank : exp of the entropy of G's normalised eigenvalues: as many directions of equal length at right
+        angles would be as even (O. Roy, M. Vetterli, EUSIPCO 2007).
+    d_mean, d_variance : of the directional derivatives, over all directions and examples.
+    cosine, norm_ratio : of the estimated to the reference gradient, over all parameters; None without reference.
+    expected : theory for k normal directions in n dimensions; None where nothing is derived. With activity
+        perturbation this is for one example's dL/dz: parameters' gradients, in which errors average over the
+        batch, come out better with noise by example.
+    """
+
+    k: int
+    n: float
+    rank: float
+    condition: float
+    effective_rank: float
+    d_mean: float
+    d_variance: float
+    cosine: float | None
+    norm_ratio: float | None
+    expected: Expectation | None
+
+
+def report(
+    d: np.ndarray, directions: Directions, combiner: Combiner, compared: tuple[np.ndarray, np.ndarray] | None
+) -> Report:
+    """A report on derivatives d along directions; `compared` holds estimate and reference as vectors."""
+    ranks, conditions, effective = _spectrum(directions.gram())
+    n = float(np.mean(directions.n))
+    cosine, ratio = (None, None) if compared is None else _compare(*compared)
+    return Report(
+        k=directions.k,
+        n=n,
+        rank=float(np.mean(ranks)),
+        condition=float(np.mean(conditions)),
+        effective_rank=float(np.mean(effective)),
+        d_mean=float(np.mean(d)),
+        d_variance=float(np.var(d)),
+        cosine=cosine,
+        norm_ratio=ratio,
+        expected=combiner.expectation(n, directions.k),
+    )
+
+
+def _spectrum(gram: np.ndarray) -> tuple[Any, Any, Any]:
+    """Rank, condition number and effective rank of directions with Gram matrix (..., k, k); NaN gives NaN."""
+    if not np.all(np.isfinite(gram)):
+        return np.nan, np.nan, np.nan
+    eigenvalues = np.maximum(np.linalg.eigvalsh(gram), 0)
+    largest = eigenvalues[..., -1:]
+    # What rounding leaves of a zero eigenvalue, which is known to about k eps of the largest.
+    independent = eigenvalues > gram.shape[-1] * np.finfo(np.float64).eps * largest
+    smallest = np.min(np.where(independent, eigenvalues, np.inf), axis=-1)
+    share = np.where(independent, eigenvalues, 0) / np.where(largest > 0, np.sum(eigenvalues, -1, keepdims=True), 1)
+    entropy = -np.sum(share * np.log(np.where(share > 0, share, 1)), axis=-1)
+    condition = np.sqrt(largest[..., 0] / smallest)
+    return np.sum(independent, axis=-1), condition, np.where(largest[..., 0] > 0, np.exp(entropy), 0)
+
+
+def _compare(estimate: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
+    """Cosine and ratio of norms; NaN where a norm is 0."""
+    if estimate.shape != reference.shape:
+        raise ValueError(
+            f"the reference must be a tree like the model, {estimate.size} entries; it has {reference.size}"
+        )
+    norm, reference_norm = np.linalg.norm(estimate), np.linalg.norm(reference)
+    cosine = float(estimate @ reference / (norm * reference_norm)) if norm > 0 < reference_norm else np.nan
+    return cosine, float(norm / reference_norm) if reference_norm > 0 else np.nan

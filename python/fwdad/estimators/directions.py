@@ -1,0 +1,155 @@
+"""k directions over several arrays at once: what a sampler draws, a pass carries and a combiner combines."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from fwdad import tangents
+from fwdad.tangents import Tangent
+
+
+class Template(Protocol):
+    """What a direction needs to know of the array that it moves: the parameter itself, or anything like it."""
+
+    @property
+    def shape(self) -> Any: ...
+    @property
+    def dtype(self) -> Any: ...
+
+
+class Directions:
+    """k directions, the rows of V (k x n), as one tangent for each array that they move.
+
+    parts : tangents (k, *shape) of any kind, one an array. With `per_row`, (k, B, n_s): every row b has directions of
+        its own, V_b (k x n) with n the sum of the n_s, and all that follows has a leading axis B.
+    unit : the directions are the parts divided by their length over all parts together.
+    scale : the directions are the parts times these numbers, (k,) or (B, k). Entries stay as they are and streams stay
+        streams: `along`, `gram` and `combine` apply the scale where only k numbers are scaled.
+    dimension : n where it is not the number of entries; with `per_row` it may differ by row, (B,).
+
+    Lengths and G are computed when first asked for, and kept.
+
+    >>> v = Directions([np.array([[3.0], [0.0]]), np.array([[4.0], [1.0]])])
+    >>> v.k, v.n, v.gram().tolist()
+    (2, 2, [[25.0, 4.0], [4.0, 1.0]])
+    >>> [part.tolist() for part in v.combine(np.array([1.0, 10.0]))]
+    [[3.0], [14.0]]
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Tangent],
+        per_row: bool = False,
+        unit: bool = False,
+        scale: np.ndarray | None = None,
+        dimension: Any = None,
+    ) -> None:
+        self.parts = list(parts)
+        self.per_row = per_row
+        self.unit = unit
+        self._given_scale = scale
+        self.n = sum(_entries(v.shape[1 + per_row :]) for v in self.parts) if dimension is None else dimension
+
+    @property
+    def k(self) -> int:
+        """The number of directions."""
+        return int(self.parts[0].shape[0])
+
+    @functools.cached_property
+    def _raw_gram(self) -> np.ndarray:
+        # Directions are concatenated, so inner products add up.
+        return functools.reduce(np.add, (tangents.gram(v, self.per_row) for v in self.parts))
+
+    @functools.cached_property
+    def scale(self) -> np.ndarray | None:
+        """What the parts are multiplied by, (k,) or (B, k); None for 1. A direction of length 0 stays 0."""
+        if not self.unit:
+            return self._given_scale
+        squares = np.diagonal(self._raw_gram, axis1=-2, axis2=-1)
+        return np.where(squares == 0, 0, 1 / np.sqrt(np.where(squares == 0, 1, squares)))
+
+    def gram(self) -> np.ndarray:
+        """``G = V V^T``, (k, k) or (B, k, k), float64; k^2 n operations, and no memory for parts that are streams."""
+        if self.scale is None:
+            return self._raw_gram
+        return np.asarray(self.scale[..., :, None] * self._raw_gram * self.scale[..., None, :])
+
+    def lengths(self) -> np.ndarray:
+        """The directions' lengths, (k,) or (B, k)."""
+        return np.asarray(np.sqrt(np.diagonal(self.gram(), axis1=-2, axis2=-1)))
+
+    def along(self, d: np.ndarray) -> np.ndarray:
+        """Derivatives along the directions from derivatives along the parts, (..., k)."""
+        return d if self.scale is None else d * self.scale
+
+    def combine(self, c: np.ndarray) -> list[np.ndarray]:
+        """``V^T c``, one array a part: c (k,) gives its shape, c (B, k) with `per_row` gives (B, n_s).
+
+        For directions that all rows share, c (B, k) gives (B, *shape): one combination a row.
+        """
+        c = self.along(c)
+        if c.ndim == 1 or self.per_row:
+            return [tangents.combine(c, v) for v in self.parts]
+        return [np.tensordot(c, tangents.dense(v).astype(np.float64), 1).astype(v.dtype) for v in self.parts]
+
+    def alone(self) -> list[Directions]:
+        """Each part by itself, as directions of one array."""
+        return [Directions([v], self.per_row, scale=self.scale) for v in self.parts]
+
+    def separate(self, g: np.ndarray) -> list[np.ndarray]:
+        """Vectors (..., n) in this space as arrays like `combine` gives them."""
+        shapes = [v.shape[1 + self.per_row :] for v in self.parts]
+        pieces = np.split(g, np.cumsum([_entries(shape) for shape in shapes])[:-1], axis=-1)
+        return [
+            piece.reshape(*g.shape[:-1], *shape).astype(v.dtype, copy=False)
+            for piece, shape, v in zip(pieces, shapes, self.parts, strict=True)
+        ]
+
+    def realised(self) -> list[np.ndarray]:
+        """The parts as ndarrays, lengths applied."""
+        parts = [tangents.dense(v) for v in self.parts]
+        if self.scale is None:
+            return parts
+        scale = self.scale.T if self.per_row else self.scale
+        return [
+            (v * scale.reshape(scale.shape + (1,) * (v.ndim - scale.ndim))).astype(v.dtype, copy=False) for v in parts
+        ]
+
+    def dense(self) -> np.ndarray:
+        """V as an array, (k, n) or (B, k, n)."""
+        return join(self.realised(), self.per_row)
+
+
+def join(parts: Sequence[np.ndarray], per_row: bool = False) -> np.ndarray:
+    """Parts (k, *shape) side by side, (k, n); with `per_row`, parts (k, B, n_s) as (B, k, n).
+
+    >>> join([np.ones((2, 3)), np.zeros((2, 1, 2))]).shape
+    (2, 5)
+    """
+    if per_row:
+        return np.concatenate([np.moveaxis(v, 0, 1) for v in parts], axis=-1)
+    return np.concatenate([v.reshape(v.shape[0], -1) for v in parts], axis=-1)
+
+
+def separate(v: np.ndarray, templates: Sequence[Template], per_row: bool = False) -> list[np.ndarray]:
+    """The inverse of `join`: parts in their templates' shapes and dtypes.
+
+    >>> [part.shape for part in separate(np.ones((2, 5)), [np.ones(3), np.ones((1, 2))])]
+    [(2, 3), (2, 1, 2)]
+    """
+    sizes = [_entries(t.shape[per_row:]) for t in templates]
+    pieces = np.split(v, np.cumsum(sizes)[:-1], axis=-1)
+    if per_row:
+        pieces = [np.moveaxis(piece, -2, 0) for piece in pieces]
+    return [
+        np.ascontiguousarray(piece, t.dtype).reshape(piece.shape[0], *t.shape)
+        for piece, t in zip(pieces, templates, strict=True)
+    ]
+
+
+def _entries(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape, dtype=np.int64))

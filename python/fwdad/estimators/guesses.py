@@ -1,0 +1,172 @@
+"""Guesses: directions that are not random but likely to lie near the gradient.
+
+A guess u gives the estimate ``<u, g> u / |u|^2``, the part of the gradient along it; how good that is, is its cosine
+to the gradient. Guesses and random directions go together by `Mixed`: the projection then takes what the guesses
+find, and from the random directions what they add.
+
+Source: Fournier et al., arXiv 2306.06968: guesses that are gradients of local losses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fwdad import functions, tree
+from fwdad.estimators.activity import Place
+from fwdad.estimators.directions import Directions, Template
+from fwdad.estimators.samplers import Sampler
+
+
+class Given(Sampler):
+    """The user's directions, the same at each step: arrays (k, *shape), in a tree like that of what moves.
+
+    Raises ValueError where arrays do not fit each other, or what moves.
+
+    >>> v = Given({"x": np.eye(2), "y": np.zeros((2, 3))}).directions([np.zeros(2), np.zeros(3)], step=0)
+    >>> v.k, v.n
+    (2, 5)
+    """
+
+    def __init__(self, directions: Any) -> None:
+        self.arrays = [np.asarray(v) for v in tree.leaves(directions)]
+        if not self.arrays or any(v.ndim == 0 or len(v) != len(self.arrays[0]) or len(v) == 0 for v in self.arrays):
+            shapes = ", ".join(str(v.shape) for v in self.arrays)
+            raise ValueError(
+                f"directions must be arrays (k, *shape) of one k >= 1, one for each that moves; got {shapes}"
+            )
+
+    def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
+        given, moving = [v.shape[1:] for v in self.arrays], [tuple(t.shape) for t in templates]
+        if given != moving:
+            raise ValueError(f"directions were given for arrays of shapes {given}, but those that move have {moving}")
+        return Directions([v.astype(t.dtype) for v, t in zip(self.arrays, templates, strict=True)], per_row)
+
+
+class Previous(Sampler):
+    """One direction: the running mean of the estimates so far, ``m <- momentum m + (1 - momentum) g``; zero at first.
+
+    momentum : 0 takes the last estimate alone. In activity perturbation m is also the mean over examples, and all
+    have the same direction. This sampler has a state: an estimate depends on those before it.
+
+    >>> import fwdad
+    >>> fg = fwdad.ForwardGradient(Mixed(Previous(momentum=0), Given(np.array([[1.0, 0.0]]))))
+    >>> fg(lambda x: np.sum(x), np.zeros(2))[1]
+    array([1., 0.])
+    >>> fg.sampler.directions([np.zeros(2)], step=1).dense()[0]
+    array([1., 0.])
+    """
+
+    def __init__(self, momentum: float = 0.9) -> None:
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum must be at least 0 and below 1; got {momentum!r}")
+        self.momentum = momentum
+        self.mean: list[np.ndarray] | None = None
+        self._shapes: list[tuple[int, ...]] = []
+
+    def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
+        self._shapes = [tuple(t.shape[per_row:]) for t in templates]
+        means = [np.zeros(shape) for shape in self._shapes] if self.mean is None else self.mean
+        if [m.shape for m in means] != self._shapes:
+            raise ValueError(f"the arrays that move had shapes {[m.shape for m in means]}; now {self._shapes}")
+        parts = [np.broadcast_to(m, t.shape)[None].astype(t.dtype) for m, t in zip(means, templates, strict=True)]
+        return Directions(parts, per_row)
+
+    def observe(self, estimate: Sequence[np.ndarray]) -> None:
+        # With activity perturbation estimates have an axis of examples before the shape.
+        news = [
+            g.astype(np.float64) if g.ndim == len(shape) else g.mean(axis=0, dtype=np.float64)
+            for g, shape in zip(estimate, self._shapes, strict=True)
+        ]
+        if self.mean is None:
+            self.mean = news
+        else:
+            self.mean = [self.momentum * m + (1 - self.momentum) * g for m, g in zip(self.mean, news, strict=True)]
+
+
+class LocalClassifier(Sampler):
+    """One direction a layer: the gradient of that layer's own loss, by an auxiliary linear classifier on its output.
+
+    The classifier of layer l, ``p = softmax(y_l A_l + b_l)``, sees the layer's output y_l and the labels; its
+    cross-entropy has the gradient ``act'(z_l) (p - onehot) A_l^T`` in z_l. That is direction l for the example, zero in
+    all other layers. After each estimate the classifiers take a step of gradient descent on the same batch, which
+    needs nothing but y_l.
+
+    classes : number of classes. labels : gives the integer labels (B,) from what the loss was called with beside the
+    model; by default its last argument. rate : step size, in units of 1 / mean |y|^2. seed : of initial values.
+    For activity perturbation; with noise that the batch shares, the direction is the mean over examples.
+    This sampler has a state: the classifiers.
+
+    Raises ValueError for labels that do not fit, TypeError outside activity perturbation.
+    Source: Fournier et al., arXiv 2306.06968, sections 3 and 4 (local loss, linear auxiliary net).
+    """
+
+    def __init__(self, classes: int, labels: Any = None, rate: float = 0.5, seed: int = 0) -> None:
+        self.classes = classes
+        self.labels = (lambda *batch: batch[-1]) if labels is None else labels
+        self.rate = rate
+        self.random = np.random.default_rng(seed)
+        self.weights: list[np.ndarray] = []  # (n_l + 1, classes): the last row is the bias
+        self._errors: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
+        places = [t for t in templates if isinstance(t, Place)]
+        if len(places) != len(templates):
+            raise TypeError(
+                "LocalClassifier knows layers' outputs from activity perturbation alone: perturb='activity'"
+            )
+        self._errors = []
+        parts = []
+        for s, place in enumerate(places):
+            guess = self._guess(s, place)
+            v = np.zeros((len(places), *place.shape), place.dtype)
+            v[s] = guess if per_row else guess.mean(axis=0)
+            parts.append(v)
+        return Directions(parts, per_row)
+
+    def _guess(self, s: int, place: Place) -> np.ndarray:
+        """The gradient of layer s's local loss in its z, (B, n)."""
+        labels = np.asarray(self.labels(*place.batch))
+        examples, n = place.y.shape
+        if labels.shape != (examples,) or not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(f"labels must be {examples} integers, one an example; got {labels.dtype}{labels.shape}")
+        if not (labels.min() >= 0 and labels.max() < self.classes):
+            raise ValueError(f"labels must lie in 0..{self.classes - 1}; got {labels.min()}..{labels.max()}")
+        if s == len(self.weights):
+            self.weights.append(self.random.standard_normal((n + 1, self.classes)) / np.sqrt(n))
+        y = np.concatenate([place.y, np.ones((examples, 1))], axis=1)
+        error = functions.softmax(y @ self.weights[s])
+        error[np.arange(examples), labels] -= 1
+        self._errors.append((y, error))
+        return np.asarray(place.slope * (error @ self.weights[s][:-1].T))
+
+    def observe(self, estimate: Sequence[np.ndarray]) -> None:
+        for s, (y, error) in enumerate(self._errors):
+            # The curvature of the loss is at most |y|^2 / 2: in these units a rate below 4 is stable.
+            self.weights[s] -= self.rate / np.mean(np.sum(y * y, axis=1)) * (y.T @ error) / len(y)
+
+
+class Mixed(Sampler):
+    """The directions of several samplers, one after the other: guesses and random ones.
+
+    Random samplers among them need different seeds, or they draw the same.
+
+    >>> v = Mixed(Given(np.eye(3)[:1]), Given(np.eye(3)[1:])).directions([np.zeros(3)], step=0)
+    >>> v.dense().tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+
+    def __init__(self, *samplers: Sampler) -> None:
+        if not samplers:
+            raise ValueError("Mixed needs at least one sampler")
+        self.samplers = samplers
+
+    def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
+        drawn = [sampler.directions(templates, step, per_row).realised() for sampler in self.samplers]
+        return Directions([np.concatenate(parts) for parts in zip(*drawn, strict=True)], per_row)
+
+    def observe(self, estimate: Sequence[np.ndarray]) -> None:
+        for sampler in self.samplers:
+            sampler.observe(estimate)

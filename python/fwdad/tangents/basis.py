@@ -1,0 +1,68 @@
+"""Basis tangents: directions that each move one coordinate, and so are one integer each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fwdad.tangents.duck import DuckTangent
+
+
+class BasisTangent(DuckTangent):
+    """k directions of one parameter, each a unit vector of it or zero: direction i is e_j with ``j = index[i]``.
+
+    index : (k,) integers, positions in the flattened parameter; -1 for a direction that moves another parameter.
+    primal_shape, dtype : the parameter's.
+
+    Never stored: ``x @ t`` picks columns of x; `gram` costs k^2 and `combine` k operations.
+
+    >>> t = BasisTangent(np.array([3, -1]), (2, 2), np.float64)
+    >>> t.dense()[0].tolist(), t.gram().tolist(), t.combine(np.array([5.0, 7.0])).tolist()
+    ([[0.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 5.0]])
+
+    Raises ValueError for an index out of range.
+    """
+
+    def __init__(self, index: np.ndarray, primal_shape: tuple[int, ...], dtype: Any) -> None:
+        self.index = np.asarray(index, np.int64)
+        self.primal_shape = tuple(primal_shape)
+        self.dtype = np.dtype(dtype)
+        self.shape = (len(self.index), *self.primal_shape)
+        size = int(np.prod(self.primal_shape, dtype=np.int64))
+        if self.index.ndim != 1 or np.any(self.index < -1) or np.any(self.index >= size):
+            raise ValueError(f"index: expected (k,) integers from -1 to {size - 1}, given {index!r}")
+
+    def dense(self) -> np.ndarray:
+        out = np.zeros(self.shape, self.dtype)
+        (moving,) = np.nonzero(self.index >= 0)
+        out.reshape(len(self.index), -1)[moving, self.index[moving]] = 1
+        return out
+
+    def gram(self) -> np.ndarray:
+        """(k, k) float64: 1 where two directions are the same coordinate."""
+        return np.asarray((self.index[:, None] == self.index) & (self.index >= 0), np.float64)
+
+    def combine(self, c: np.ndarray) -> np.ndarray:
+        """``sum_i c_i v_i`` for c (k,): summed in float64, rounded once."""
+        out = np.zeros(int(np.prod(self.primal_shape, dtype=np.int64)))
+        moving = self.index >= 0
+        np.add.at(out, self.index[moving], c[moving])
+        return out.astype(self.dtype).reshape(self.primal_shape)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if ufunc is np.matmul and method == "__call__" and not kwargs:
+            x, t = inputs
+            if t is self and type(x) is np.ndarray and x.ndim == 2 and len(self.primal_shape) == 2:
+                return self._left_product(x)
+        return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
+
+    def _left_product(self, x: np.ndarray) -> np.ndarray:
+        """x @ e_(row, column) has one column that is not zero: column `row` of x."""
+        if x.shape[1] != self.primal_shape[0]:
+            raise ValueError(f"matmul: shapes {x.shape} and {self.shape} do not fit")
+        out = np.zeros((len(self.index), x.shape[0], self.primal_shape[1]), np.result_type(x.dtype, self.dtype))
+        (moving,) = np.nonzero(self.index >= 0)
+        rows, columns = np.divmod(self.index[moving], self.primal_shape[1])
+        out[moving, :, columns] = x.T[rows]
+        return out
