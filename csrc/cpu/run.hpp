@@ -35,9 +35,9 @@ FWDAD_INLINE int threads_for(int64_t tasks, double work) {
     return static_cast<int>(most(1, least(get_num_threads(), least(tasks, useful))));
 }
 
-// Call f(begin, end, t) for consecutive ranges that make up [0, tasks), each on some thread t < threads. Ranges begin at
-// multiples of `grain`, where tasks share work with their neighbours. There are several a thread: a thread that is held
-// up leaves its share to the others.
+// Call f(begin, end, t) for consecutive ranges that make up [0, tasks), each on some thread t < threads. Ranges begin
+// at multiples of `grain`, where tasks share work with their neighbours. There are several a thread: a thread that is
+// held up leaves its share to the others.
 template <class F>
 static void parallel_ranges(int threads, int64_t tasks, const F& f, int64_t grain = 1) {
     struct Context {

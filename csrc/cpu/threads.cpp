@@ -1,8 +1,8 @@
 // A pool of threads that spin for a moment after their work and then sleep.
 //
-// Kernels of a training step follow each other within microseconds, too close for waking threads each time; and a thread
-// that the system has taken the core from must not hold up the others. So work is claimed chunk by chunk, and the caller
-// waits for chunks that were claimed, never for threads: one that comes too late finds nothing left to do.
+// Kernels of a training step follow each other within microseconds, too close for waking threads each time; and a
+// thread that the system has taken the core from must not hold up the others. So work is claimed chunk by chunk, and
+// the caller waits for chunks that were claimed, never for threads: one that comes too late finds nothing left to do.
 #include "threads.hpp"
 
 #include <pthread.h>
@@ -50,7 +50,8 @@ class Pool {
         context_ = context;
         unfinished_ = chunks;
         const uint64_t round = (ticket_ >> round_shift) + 1;
-        ticket_ = round << round_shift | static_cast<uint64_t>(threads) << threads_shift | static_cast<uint64_t>(chunks);
+        ticket_ =
+            round << round_shift | static_cast<uint64_t>(threads) << threads_shift | static_cast<uint64_t>(chunks);
         if (sleepers_ > 0) {
             const std::lock_guard<std::mutex> lock(sleeping_);
             wake_.notify_all();
@@ -108,12 +109,12 @@ class Pool {
                 std::thread(&Pool::worker, this, workers_ + 1).detach();
             }
         } catch (const std::system_error&) {
-            // The system gives no more threads. Those that there are do the work.
+            return;  // the system gives no more threads; those that there are do the work
         }
     }
 
-    std::mutex busy_;   // held by the thread whose work it is
-    int workers_ = 0;   // under busy_
+    std::mutex busy_;  // held by the thread whose work it is
+    int workers_ = 0;  // under busy_
     void (*body_)(void*, int64_t, int) = nullptr;
     void* context_ = nullptr;
     alignas(64) std::atomic<uint64_t> ticket_{0};
@@ -123,10 +124,17 @@ class Pool {
     std::atomic<int> sleepers_{0};
 };
 
-// Never destroyed, for its threads go on to the end of the process. A child process has none of its parent's threads
-// and starts with a new pool.
-std::atomic<Pool*> pool{new Pool};
-[[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, [] { pool = new Pool; });
+// Made when first used and never destroyed, for its threads go on to the end of the process. A child process has none
+// of its parent's threads and starts with a new pool.
+Pool& the_pool() {
+    static std::atomic<Pool*> pool{nullptr};
+    static std::once_flag once;
+    std::call_once(once, [] {
+        pool = new Pool;
+        pthread_atfork(nullptr, nullptr, [] { pool = new Pool; });
+    });
+    return *pool;
+}
 
 std::atomic<int> num_threads{0};  // 0: not known yet
 
@@ -139,7 +147,8 @@ int default_threads() {
             return std::min(CPU_COUNT(&cores), max_threads);
         }
 #endif
-        return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, static_cast<unsigned>(max_threads)));
+        return static_cast<int>(
+            std::clamp(std::thread::hardware_concurrency(), 1U, static_cast<unsigned>(max_threads)));
     }
     char* end = nullptr;
     const long n = std::strtol(given, &end, 10);
@@ -162,7 +171,7 @@ int get_num_threads() {
 }
 
 void parallel(int threads, int64_t chunks, void (*body)(void*, int64_t, int), void* context) {
-    pool.load()->run(threads, chunks, body, context);
+    the_pool().run(threads, chunks, body, context);
 }
 
 void* allocate_scratch(size_t bytes) {

@@ -6,16 +6,16 @@
 
 namespace fwdad {
 
-// The number of threads that kernels use: what was set, else $FWDAD_NUM_THREADS, else the cores this process may run on.
-// Throws std::invalid_argument where the variable is no number from 1 to max_threads.
+// The number of threads that kernels use: what was set, else $FWDAD_NUM_THREADS, else the cores this process may run
+// on. Throws std::invalid_argument where the variable is no number from 1 to max_threads.
 int get_num_threads();
 void set_num_threads(int n);
 
 const int max_threads = 1024;
 const int64_t max_chunks = 1 << 20;
 
-// Run body(context, chunk, t) once for each chunk in 0 .. chunks - 1, and wait for all. t < threads names the thread, to
-// which it belongs alone during the call; which thread gets which chunk is a matter of chance.
+// Run body(context, chunk, t) once for each chunk in 0 .. chunks - 1, and wait for all. t < threads names the thread,
+// to which it belongs alone during the call; which thread gets which chunk is a matter of chance.
 void parallel(int threads, int64_t chunks, void (*body)(void* context, int64_t chunk, int t), void* context);
 
 // Memory aligned to a cache line; throws std::bad_alloc. To be called outside of parallel only.
