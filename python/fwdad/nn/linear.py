@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fwdad import functions
@@ -12,6 +14,12 @@ from fwdad.tree import static
 
 GAINS = {"relu": 2.0, "silu": 2.0, "gelu": 2.0, "softplus": 2.0}
 """What initial weights make good for: these activations pass about half of their input's variance on."""
+
+
+def initial(shape: tuple[int, ...], activation: str, seed: int | np.random.SeedSequence, dtype: Any) -> np.ndarray:
+    """Weights (..., outputs), uniform in ``+-sqrt(3 gain / inputs)``; inputs are all axes but the last."""
+    bound = np.sqrt(3 * GAINS.get(activation, 1.0) / np.prod(shape[:-1]))
+    return np.random.default_rng(seed).uniform(-bound, bound, shape).astype(dtype)
 
 
 class Linear(Module):
@@ -48,9 +56,7 @@ class Linear(Module):
         functions.check_activation(activation)
         if inputs < 1 or outputs < 1:
             raise ValueError(f"inputs and outputs must be at least 1; got {inputs} and {outputs}")
-        draw = np.random.default_rng(seed)
-        bound = np.sqrt(3 * GAINS.get(activation, 1.0) / inputs)
-        self.weight = draw.uniform(-bound, bound, (inputs, outputs)).astype(dtype)
+        self.weight = initial((inputs, outputs), activation, seed, dtype)
         self.bias = np.zeros(outputs, dtype) if bias else None
         self.activation = activation
 
