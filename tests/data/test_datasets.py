@@ -36,18 +36,18 @@ def folder(tmp_path):
 def test_digits_is_the_published_set():
     digits = data.load("digits")
     splits = (digits.train, digits.validation, digits.test)
-    assert [len(split.labels) for split in splits] == [1197, 300, 300]
-    assert (digits.name, digits.classes, digits.shape) == ("digits", 10, (8, 8))
-    counts = sum(np.bincount(split.labels) for split in splits)
+    assert [len(split.targets) for split in splits] == [1197, 300, 300]
+    assert (digits.name, digits.classes, digits.shape) == ("digits", 10, (1, 8, 8))
+    counts = sum(np.bincount(split.targets) for split in splits)
     assert counts.tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # as the UCI page gives them
     for split in splits:
-        assert split.images.dtype == np.float32
-        assert split.labels.dtype == np.int64
-        shares = np.bincount(split.labels) / len(split.labels)
+        assert split.inputs.dtype == np.float32
+        assert split.targets.dtype == np.int64
+        shares = np.bincount(split.targets) / len(split.targets)
         assert np.abs(shares - counts / 1797).max() < 2 / 300  # each class within two examples of its share
-    assert len(np.unique(np.concatenate([s.images for s in splits]), axis=0)) == 1797  # no example in two splits
-    assert abs(digits.train.images.mean(dtype=float)) < 1e-3
-    assert abs(digits.train.images.std(dtype=float) - 1) < 1e-3
+    assert len(np.unique(np.concatenate([s.inputs for s in splits]), axis=0)) == 1797  # no example in two splits
+    assert abs(digits.train.inputs.mean(dtype=float)) < 1e-3
+    assert abs(digits.train.inputs.std(dtype=float) - 1) < 1e-3
 
 
 def test_digits_is_the_same_every_time():
@@ -57,7 +57,7 @@ def test_digits_is_the_same_every_time():
 def test_the_digest_tells_data_apart():
     digits = data.load("digits")
     before = digits.digest()
-    digits.test.labels[0] += 1
+    digits.test.targets[0] += 1
     assert digits.digest() != before
 
 
@@ -118,20 +118,22 @@ def test_a_folder_in_the_place_of_a_file_is_an_error(tmp_path):
 # ---- mnist, fashion-mnist
 
 
-@pytest.mark.parametrize(("name", "mean", "std"), [("mnist", 0.1307, 0.3081), ("fashion-mnist", 0.2860, 0.3530)])
+@pytest.mark.parametrize(
+    ("name", "mean", "std"), [("mnist", 0.1307, 0.3081), ("fashion-mnist", 0.2860, 0.3530), ("kmnist", 0.1918, 0.3483)]
+)
 def test_splits_and_normalisation(folder, name, mean, std):
     mnist = data.load(name, folder)
-    assert [len(split.labels) for split in (mnist.train, mnist.validation, mnist.test)] == [50, 10, 12]
-    assert mnist.validation.labels.tolist() == list(range(10))  # the end of the training file
+    assert [len(split.targets) for split in (mnist.train, mnist.validation, mnist.test)] == [50, 10, 12]
+    assert mnist.validation.targets.tolist() == list(range(10))  # the end of the training file
     for split in (mnist.train, mnist.validation, mnist.test):
-        expected = (split.labels[:, None] / 255 - mean) / std
-        np.testing.assert_allclose(split.images, np.broadcast_to(expected, (len(expected), 784)), rtol=1e-6)
-        assert split.images.dtype == np.float32
+        expected = (split.targets[:, None] / 255 - mean) / std
+        np.testing.assert_allclose(split.inputs, np.broadcast_to(expected, (len(expected), 784)), rtol=1e-6)
+        assert split.inputs.dtype == np.float32
 
 
 def test_the_folder_comes_from_the_argument_then_the_environment(folder, monkeypatch, tmp_path_factory):
     monkeypatch.setenv("FWDAD_DATA", str(folder))
-    assert len(data.load("mnist").test.labels) == 12
+    assert len(data.load("mnist").test.targets) == 12
     with pytest.raises(DataError, match="looked for"):
         data.load("mnist", tmp_path_factory.mktemp("empty"))
 
@@ -139,13 +141,13 @@ def test_the_folder_comes_from_the_argument_then_the_environment(folder, monkeyp
 def test_a_folder_of_the_data_sets_name_comes_first(folder, tmp_path_factory):
     parent = tmp_path_factory.mktemp("all")
     (parent / "fashion-mnist").symlink_to(folder)
-    assert len(data.load("fashion-mnist", parent).test.labels) == 12
+    assert len(data.load("fashion-mnist", parent).test.targets) == 12
 
 
 def test_the_other_spelling_of_the_names_is_found(folder):
     for file in folder.iterdir():
         file.rename(folder / file.name.replace("-idx", ".idx"))
-    assert len(data.load("mnist", folder).test.labels) == 12
+    assert len(data.load("mnist", folder).test.targets) == 12
 
 
 def test_no_folder_at_all(monkeypatch):
@@ -201,5 +203,7 @@ def test_too_few_examples(folder):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(DataError, match=r"'cifar'.*digits, mnist, fashion-mnist"):
+    with pytest.raises(
+        DataError, match=r"'cifar'.*digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or name a \.csv"
+    ):
         data.load("cifar")

@@ -233,7 +233,7 @@ def test_a_resume_on_other_data_is_refused(whole, monkeypatch):
 
     def altered(*arguments):
         dataset = load(*arguments)
-        dataset.train.labels[3] = (dataset.train.labels[3] + 1) % 10
+        dataset.train.targets[3] = (dataset.train.targets[3] + 1) % 10
         return dataset
 
     monkeypatch.setattr(data, "load", altered)

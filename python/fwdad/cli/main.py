@@ -10,6 +10,7 @@ import click
 
 import fwdad
 from fwdad import kernels
+from fwdad.cli.download import download
 from fwdad.cli.info import info
 from fwdad.cli.options import name_of
 from fwdad.cli.train import train
@@ -34,6 +35,7 @@ def commands(ctx: click.Context) -> None:
 
 
 commands.add_command(train)
+commands.add_command(download)
 commands.add_command(info)
 
 

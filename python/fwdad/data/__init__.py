@@ -1,36 +1,95 @@
-"""Data sets and the order in which training visits them."""
+"""Data sets, the order in which training visits them, and how images are varied on the way.
+
+dataset     Dataset, Split, DataError
+digits      part of the package
+mnist       MNIST, Fashion-MNIST, KMNIST    idx: the format of their files
+cifar       CIFAR-10, CIFAR-100
+arrays      .npz files, folders of .npy files
+table       .csv files
+splitting   train, validation and test parts; standardisation
+download    getting what is published
+batches     the order of the examples
+augment     crops and mirror images
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from .arrays import load_arrays
+from .augment import AUGMENTATIONS, Augmenter
 from .batches import Batches
+from .cifar import LAYOUTS, load_cifar
 from .dataset import DataError, Dataset, Split
 from .digits import load_digits
+from .download import SOURCES, download
 from .mnist import NORMALISATION, load_mnist
+from .table import load_table
 
-__all__ = ["NAMES", "Batches", "DataError", "Dataset", "Split", "load"]
+__all__ = [
+    "AUGMENTATIONS",
+    "NAMES",
+    "SOURCES",
+    "TASKS",
+    "VARIABLE",
+    "Augmenter",
+    "Batches",
+    "DataError",
+    "Dataset",
+    "Split",
+    "download",
+    "load",
+]
 
-NAMES = ("digits", *NORMALISATION)
+NAMES = ("digits", *NORMALISATION, *LAYOUTS)
+TASKS = ("classification", "regression")
 VARIABLE = "FWDAD_DATA"
 
 
-def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-    """The data set ``name``, one of `NAMES`, split and normalised; `DataError` if unknown, missing or malformed.
+def load(
+    name: str,
+    data_dir: str | os.PathLike[str] | None = None,
+    task: str = "classification",
+    target: str | None = None,
+) -> Dataset:
+    """The data set ``name``, split and normalised; `DataError` if unknown, missing or malformed.
 
-    ``digits`` is part of the package. The others are IDX files (gzipped or not) in ``data_dir/name`` or ``data_dir``;
-    without ``data_dir`` in the folder that the environment variable ``FWDAD_DATA`` names.
+    name : one of `NAMES`, or the path of a .csv file, an .npz file or a folder of .npy files.
+    data_dir : the folder of the files of a named data set, in ``data_dir/name`` or ``data_dir``; without it the folder
+    that the environment variable ``FWDAD_DATA`` names. ``digits`` is part of the package.
+    task : one of `TASKS`. target : the column of a .csv file to predict, by default the last.
 
     >>> digits = load("digits")
-    >>> digits.train.images.shape, digits.validation.images.shape, digits.test.images.shape
+    >>> digits.train.inputs.shape, digits.validation.inputs.shape, digits.test.inputs.shape
     ((1197, 64), (300, 64), (300, 64))
     """
-    if name not in NAMES:
-        raise DataError(f"unknown data set {name!r}; choose one of {', '.join(NAMES)}")
+    if task not in TASKS:
+        raise DataError(f"unknown task {task!r}; choose one of {', '.join(TASKS)}")
+    if target is not None and not name.endswith(".csv"):
+        raise DataError(f"a target column, {target!r}, is for .csv files; {name} is none")
+    if name in NAMES:
+        if task == "regression":
+            raise DataError(f"{name} is a classification data set; it has no values for a regression")
+        return _load_named(name, data_dir)
+    path = Path(name)
+    if path.suffix == ".csv":
+        return load_table(path, task, target)
+    if path.suffix == ".npz" or path.is_dir():
+        return load_arrays(path, task)
+    raise DataError(
+        f"unknown data set {name!r}; choose one of {', '.join(NAMES)}, "
+        "or name a .csv or .npz file or a folder of .npy files"
+    )
+
+
+def _load_named(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
     if name == "digits":
         return load_digits()
     folder = data_dir or os.environ.get(VARIABLE)
     if not folder:
-        raise DataError(f"{name} is not part of the package; name the folder of its files by --data-dir or ${VARIABLE}")
-    return load_mnist(name, Path(folder))
+        raise DataError(
+            f"{name} is not part of the package; name the folder of its files by --data-dir or ${VARIABLE} "
+            f"(fwdad download {name} gets them)"
+        )
+    return load_mnist(name, Path(folder)) if name in NORMALISATION else load_cifar(name, Path(folder))

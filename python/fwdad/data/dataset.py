@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +15,37 @@ class DataError(ValueError):
 
 
 class Split(NamedTuple):
-    """Examples of one split: ``images`` float32 (N, D), normalised, and ``labels`` int64 (N,)."""
+    """Examples of one split.
 
-    images: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    inputs : float32 (N, D), normalised; an image is flat here, channel by channel and row by row.
+    targets : class numbers int64 (N,), or, for a regression, values float32 (N, M).
+    """
+
+    inputs: NDArray[np.float32]
+    targets: NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A classification data set: three splits, the number of classes and the (height, width) of an image."""
+    """Three splits of examples, and what they are.
+
+    shape : of one input: (C, H, W) for images, (D,) for the rows of a table; its product is the inputs' D.
+    classes : how many classes there are; None for a regression.
+    class_names : what the classes are called, where the data says so.
+    """
 
     name: str
     train: Split
     validation: Split
     test: Split
-    classes: int
-    shape: tuple[int, int]
+    classes: int | None
+    shape: tuple[int, ...]
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a model of this data gives: one per class, or one per column of the targets."""
+        return self.train.targets.shape[1] if self.classes is None else self.classes
 
     def digest(self) -> str:
         """A SHA-256 of every value of every split (hex), by which a resumed run knows its data again."""

@@ -6,10 +6,9 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .batches import permutation
 from .dataset import DataError, Dataset, Split, normalise
+from .splitting import stratified_order
 
 FILE = Path(__file__).with_name("digits.npz")
 HELD_OUT = 300  # examples in the test split, and again in the validation split; 1,197 are left to train on
@@ -26,16 +25,4 @@ def load_digits() -> Dataset:
     images = normalise(pixels, 16, MEAN, STD)
     order = stratified_order(labels)
     test, validation, train = (Split(images[rows], labels[rows]) for rows in np.split(order, (HELD_OUT, 2 * HELD_OUT)))
-    return Dataset("digits", train, validation, test, classes=10, shape=(8, 8))
-
-
-def stratified_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A fixed shuffled order of the examples in which every stretch has the classes in their overall proportion.
-
-    The r-th of a class's c shuffled examples stands at (r + 1/2) / c of the whole.
-    """
-    place = np.empty(len(labels))
-    for label in np.unique(labels):
-        (members,) = np.nonzero(labels == label)
-        place[members[permutation(len(members), int(label))]] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.argsort(place, kind="stable")
+    return Dataset("digits", train, validation, test, classes=10, shape=(1, 8, 8))

@@ -6,25 +6,23 @@ unsigned 32-bit sizes; then the values, the last index fastest, and nothing afte
 
 from __future__ import annotations
 
-import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import DataError
+from .files import read_bytes
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_RANK = 32  # what every NumPy can hold; real files have 1 to 4
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_idx(path: Path) -> NDArray[np.generic]:
     """The array in the IDX file at ``path``, in the machine's byte order; `DataError` if the file is anything else."""
-    content = _content(path)
+    content = read_bytes(path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in DTYPES or content[3] > MAX_RANK:
         raise DataError(f"{path} is not an IDX file: it begins with {content[:4].hex(' ') or 'nothing'}")
     dtype, rank = np.dtype(DTYPES[content[2]]), content[3]
@@ -38,13 +36,3 @@ def read_idx(path: Path) -> NDArray[np.generic]:
         raise DataError(f"{path} {what}: its header promises {expected} bytes for shape {shape}, it has {len(content)}")
     values = np.frombuffer(content, dtype, offset=header).reshape(shape)
     return values.astype(dtype.newbyteorder("="))
-
-
-def _content(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is a damaged gzip file ({error}); get it again") from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST, from the four IDX files that each is published as (28 x 28 pixels, 10 classes)."""
+"""MNIST, Fashion-MNIST and KMNIST, from the four IDX files that each is published as (28 x 28 pixels, 10 classes)."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import DataError, Dataset, Split, normalise
+from .files import find_home
 from .idx import read_idx
 
 # Mean and standard deviation of pixel / 255 over the training file.
-NORMALISATION = {"mnist": (0.1307, 0.3081), "fashion-mnist": (0.2860, 0.3530)}
+NORMALISATION = {"mnist": (0.1307, 0.3081), "fashion-mnist": (0.2860, 0.3530), "kmnist": (0.1918, 0.3483)}
 SHAPE, CLASSES = (28, 28), 10
 
 
 def load_mnist(name: str, folder: Path) -> Dataset:
     """``name`` from ``folder/name`` or ``folder``; the last sixth of the training file (10,000) is for validation."""
-    if not folder.is_dir():
-        raise DataError(f"data folder {folder} {'is not a folder' if folder.exists() else 'does not exist'}")
-    home = folder / name if (folder / name).is_dir() else folder
+    home = find_home(folder, name)
     images, labels = _part(home, "train", name)
     test = Split(*_part(home, "t10k", name))
     held_out = len(labels) // 6
-    if not held_out or not len(test.labels):
-        raise DataError(f"{home} holds too few examples of {name}: {len(labels)} to train, {len(test.labels)} to test")
+    if not held_out or not len(test.targets):
+        raise DataError(f"{home} holds too few examples of {name}: {len(labels)} to train, {len(test.targets)} to test")
     train, validation = Split(images[:-held_out], labels[:-held_out]), Split(images[-held_out:], labels[-held_out:])
-    return Dataset(name, train, validation, test, CLASSES, SHAPE)
+    return Dataset(name, train, validation, test, CLASSES, (1, *SHAPE))
 
 
 def _part(folder: Path, part: str, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -43,9 +43,9 @@ def write_metrics(path: Path, rows: Iterable[EpochMetrics]) -> None:
 def evaluate(model: Callable[[Any], Any], split: Split) -> tuple[float, float]:
     """Mean cross-entropy and accuracy of ``model(images) -> logits`` over a split: forward only, in batches."""
     loss, correct = 0.0, 0
-    for start in range(0, len(split.labels), EVALUATION_BATCH):
-        labels = split.labels[start : start + EVALUATION_BATCH]
-        logits = model(split.images[start : start + EVALUATION_BATCH])
+    for start in range(0, len(split.targets), EVALUATION_BATCH):
+        labels = split.targets[start : start + EVALUATION_BATCH]
+        logits = model(split.inputs[start : start + EVALUATION_BATCH])
         loss += float(np.sum(nn.cross_entropy(logits, labels), dtype=np.float64))
         correct += int(np.sum(np.argmax(logits, axis=-1) == labels))
-    return loss / len(split.labels), correct / len(split.labels)
+    return loss / len(split.targets), correct / len(split.targets)

@@ -73,8 +73,8 @@ class Trainer:
         self.checkpoint_seconds = checkpoint_seconds
         self.progress = Progress()
         self.data = data.load(config.data, config.data_dir)
-        self.batches = data.Batches(len(self.data.train.labels), config.batch_size, config.seed)
-        sizes = (self.data.train.images.shape[1], *config.hidden, self.data.classes)
+        self.batches = data.Batches(len(self.data.train.targets), config.batch_size, config.seed)
+        sizes = (self.data.train.inputs.shape[1], *config.hidden, self.data.outputs)
         self.model: Any = nn.MLP(sizes, config.activation, config.seed)
         sampler = estimators.SAMPLERS[config.sampler](config.tangents, config.seed)
         self.estimator = fwdad.ForwardGradient(sampler, estimators.COMBINERS[config.combine](), config.perturb)
@@ -192,7 +192,7 @@ class Trainer:
             correct = int(np.sum(np.argmax(logits, axis=-1) == labels))
             return nn.cross_entropy(logits, labels)
 
-        value, gradient = self.estimator(loss, self.model, train.images[rows], train.labels[rows])
+        value, gradient = self.estimator(loss, self.model, train.inputs[rows], train.targets[rows])
         self._check_finite("loss", value)
         updates, state = self.optimizer.update(gradient, self.optimizer_state, self.model)
         # In C order, as a checkpoint gives arrays back: another memory order could mean another order of additions.

@@ -1,0 +1,101 @@
+"""Data sets of one's own in NumPy's files: an .npz file, or a folder of .npy files.
+
+The arrays are ``x_train, y_train, x_test, y_test`` and, if there is a validation part, ``x_validation, y_validation``;
+or ``x, y`` alone, to be split here. x is (N, D), (N, H, W) or (N, C, H, W), numbers of any kind; y is (N,) class
+numbers from 0 or, for a regression, (N,) or (N, M) values.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .batches import permutation
+from .dataset import DataError, Dataset, Split
+from .splitting import HELD_OUT, split_apart, standardised, stratified_order
+
+PARTS = ("train", "validation", "test")
+NAMES = ("x", "y", *(f"{kind}_{part}" for part in PARTS for kind in "xy"))
+
+
+def load_arrays(path: Path, task: str) -> Dataset:
+    """The data set in the file or folder at ``path``; `DataError` names an array that is missing or does not fit."""
+    arrays = _read(path)
+    if "x_train" in arrays or "y_train" in arrays:
+        parts = {part: _part(path, arrays, f"x_{part}", f"y_{part}", task) for part in PARTS if f"x_{part}" in arrays}
+        for part in ("train", "test"):
+            if part not in parts:
+                raise _missing(path, f"x_{part}", arrays)
+        if "validation" not in parts:
+            parts["train"], parts["validation"] = _held_out(parts["train"], path)
+        splits = parts["train"], parts["validation"], parts["test"]
+    else:
+        splits = split_apart(*_part(path, arrays, "x", "y", task), path)
+    shapes = {split.inputs.shape[1:] for split in splits}
+    if len(shapes) > 1:
+        raise DataError(f"{path}: the examples of its parts have different shapes: {sorted(shapes)}")
+    classes = None if task == "regression" else int(max(split.targets.max() for split in splits)) + 1
+    return standardised(path.stem, splits, classes)
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        if path.is_dir():
+            return {name: np.load(path / f"{name}.npy") for name in NAMES if (path / f"{name}.npy").is_file()}
+        # Opened here, since np.load leaves the file open where it is no archive.
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file) as archive:
+            return {name: archive[name] for name in NAMES if name in archive}
+    # NumPy reports a damaged file by any of these.
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+
+
+def _part(path: Path, arrays: dict[str, NDArray[Any]], x_name: str, y_name: str, task: str) -> Split:
+    for name in (x_name, y_name):
+        if name not in arrays:
+            raise _missing(path, name, arrays)
+    x, y = arrays[x_name], arrays[y_name]
+    if x.ndim not in (2, 3, 4) or x.dtype.kind not in "fiub":
+        raise DataError(
+            f"{path}: {x_name} is {x.dtype} {x.shape}; needed are numbers, (N, D), (N, H, W) or (N, C, H, W)"
+        )
+    if len(x) != len(y) or not x.size:
+        raise DataError(f"{path}: {x_name} holds {len(x)} examples but {y_name} {len(y)} targets")
+    if task == "regression":
+        if y.ndim not in (1, 2) or y.dtype.kind not in "fiub" or not y.size:
+            raise DataError(f"{path}: {y_name} is {y.dtype} {y.shape}; a regression needs numbers, (N,) or (N, M)")
+        y = y.reshape(len(y), -1).astype(np.float64)
+    elif y.ndim != 1 or y.dtype.kind not in "iu":
+        raise DataError(
+            f"{path}: {y_name} is {y.dtype} {y.shape}; classes are integers (N,); for values use --task regression"
+        )
+    elif y.min() < 0:
+        raise DataError(f"{path}: {y_name} holds class {y.min()}; classes are numbered from 0")
+    else:
+        y = y.astype(np.int64)
+    for name, array in ((x_name, x), (y_name, y)):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            row = np.argwhere(~np.isfinite(array))[0][0]
+            raise DataError(f"{path}: {name} holds NaN or infinity, first in example {row}")
+    return Split(x, y)
+
+
+def _held_out(train: Split, path: Path) -> tuple[Split, Split]:
+    """A training part without its validation part, a tenth, and that."""
+    count = len(train.inputs) // HELD_OUT
+    if not count:
+        raise DataError(f"{path} holds {len(train.inputs)} training examples; at least {HELD_OUT} are needed")
+    classes = train.targets.dtype.kind == "i"
+    order = stratified_order(train.targets) if classes else permutation(len(train.inputs), 0)
+    return Split(*(a[order[count:]] for a in train)), Split(*(a[order[:count]] for a in train))
+
+
+def _missing(path: Path, name: str, arrays: dict[str, NDArray[Any]]) -> DataError:
+    found = ", ".join(arrays) or "none of them"
+    return DataError(
+        f"{path} has no array {name}; needed are x and y, or x_train, y_train, x_test, y_test; it has {found}"
+    )

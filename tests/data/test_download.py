@@ -1,0 +1,102 @@
+"""Downloads, from a server on this machine."""
+
+import functools
+import gzip
+import hashlib
+import http.server
+import io
+import sys
+import tarfile
+import threading
+
+import pytest
+
+from fwdad import data
+from fwdad.data import DataError
+from fwdad.data.download import SOURCES, Source
+
+pytest.importorskip("pooch", reason="pooch is not installed: pip install 'fwdad[download]'")
+# urllib3 leaves the socket of a connection that failed to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+CONTENT = gzip.compress(b"some content")
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A folder served over HTTP: (folder, URL, list of paths asked for)."""
+    folder, asked = tmp_path / "served", []
+    folder.mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            asked.append(self.path)
+
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
+    thread = threading.Thread(target=running.serve_forever)
+    thread.start()
+    yield folder, f"http://127.0.0.1:{running.server_port}/", asked
+    running.shutdown()
+    thread.join()
+    running.server_close()
+
+
+def test_files_are_fetched_checked_and_not_fetched_twice(server, tmp_path, monkeypatch):
+    folder, url, asked = server
+    (folder / "part.gz").write_bytes(CONTENT)
+    monkeypatch.setitem(SOURCES, "mnist", Source(url, {"part.gz": MD5}))
+    home = data.download("mnist", tmp_path / "data")
+    assert home == tmp_path / "data" / "mnist"
+    assert (home / "part.gz").read_bytes() == CONTENT
+    data.download("mnist", tmp_path / "data")
+    assert asked == ["/part.gz"]
+    (home / "part.gz").write_bytes(CONTENT[:-1])  # damaged since
+    data.download("mnist", tmp_path / "data")
+    assert (home / "part.gz").read_bytes() == CONTENT
+
+
+def test_an_archive_is_unpacked(server, tmp_path, monkeypatch):
+    folder, url, _ = server
+    with tarfile.open(folder / "all.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo("cifar-10-batches-bin/test_batch.bin")
+        member.size = 3
+        archive.addfile(member, io.BytesIO(b"abc"))
+    md5 = hashlib.md5((folder / "all.tar.gz").read_bytes()).hexdigest()
+    monkeypatch.setitem(SOURCES, "cifar10", Source(url, {"all.tar.gz": md5}))
+    home = data.download("cifar10", tmp_path / "data")
+    assert (home / "cifar-10-batches-bin" / "test_batch.bin").read_bytes() == b"abc"
+    with pytest.raises(DataError, match=r"no data_batch_1\.bin in .*cifar-10-batches-bin"):
+        data.load("cifar10", tmp_path / "data")  # looks where it was unpacked
+
+
+def test_a_wrong_sum_and_a_missing_file_leave_nothing_and_say_what_to_do(server, tmp_path, monkeypatch):
+    folder, url, _ = server
+    (folder / "part.gz").write_bytes(CONTENT + b"!")
+    for name in ("part.gz", "none.gz"):
+        monkeypatch.setitem(SOURCES, "kmnist", Source(url, {name: MD5}))
+        with pytest.raises(DataError) as error:
+            data.download("kmnist", tmp_path / "data")
+        message = str(error.value)
+        assert message.startswith(f"cannot get {url}{name}: ")
+        assert message.endswith(f"by hand {name} from {url} and put them into {tmp_path / 'data' / 'kmnist'}")
+    assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+
+
+def test_no_network(tmp_path, monkeypatch):
+    monkeypatch.setitem(SOURCES, "mnist", Source("http://127.0.0.1:9/", {"part.gz": MD5}))
+    with pytest.raises(DataError, match=r"cannot get http://127\.0\.0\.1:9/part\.gz"):
+        data.download("mnist", tmp_path)
+
+
+def test_without_pooch_the_message_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(DataError, match=r"pip install 'fwdad\[download\]'; or get by hand cifar-10-binary\.tar\.gz"):
+        data.download("cifar10", tmp_path)
+
+
+def test_every_named_data_set_but_the_embedded_one_can_be_got():
+    assert set(SOURCES) == set(data.NAMES) - {"digits"}
+    assert all(len(md5) == 32 for source in SOURCES.values() for md5 in source.files.values())
+    with pytest.raises(DataError, match="nothing to download for 'digits'"):
+        data.download("digits", "anywhere")
