@@ -91,6 +91,28 @@ def gelu(x: Array) -> Array:
     return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))
 
 
+def elu(x: Array) -> Array:
+    """x where it is positive, else ``exp(x) - 1``, elementwise; its derivative at 0 is 1.
+
+    Source: D.-A. Clevert, T. Unterthiner, S. Hochreiter, arXiv 1511.07289, eq. 15.
+
+    >>> elu(np.array([-1000.0, 2.0]))
+    array([-1.,  2.])
+    """
+    return np.where(np.greater(x, 0), x, np.expm1(np.minimum(x, 0)))
+
+
+def leaky_relu(x: Array) -> Array:
+    """x where it is positive, else ``x / 100``, elementwise; its derivative at 0 is 0.01.
+
+    Source: A. L. Maas, A. Y. Hannun, A. Y. Ng, Rectifier nonlinearities, ICML 2013, section 2.
+
+    >>> leaky_relu(np.array([-1.0, 2.0]))
+    array([-0.01,  2.  ])
+    """
+    return np.where(np.greater(x, 0), x, 0.01 * x)
+
+
 def identity(x: Array) -> Array:
     """x."""
     return x
@@ -104,8 +126,10 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "softplus": softplus,
     "silu": silu,
     "gelu": gelu,
+    "elu": elu,
+    "leaky-relu": leaky_relu,
 }
-"""Activations by name; `affine` computes each of them and its derivative inside the kernel."""
+"""Activations by name; `affine` computes those that `fwdad.kernels.ACTIVATIONS` lists inside the kernel."""
 
 
 def check_activation(name: str) -> None:
@@ -177,6 +201,8 @@ def affine(x: Array, w: Array, b: Array | None = None, activation: str = "identi
     array([[0., 0.]])
     """
     check_activation(activation)
+    if activation not in kernels.ACTIVATIONS:
+        return ACTIVATIONS[activation](affine(x, w, b))
     rows, rest = _as_rows(x)
     y, _ = kernels.affine_jvp(rows, w, _bias_rows(b, rest), None, None, None, activation)
     return y.reshape(*rest, w.shape[1])
@@ -184,12 +210,14 @@ def affine(x: Array, w: Array, b: Array | None = None, activation: str = "identi
 
 @rule_for(affine)
 def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "identity") -> Array:
+    check_activation(activation)
+    if activation not in kernels.ACTIVATIONS:
+        return ACTIVATIONS[activation](affine(x, w, b))
     level = highest_level((x, w, b))
     (px, dx), (pw, dw), (pb, db) = (split(a, level) for a in (x, w, b))
     if any(type(a) is Dual for a in (px, dx, pw, dw, pb, db)):
         z = np.matmul(x, w) if b is None else np.matmul(x, w) + b
         return ACTIVATIONS[activation](z)
-    check_activation(activation)
     rows, rest = _as_rows(px)
     if dw is not None and not isinstance(dw, (np.ndarray, kernels.Stream)):
         # A kind of tangent that the kernel does not know multiplies itself, and arrives as noise on z.

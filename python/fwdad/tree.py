@@ -30,6 +30,25 @@ def static(default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"static": True})
 
 
+@dataclasses.dataclass(eq=False)
+class Buffer:
+    """A value that a model keeps but does not learn, such as a running mean: a box around one leaf.
+
+    It is saved, loaded and mapped as every part of a tree; what learns (`fwdad.ForwardGradient`, optimisers) asks
+    `is_buffer` and leaves it alone.
+
+    >>> map(lambda leaf: leaf + 1, {"mean": Buffer(1.0)})
+    {'mean': Buffer(value=2.0)}
+    """
+
+    value: Leaf
+
+
+def is_buffer(node: Any) -> bool:
+    """Whether a node is a `Buffer`; an ``is_leaf`` for trees in which buffers are left alone."""
+    return type(node) is Buffer
+
+
 class Structure(NamedTuple):
     """What remains of a tree without its leaves: `node` is its type, ``None`` for a leaf."""
 
@@ -131,18 +150,18 @@ def leaves(tree: Tree) -> list[Leaf]:
     return flatten(tree)[0]
 
 
-def map(f: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
-    """Apply f leaf by leaf to trees of one structure.
+def map(f: Callable[..., Any], tree: Tree, *rest: Tree, is_leaf: IsLeaf | None = None) -> Tree:
+    """Apply f leaf by leaf to trees of one structure; `is_leaf` stops the descent early.
 
     >>> map(lambda a, b: a + b, {"x": 1, "y": [2]}, {"x": 10, "y": [20]})
     {'x': 11, 'y': [22]}
 
     Raises ValueError when the structures differ.
     """
-    first, structure = flatten(tree)
+    first, structure = flatten(tree, is_leaf)
     columns = [first]
     for position, other in enumerate(rest, start=2):
-        more, other_structure = flatten(other)
+        more, other_structure = flatten(other, is_leaf)
         if other_structure != structure:
             raise ValueError(
                 f"tree {position} has another structure than the first:\n  {other_structure}\n  {structure}"

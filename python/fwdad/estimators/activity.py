@@ -188,6 +188,12 @@ def settled(y: Array) -> Array:
     return y if running is None else running.settle(y)
 
 
+def unperturbed(x: Array) -> Array:
+    """x without the tangents of the activity pass under way; x itself where there is none."""
+    running = _current.get()
+    return x if running is None else split(x, running.level)[0]
+
+
 def outer_gradient(x: Array, g: Array) -> tuple[Array, Array]:
     """Gradients of w and b in z = x w + b, for x (M, K) and g = dL/dz (M, N): ``x^T g`` and ``sum_rows g``."""
     return kernels.affine_jvp(x.T, g, None, None, None, None)[0], np.sum(g, axis=0)

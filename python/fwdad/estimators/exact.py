@@ -49,9 +49,9 @@ def exact_gradient(
 
 
 def _by_weights(loss: Callable[[Model], Any], model: Model, chunk: int) -> tuple[float, Model]:
-    leaves, structure = tree.flatten(model)
+    leaves, structure = tree.flatten(model, tree.is_buffer)
     value = float(np.mean(loss(model), dtype=np.float64))
-    grads = [np.zeros_like(leaf) for leaf in leaves]
+    grads = [tree.map(np.zeros_like, leaf) for leaf in leaves]
     for i, leaf in enumerate(leaves):
         if not is_parameter(leaf):
             continue

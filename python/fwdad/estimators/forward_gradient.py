@@ -109,7 +109,7 @@ class ForwardGradient:
         return estimate
 
     def _by_weights(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Estimate:
-        leaves, structure = tree.flatten(model)
+        leaves, structure = tree.flatten(model, tree.is_buffer)
         moving = [i for i, leaf in enumerate(leaves) if is_parameter(leaf)]
         if not moving:
             raise ValueError(f"the model has no parameters: no floating array among its {len(leaves)} leaves")
@@ -124,7 +124,7 @@ class ForwardGradient:
         d = np.zeros(directions.k) if d is None else np.mean(d, axis=tuple(range(1, d.ndim)), dtype=np.float64)
         d = directions.along(d)
         parts = self.combiner.gradient(d, directions)
-        grads = [np.zeros_like(leaf) for leaf in leaves]
+        grads = [tree.map(np.zeros_like, leaf) for leaf in leaves]
         for i, g in zip(moving, parts, strict=True):
             grads[i] = g
         value = float(np.mean(losses, dtype=np.float64))
@@ -166,7 +166,7 @@ class ForwardGradient:
 
 
 def is_parameter(leaf: Any) -> bool:
-    """Whether a leaf of a model is something to learn: a floating array."""
+    """Whether a leaf of a model, flattened with `tree.is_buffer`, is something to learn: a floating array."""
     return hasattr(leaf, "dtype") and np.issubdtype(plain(leaf).dtype, np.floating)
 
 
@@ -197,7 +197,7 @@ def parameter_gradient(model: Model, sites: Sequence[Site], by_site: Sequence[np
         local = site.layer.local_gradient(site.x, g.reshape(site.shape))
         earlier = by_layer.get(id(site.layer))
         by_layer[id(site.layer)] = local if earlier is None else tree.map(np.add, earlier, local)
-    nodes, structure = tree.flatten(model, is_leaf=is_perturbable)
+    nodes, structure = tree.flatten(model, is_leaf=lambda node: is_perturbable(node) or tree.is_buffer(node))
     grads = []
     for node in nodes:
         if is_perturbable(node):
@@ -208,7 +208,7 @@ def parameter_gradient(model: Model, sites: Sequence[Site], by_site: Sequence[np
                 "as fwdad.nn.Linear has), so activity perturbation cannot estimate its gradient; use perturb='weight'"
             )
         else:
-            grads.append(np.zeros_like(node))
+            grads.append(tree.map(np.zeros_like, node))
     return tree.unflatten(structure, grads)
 
 

@@ -1,25 +1,39 @@
 """Networks: models are pytrees whose leaves are parameters, so a model with Dual leaves is just a model.
 
-module      Module: a dataclass that is a tree
-linear      Linear
-windows     Window: where a kernel looks
-conv        Conv2d
-pooling     MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, Flatten
-sequential  Sequential, MLP
-checks      check_layer: are a layer's derivatives right?
-losses      per-example losses, accuracy
-models/     whole networks by name
+module         Module: a dataclass that is a tree
+mode           training: inside it layers train, outside they evaluate
+linear         Linear
+windows        Window: where a kernel looks
+conv           Conv2d
+pooling        MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, Flatten
+normalisation  BatchNorm, LayerNorm, GroupNorm
+dropout        Dropout
+embedding      Embedding
+attention      MultiHeadAttention
+tokens         PatchEmbedding, ClassToken
+residual       Residual
+sequential     Sequential, MLP
+models/        whole networks by name
+losses         per-example losses, accuracy
+checks         check_layer: are a layer's derivatives right?
 """
 
 from fwdad.nn import models
+from fwdad.nn.attention import MultiHeadAttention, attention
 from fwdad.nn.checks import check_layer
 from fwdad.nn.conv import Conv2d
+from fwdad.nn.dropout import Dropout
+from fwdad.nn.embedding import Embedding
 from fwdad.nn.linear import Linear
 from fwdad.nn.losses import accuracy, binary_cross_entropy, cross_entropy, squared_error, top_accuracy
+from fwdad.nn.mode import training
 from fwdad.nn.models import MODELS
 from fwdad.nn.module import Module
+from fwdad.nn.normalisation import BatchNorm, GroupNorm, LayerNorm
 from fwdad.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, Flatten, MaxPool2d
+from fwdad.nn.residual import Residual
 from fwdad.nn.sequential import MLP, Activation, Sequential
+from fwdad.nn.tokens import ClassToken, PatchEmbedding
 
 __all__ = [
     "MLP",
@@ -27,17 +41,28 @@ __all__ = [
     "Activation",
     "AdaptiveAvgPool2d",
     "AvgPool2d",
+    "BatchNorm",
+    "ClassToken",
     "Conv2d",
+    "Dropout",
+    "Embedding",
     "Flatten",
+    "GroupNorm",
+    "LayerNorm",
     "Linear",
     "MaxPool2d",
     "Module",
+    "MultiHeadAttention",
+    "PatchEmbedding",
+    "Residual",
     "Sequential",
     "accuracy",
+    "attention",
     "binary_cross_entropy",
     "check_layer",
     "cross_entropy",
     "models",
     "squared_error",
     "top_accuracy",
+    "training",
 ]

@@ -26,7 +26,7 @@ def check_layer(layer: Any, x: np.ndarray, k: int = 3, local: bool = True, toler
     >>> from fwdad import nn
     >>> check_layer(nn.Linear(3, 2, activation="tanh", dtype=np.float64), np.ones((4, 3)))
     """
-    leaves, structure = tree.flatten(layer)
+    leaves, structure = tree.flatten(layer, tree.is_buffer)
     moving = [i for i, leaf in enumerate(leaves) if is_parameter(leaf)]
 
     def call(x: Any, *values: Any) -> Any:

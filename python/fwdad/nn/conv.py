@@ -34,17 +34,21 @@ def conv2d(x: Array, w: Array, b: Array | None, at: Window, activation: str = "i
     [[[[4.0, 4.0, 4.0]]]]
     """
     functions.check_activation(activation)
+    if activation not in kernels.ACTIVATIONS:
+        return functions.ACTIVATIONS[activation](conv2d(x, w, b, at))
     return _chunked(x, w.reshape(-1, w.shape[-1]), b, None, None, None, at, activation)[0]
 
 
 @rule_for(conv2d)
 def _conv2d(x: Array, w: Array, b: Array | None, at: Window, activation: str = "identity") -> Array:
+    functions.check_activation(activation)
+    if activation not in kernels.ACTIVATIONS:
+        return functions.ACTIVATIONS[activation](conv2d(x, w, b, at))
     level = highest_level((x, w, b))
     (px, dx), (pw, dw), (pb, db) = (split(a, level) for a in (x, w, b))
     if any(type(a) is Dual for a in (px, dx, pw, dw, pb, db)):
         z = np.matmul(patches(x, at), np.reshape(w, (-1, w.shape[-1])))
         return functions.ACTIVATIONS[activation](z if b is None else z + b)
-    functions.check_activation(activation)
     matrix = pw.reshape(-1, pw.shape[-1])
     if dw is not None:
         dw = _as_matrix(dw)
@@ -174,7 +178,7 @@ class Conv2d(Module):
 
     def local_gradient(self, x: Array, g: Array) -> Conv2d:
         """``dL/dw = patches(x)^T g`` and ``dL/db = sum g``: x (B, H, W, C), g = dL/dz (B, OH, OW, O)."""
-        gradient = object.__new__(Conv2d)
+        gradient = object.__new__(type(self))
         gradient.at, gradient.groups, gradient.activation = self.at, self.groups, self.activation
         parts = []
         for i, o in self._groups():

@@ -12,7 +12,7 @@ from fwdad.estimators.activity import outer_gradient, perturbed_bias, settled
 from fwdad.nn.module import Module
 from fwdad.tree import static
 
-GAINS = {"relu": 2.0, "silu": 2.0, "gelu": 2.0, "softplus": 2.0}
+GAINS = {"relu": 2.0, "silu": 2.0, "gelu": 2.0, "softplus": 2.0, "elu": 2.0, "leaky-relu": 2.0}
 """What initial weights make good for: these activations pass about half of their input's variance on."""
 
 

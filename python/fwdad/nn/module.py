@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 from fwdad import tree
 from fwdad.estimators.forward_gradient import is_parameter
@@ -23,7 +23,7 @@ class Module:
     """Base class of layers and models: subclasses become dataclasses whose fields are subtrees unless `static`.
 
     Modules are values: an optimiser returns a new model, it does not change the old one. A subclass may write its
-    own ``__init__`` to draw initial values.
+    own ``__init__`` to draw initial values, which its subclasses inherit.
 
     >>> import numpy as np
     >>> class Scale(Module):
@@ -34,14 +34,17 @@ class Module:
     (array([6.]), 1)
     """
 
+    _has_own_init: ClassVar[bool] = False
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        dataclasses.dataclass(eq=False, repr=False)(cls)
+        cls._has_own_init = cls._has_own_init or "__init__" in cls.__dict__
+        dataclasses.dataclass(eq=False, repr=False, init=not cls._has_own_init)(cls)
 
     @property
     def parameters(self) -> int:
         """The number of parameters P."""
-        return sum(leaf.size for leaf in tree.leaves(self) if is_parameter(leaf))
+        return sum(leaf.size for leaf in tree.flatten(self, tree.is_buffer)[0] if is_parameter(leaf))
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{f.name}={_brief(getattr(self, f.name))}" for f in dataclasses.fields(self))  # type: ignore[arg-type]

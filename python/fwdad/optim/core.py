@@ -34,11 +34,15 @@ class Optimizer(NamedTuple):
 
 
 def apply_updates(params: Params, updates: Params) -> Params:
-    """``params + updates``, leaf by leaf, in the parameters' dtypes.
+    """``params + updates``, leaf by leaf, in the parameters' dtypes; buffers stay as they are.
 
     Raises ValueError when the structures differ.
     """
-    return tree.map(lambda p, u: (p + u).astype(p.dtype, copy=False), params, updates)
+
+    def updated(p: Any, u: Any) -> Any:
+        return p if tree.is_buffer(p) else (p + u).astype(p.dtype, copy=False)
+
+    return tree.map(updated, params, updates, is_leaf=tree.is_buffer)
 
 
 def zeros_like(params: Params) -> Params:
