@@ -7,7 +7,7 @@ dual         Dual: a primal with k tangents; how NumPy's calls find their rule
 rules/       tables of JVP rules
 array_api    the Array API standard's namespace
 functions    what networks need and NumPy lacks: relu, logsumexp, affine, ...
-transforms   jvp, derivative, jacfwd
+transforms/  jvp, jacfwd, hessian, linearize, ...
 tangents/    what a batch of directions can be
 estimators/  forward gradients: sampler x combiner
 nn, optim    networks and optimisers
@@ -22,7 +22,18 @@ from fwdad import array_api, estimators, functions, nn, optim, rules, tree
 from fwdad.dual import Dual
 from fwdad.errors import LostDerivativeError, NoRuleError
 from fwdad.estimators import ForwardGradient
-from fwdad.transforms import derivative, jacfwd, jvp, stop_gradient
+from fwdad.transforms import (
+    derivative,
+    directional_derivative,
+    hessian,
+    hvp,
+    jacfwd,
+    jvp,
+    stop_gradient,
+    value_and_derivative,
+    value_and_hessian,
+    value_and_jacfwd,
+)
 
 __all__ = [
     "Dual",
@@ -31,8 +42,11 @@ __all__ = [
     "NoRuleError",
     "array_api",
     "derivative",
+    "directional_derivative",
     "estimators",
     "functions",
+    "hessian",
+    "hvp",
     "jacfwd",
     "jvp",
     "nn",
@@ -40,4 +54,7 @@ __all__ = [
     "rules",
     "stop_gradient",
     "tree",
+    "value_and_derivative",
+    "value_and_hessian",
+    "value_and_jacfwd",
 ]

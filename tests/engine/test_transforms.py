@@ -88,7 +88,7 @@ def test_jacfwd_shapes():
     a, x = rng.standard_normal((2, 3, 4)), rng.standard_normal((4, 5))
     jacobian = jacfwd(lambda x: {"y": a @ x})(x)["y"]
     expect_close(jacobian, np.einsum("abi,jl->abjil", a, np.eye(5)), 1e-14, "jacobian")
-    assert jacfwd(lambda a, x: a * x, argnum=1)(2.0, np.array([1.0])).tolist() == [[2.0]]
+    assert jacfwd(lambda a, x: a * x, argnums=1)(2.0, np.array([1.0])).tolist() == [[2.0]]
     expect_close(jacfwd(jacfwd(lambda x: np.sum(x**3)))(np.array([1.0, 2.0])), np.diag([6.0, 12.0]), 1e-14, "hessian")
 
 

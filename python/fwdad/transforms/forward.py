@@ -1,4 +1,4 @@
-"""Transforms: functions of functions that return derivatives, over pytrees."""
+"""jvp, of which every other transform is made, and what is one line on top of it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain
 from fwdad.rules import forms as _rules_are_loaded  # noqa: F401  importing the package fills the tables
+from fwdad.transforms.arguments import as_array, choose
 
 Tree = Any
 
 
-def jvp(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree, ...]) -> tuple[Tree, Tree]:
+def jvp(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree, ...], has_aux: bool = False) -> Any:
     """Evaluate f and its Jacobian-vector products: ``y = f(x)`` and ``dy_i = J_f(x) v_i``, in one pass.
 
     Parameters
@@ -26,8 +27,8 @@ def jvp(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree,
 
     Returns
     -------
-    (y, dy) : dy has y's structure; a leaf of shape ``(*y.shape,)`` for one direction, ``(k, *y.shape)`` for k.
-        What does not depend on the primals has a tangent of zeros; integers and booleans have None.
+    (y, dy), or (y, dy, aux) : dy has y's structure; a leaf of shape ``y.shape`` for one direction, ``(k, *y.shape)``
+        for k. What does not depend on the primals has a tangent of zeros; integers and booleans have None.
 
     Raises
     ------
@@ -52,17 +53,26 @@ def jvp(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree,
             f"got {primals!r} and {tangents!r}"
         )
     level = new_level()
-    seeds = _Seeds(level)
+    seeds = Seeds(level)
     duals = [seeds.attach(x, t, f"argument {i}") for i, (x, t) in enumerate(zip(primals, tangents, strict=True))]
-    leaves, structure = tree.flatten(f(*duals))
-    parts = [_take_apart(leaf, level, seeds.k or 1) for leaf in leaves]
-    answers, answer_tangents = [p for p, _ in parts], [t for _, t in parts]
+    y, aux = split_aux(f(*duals)) if has_aux else (f(*duals), None)
+    answer, change = take_apart(y, level, seeds.k or 1)
     if not seeds.batched:
-        answer_tangents = [None if t is None else t[0] for t in answer_tangents]
-    return tree.unflatten(structure, answers), tree.unflatten(structure, answer_tangents)
+        change = tree.map(lambda t: t[0], change)
+    return (answer, change, take_apart(aux, level, 1)[0]) if has_aux else (answer, change)
 
 
-class _Seeds:
+def split_aux(result: Any) -> tuple[Tree, Tree]:
+    """``(y, aux)`` as f returned it.
+
+    Raises TypeError when f returned anything else.
+    """
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise TypeError(f"with has_aux=True, f must return a pair (y, aux); got {type(result).__name__}")
+    return result[0], result[1]
+
+
+class Seeds:
     """Makes the Duals of one level, and holds all tangents to one k."""
 
     def __init__(self, level: int) -> None:
@@ -115,13 +125,15 @@ class _Seeds:
         return Dual(primal, tangent[np.newaxis] if single else tangent, self.level)
 
 
-def as_array(value: Any) -> Array:
-    """A leaf as something with shape and dtype: arrays of any kind as they are, Python numbers as NumPy's."""
-    return value if hasattr(value, "shape") and hasattr(value, "dtype") else np.asarray(value)[()]
+def take_apart(y: Tree, level: int, k: int) -> tuple[Tree, Tree]:
+    """Primals and tangents of a tree of results; zeros for what does not move, None for integers and booleans."""
+    leaves, structure = tree.flatten(y)
+    parts = [_leaf_apart(leaf, level, k) for leaf in leaves]
+    return tree.unflatten(structure, [p for p, _ in parts]), tree.unflatten(structure, [t for _, t in parts])
 
 
-def _take_apart(value: Any, level: int, k: int) -> tuple[Any, Any]:
-    if type(value) is Dual:
+def _leaf_apart(value: Any, level: int, k: int) -> tuple[Any, Any]:
+    if isinstance(value, Dual):
         if value.level > level:
             raise ValueError(
                 "f returned a Dual of a transform that had already ended: "
@@ -135,10 +147,43 @@ def _take_apart(value: Any, level: int, k: int) -> tuple[Any, Any]:
     return value, np.zeros((k, *array.shape), array.dtype)
 
 
-def derivative(f: Callable[[Array], Tree]) -> Callable[[Array], Tree]:
-    """The derivative of a function of one number, as a function: ``x -> df/dx (x)``.
+def directional_derivative(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree, ...]) -> Tree:
+    """The derivative of f at a point along one direction or k: ``dy_i = J_f(x) v_i``, the second half of `jvp`.
 
-    x has shape (); the result has f(x)'s structure and shapes.
+    Shapes, dtypes and errors are those of `jvp`.
+
+    >>> import numpy as np, fwdad
+    >>> x, v = np.array([3.0, 4.0]), np.array([[1.0, 0.0], [0.0, 1.0]])
+    >>> fwdad.directional_derivative(np.linalg.norm, (x,), (v,))
+    array([0.6, 0.8])
+    """
+    return jvp(f, primals, tangents)[1]
+
+
+def value_and_derivative(f: Callable[..., Tree], argnums: int = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """Like `derivative`, and returns ``(y, dy)``, or ``((y, aux), dy)`` if f returns (y, aux).
+
+    >>> import fwdad
+    >>> y, dy = fwdad.value_and_derivative(lambda x: x**3)(2.0)
+    >>> float(y), float(dy)
+    (8.0, 12.0)
+    """
+
+    def value_and_df(*args: Any, **kwargs: Any) -> Any:
+        x, put = choose(args, argnums)
+        x = as_array(x)
+        if np.shape(x) != ():
+            raise ValueError(f"derivative is of functions of one number; x has shape {x.shape}: use fwdad.jacfwd")
+        y, dy, *aux = jvp(lambda moving: f(*put(moving), **kwargs), (x,), (np.ones((), x.dtype),), has_aux)
+        return ((y, *aux) if has_aux else y), dy
+
+    return value_and_df
+
+
+def derivative(f: Callable[..., Tree], argnums: int = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The derivative of f in one number, its argument `argnums`, as a function of f's arguments: ``df/dx``.
+
+    x has shape (); the result has f(x)'s structure and shapes; it is ``(df, aux)`` if f returns (y, aux).
 
     Raises ValueError when x is not a number.
 
@@ -146,41 +191,13 @@ def derivative(f: Callable[[Array], Tree]) -> Callable[[Array], Tree]:
     >>> float(fwdad.derivative(fwdad.derivative(lambda x: x**3))(2.0))
     12.0
     """
+    value_and_df = value_and_derivative(f, argnums, has_aux)
 
-    def df(x: Array) -> Tree:
-        x = as_array(x)
-        if x.shape != ():
-            raise ValueError(f"derivative is of functions of one number; x has shape {x.shape}: use fwdad.jacfwd")
-        return jvp(f, (x,), (np.ones((), x.dtype),))[1]
+    def df(*args: Any, **kwargs: Any) -> Any:
+        y, dy = value_and_df(*args, **kwargs)
+        return (dy, y[1]) if has_aux else dy
 
     return df
-
-
-def jacfwd(f: Callable[..., Tree], argnum: int = 0) -> Callable[..., Tree]:
-    """The Jacobian of f in its argument `argnum`, as a function of f's arguments: ``J[..., j] = df/dx_j``.
-
-    The argument is one array of shape s; a leaf of f's result of shape t gives ``(*t, *s)``.
-    One pass with as many tangents as the argument has entries: memory is that many times f's own.
-
-    Raises TypeError for an argument that is not floating.
-
-    >>> import numpy as np, fwdad
-    >>> fwdad.jacfwd(lambda x: x * x)(np.array([1.0, 3.0]))
-    array([[2., 0.],
-           [0., 6.]])
-    """
-
-    def jacobian(*args: Any) -> Tree:
-        x = as_array(args[argnum])
-
-        def of_x(moving: Array) -> Tree:
-            return f(*args[:argnum], moving, *args[argnum + 1 :])
-
-        basis = np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape)
-        _, dy = jvp(of_x, (x,), (basis,))
-        return tree.map(lambda t: np.moveaxis(t, 0, -1).reshape(*t.shape[1:], *x.shape), dy)
-
-    return jacobian
 
 
 def stop_gradient(value: Tree) -> Tree:

@@ -1,0 +1,59 @@
+"""Which of a function's arguments move, and how they are put back beside those that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fwdad import tree
+from fwdad.dual import Array, plain
+
+Argnums = int | tuple[int, ...]
+"""The position of the argument that moves, or of several."""
+
+
+def as_array(value: Any) -> Array:
+    """A leaf as something with shape and dtype: arrays of any kind as they are, Python numbers as NumPy's."""
+    return value if hasattr(value, "shape") and hasattr(value, "dtype") else np.asarray(value)[()]
+
+
+def choose(args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """The arguments that move (one tree, or a tuple of trees for several), and a function that replaces them.
+
+    Raises ValueError for a position that there is not, or that is named twice.
+    """
+    several = isinstance(argnums, tuple)
+    positions = argnums if isinstance(argnums, tuple) else (argnums,)
+    if any(not -len(args) <= p < len(args) for p in positions):
+        raise ValueError(f"argnums={argnums!r}: f was called with {len(args)} positional arguments")
+    positions = tuple(p % len(args) for p in positions)
+    if len(set(positions)) < len(positions):
+        raise ValueError(f"argnums={argnums!r} names an argument twice")
+
+    def put(moving: Any) -> tuple[Any, ...]:
+        new = list(args)
+        for position, value in zip(positions, moving if several else (moving,), strict=True):
+            new[position] = value
+        return tuple(new)
+
+    return tuple(args[p] for p in positions) if several else args[positions[0]], put
+
+
+def moving_leaves(x: Any) -> tuple[list[Array], tree.Structure]:
+    """The leaves of the arguments that move, as arrays, and their structure.
+
+    Raises TypeError for a leaf that is not floating, ValueError where there is no leaf.
+    """
+    leaves, structure = tree.flatten(x)
+    if not leaves:
+        raise ValueError("the arguments that move hold no array")
+    arrays = [as_array(leaf) for leaf in leaves]
+    for array in arrays:
+        if not np.issubdtype(plain(array).dtype, np.inexact):
+            raise TypeError(
+                f"an argument that moves has dtype {plain(array).dtype}, and integers and booleans carry no tangent; "
+                "pass a float (3.0, not 3), or leave it out of argnums"
+            )
+    return arrays, structure

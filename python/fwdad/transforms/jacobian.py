@@ -1,0 +1,212 @@
+"""Whole Jacobians and Hessians, column by column: as many directions as there are inputs, all at once or in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fwdad import tree
+from fwdad.dual import Array
+from fwdad.transforms.arguments import Argnums, choose, moving_leaves
+from fwdad.transforms.forward import jvp
+
+Tree = Any
+
+
+def value_and_jacfwd(
+    f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
+) -> Callable[..., Any]:
+    """Like `jacfwd`, and returns ``(y, J)``, or ``((y, aux), J)`` if f returns (y, aux).
+
+    >>> import numpy as np, fwdad
+    >>> fwdad.value_and_jacfwd(np.sum)(np.array([1.0, 3.0]))
+    (np.float64(4.0), array([1., 1.]))
+    """
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError(f"chunk_size must be at least 1, got {chunk_size}")
+
+    def value_and_jacobian(*args: Any, **kwargs: Any) -> Any:
+        x, put = choose(args, argnums)
+        leaves, structure = moving_leaves(x)
+
+        def of_leaves(*moving: Array) -> Tree:
+            return f(*put(tree.unflatten(structure, moving)), **kwargs)
+
+        columns = _Columns(leaves)
+        width = max(columns.n, 1)  # without inputs, one direction of nothing
+        for start in range(0, width, chunk_size or width):
+            directions = columns.basis(start, min(start + (chunk_size or width), width))
+            y, dy, *aux = jvp(of_leaves, tuple(leaves), directions, has_aux)
+            columns.add(start, dy)
+        return ((y, *aux) if has_aux else y), columns.jacobian(structure)
+
+    return value_and_jacobian
+
+
+class _Columns:
+    """Collects the Jacobian of a tree of results by a list of arrays, whose entries are its n columns."""
+
+    def __init__(self, leaves: list[Array]) -> None:
+        self.leaves = leaves
+        self.ends = np.cumsum([leaf.size for leaf in leaves])
+        self.n = int(self.ends[-1])
+        self.structure: tree.Structure | None = None
+        self.blocks: list[list[Any]] = []  # [result][argument]: an array (*t, size), or a list of its parts
+
+    def basis(self, start: int, stop: int) -> tuple[Any, ...]:
+        """Unit directions for columns start to stop; None for an argument that none of them moves."""
+        directions = []
+        for leaf, end in zip(self.leaves, self.ends, strict=True):
+            first = int(end) - leaf.size
+            mine = np.arange(max(start, first), min(stop, int(end)))
+            v = np.zeros((stop - start, leaf.size), leaf.dtype) if len(mine) or self.n == 0 else None
+            if v is not None:
+                v[mine - start, mine - first] = 1
+                v = v.reshape(len(v), *leaf.shape)
+            directions.append(v)
+        return tuple(directions)
+
+    def add(self, start: int, dy: Tree) -> None:
+        """Take the tangents (c, *t) of columns start to start + c."""
+        results, structure = tree.flatten(dy, is_leaf=lambda node: node is None)
+        if self.structure is None:
+            self.structure = structure
+            self.blocks = [[self._block(t, leaf) for leaf in self.leaves] for t in results]
+        for t, row in zip(results, self.blocks, strict=True):
+            for i, (leaf, end) in enumerate(zip(self.leaves, self.ends, strict=True)):
+                first, last = max(start, int(end) - leaf.size), min(start + len(t), int(end)) if t is not None else 0
+                if t is None or first >= last:
+                    continue
+                part = np.moveaxis(t[first - start : last - start], 0, -1)
+                if isinstance(row[i], list):
+                    row[i].append(part)
+                else:
+                    begin = int(end) - leaf.size
+                    row[i][..., first - begin : last - begin] = part
+
+    def _block(self, t: Any, leaf: Array) -> Any:
+        """Room for all columns, so that chunks cost no second copy; Duals of outer transforms are joined later."""
+        if t is None or (isinstance(t, np.ndarray) and (len(t) < self.n or leaf.size == 0)):
+            return None if t is None else np.empty((*t.shape[1:], leaf.size), t.dtype)
+        return []
+
+    def jacobian(self, structure: tree.Structure) -> Tree:
+        assert self.structure is not None, "at least one chunk was added"
+        rows: list[Any] = []
+        for row in self.blocks:
+            blocks = []
+            for leaf, block in zip(self.leaves, row, strict=True):
+                if isinstance(block, list):
+                    block = block[0] if len(block) == 1 else np.concatenate(block, axis=-1)
+                blocks.append(None if block is None else np.reshape(block, (*block.shape[:-1], *leaf.shape)))
+            rows.append(None if blocks[0] is None else tree.unflatten(structure, blocks))
+        return tree.unflatten(self.structure, rows)
+
+
+def jacfwd(
+    f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
+) -> Callable[..., Any]:
+    """The Jacobian of f, as a function of f's arguments: ``J[..., j] = df/dx_j``.
+
+    Parameters
+    ----------
+    f : function to a pytree of arrays, written in NumPy.
+    argnums : the argument to differentiate by, a pytree of floating arrays; or several, as a tuple.
+    has_aux : f returns ``(y, aux)``, and the result is ``(J, aux)``.
+    chunk_size : how many columns one pass computes; all by default. A pass needs memory for that many tangents of
+        everything in f, and computes f's primal again.
+
+    For each result of shape t the Jacobian holds a tree like the argument (a tuple of trees for several), whose
+    leaf of shape s has become ``(*t, *s)``; None for an integer or boolean result. A complex argument moves along
+    the real axis, which gives the complex derivative of a holomorphic f.
+
+    Raises TypeError for an argument that is not floating, ValueError for an argument that there is not.
+
+    >>> import numpy as np, fwdad
+    >>> fwdad.jacfwd(lambda x: x * x)(np.array([1.0, 3.0]))
+    array([[2., 0.],
+           [0., 6.]])
+    """
+    value_and_jacobian = value_and_jacfwd(f, argnums, has_aux, chunk_size)
+
+    def jacobian(*args: Any, **kwargs: Any) -> Any:
+        y, columns = value_and_jacobian(*args, **kwargs)
+        return (columns, y[1]) if has_aux else columns
+
+    return jacobian
+
+
+def value_and_hessian(
+    f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
+) -> Callable[..., Any]:
+    """Like `hessian`, and returns ``(y, H)``, or ``((y, aux), H)`` if f returns (y, aux).
+
+    >>> import numpy as np, fwdad
+    >>> y, h = fwdad.value_and_hessian(np.prod)(np.array([2.0, 3.0]))
+    >>> float(y), h.tolist()
+    (6.0, [[0.0, 1.0], [1.0, 0.0]])
+    """
+    value_and_jacobian = value_and_jacfwd(f, argnums, has_aux, chunk_size)
+
+    def jacobian_and_value(*args: Any, **kwargs: Any) -> Any:
+        y, columns = value_and_jacobian(*args, **kwargs)
+        return columns, y
+
+    columns_of_columns = jacfwd(jacobian_and_value, argnums, True, chunk_size)
+
+    def value_and_h(*args: Any, **kwargs: Any) -> Any:
+        h, y = columns_of_columns(*args, **kwargs)
+        return y, h
+
+    return value_and_h
+
+
+def hessian(
+    f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
+) -> Callable[..., Any]:
+    """The Hessian of f, as a function of f's arguments: ``H[..., i, j] = d^2 f / dx_i dx_j``, jacfwd of jacfwd.
+
+    Parameters, structure and errors are those of `jacfwd`, twice: a result of shape t, by leaves of shapes r and s,
+    gives ``(*t, *r, *s)``. The cost is n^2 tangents for n inputs; see `hvp` for products, `laplacian` for the trace.
+
+    >>> import numpy as np, fwdad
+    >>> fwdad.hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]))
+    array([[10.,  6.],
+           [ 6.,  0.]])
+    """
+    value_and_h = value_and_hessian(f, argnums, has_aux, chunk_size)
+
+    def h(*args: Any, **kwargs: Any) -> Any:
+        y, columns = value_and_h(*args, **kwargs)
+        return (columns, y[1]) if has_aux else columns
+
+    return h
+
+
+def hvp(
+    f: Callable[..., Array], primals: tuple[Tree, ...], tangents: tuple[Tree, ...], chunk_size: int | None = None
+) -> tuple[Tree, ...]:
+    """Products of the Hessian of f, whose result has shape (), with one direction or k: ``H(x) v_i``.
+
+    Parameters are those of `jvp`, and `chunk_size` of `jacfwd`; the result is a tuple like `primals`, a leaf of
+    shape s has become s for one direction, ``(k, *s)`` for k. It is the gradient of ``<grad f, v_i>``, by n directions
+    over k: forward mode has no cheaper way.
+
+    Raises ValueError when f(x) has another shape than ().
+
+    >>> import numpy as np, fwdad
+    >>> x, v = np.array([3.0, 5.0]), np.array([1.0, 0.0])
+    >>> fwdad.hvp(lambda x: x[0] ** 2 * x[1], (x,), (v,))
+    (array([10.,  6.]),)
+    """
+
+    def slope(*x: Tree) -> Array:
+        y, dy = jvp(f, x, tangents)
+        if np.shape(y) != ():
+            raise ValueError(f"hvp is of functions whose result has shape (); got {np.shape(y)}: use fwdad.hessian")
+        return dy
+
+    product: tuple[Tree, ...] = jacfwd(slope, tuple(range(len(primals))), chunk_size=chunk_size)(*primals)
+    return product
