@@ -1,6 +1,7 @@
 """Downloads, from a server on this machine."""
 
 import functools
+import gc
 import gzip
 import hashlib
 import http.server
@@ -16,8 +17,15 @@ from fwdad.data import DataError
 from fwdad.data.download import SOURCES, Source
 
 pytest.importorskip("pooch", reason="pooch is not installed: pip install 'fwdad[download]'")
-# urllib3 leaves the socket of a connection that failed to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _sockets_are_collected_here():
+    """The socket of a connection that failed is left to the garbage collector, which must not warn in other tests."""
+    yield
+    gc.collect()
+
 
 CONTENT = gzip.compress(b"some content")
 MD5 = hashlib.md5(CONTENT).hexdigest()
