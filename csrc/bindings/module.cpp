@@ -198,16 +198,16 @@ void affine_jvp(const py::array& x, const py::array& w, const py::object& b, con
 }
 
 template <class T>
-void gram_as(const py::object& v, bool per_row, py::array& g) {
+void gram_as(const py::object& v, bool per_row, bool exact, py::array& g) {
     std::optional<Stream> stream;
     const Directions<T> all = directions<T>(v, per_row, stream);
     double* out = writable<double>(g, (per_row ? all.rows : 1) * all.k * all.k, "g");
     const py::gil_scoped_release release;
-    typed_kernels<T>().gram(all, per_row, out);
+    typed_kernels<T>().gram(all, per_row, exact, out);
 }
 
-void gram(const py::object& v, const std::string& dtype, bool per_row, py::array g) {
-    dtype == "float32" ? gram_as<float>(v, per_row, g) : gram_as<double>(v, per_row, g);
+void gram(const py::object& v, const std::string& dtype, bool per_row, bool exact, py::array g) {
+    dtype == "float32" ? gram_as<float>(v, per_row, exact, g) : gram_as<double>(v, per_row, exact, g);
 }
 
 template <class T>
@@ -228,7 +228,7 @@ void combine(const py::array& c, const py::object& v, const std::string& dtype, 
     dtype == "float32" ? combine_as<float>(c, v, out) : combine_as<double>(c, v, out);
 }
 
-void projection_coefficients(const py::array& gram, const py::array& d, py::array c, py::array rank) {
+void projection_coefficients(const py::array& gram, const py::array& d, py::array c, py::array rank, py::array margin) {
     if (d.ndim() < 1) {
         refuse("d", "at least one axis");
     }
@@ -238,8 +238,9 @@ void projection_coefficients(const py::array& gram, const py::array& d, py::arra
     const double* d_data = contiguous<double>(d, batch * k, "d");
     double* c_data = writable<double>(c, batch * k, "c");
     int64_t* rank_data = writable<int64_t>(rank, batch, "rank");
+    double* margin_data = writable<double>(margin, batch, "margin");
     const py::gil_scoped_release release;
-    kernels().coefficients(gram_data, d_data, batch, k, c_data, rank_data);
+    kernels().coefficients(gram_data, d_data, batch, k, c_data, rank_data, margin_data);
 }
 
 py::dict info() {

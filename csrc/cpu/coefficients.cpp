@@ -28,7 +28,7 @@ struct Workspace {
     int64_t* chosen;  // (k): the p-th pivot
 };
 
-int64_t solve(const double* gram, const double* d, int64_t k, double* c, const Workspace& w) {
+int64_t solve(const double* gram, const double* d, int64_t k, double* c, double* margin, const Workspace& w) {
     memset(c, 0, static_cast<size_t>(k) * sizeof(double));
     for (int64_t i = 0; i < k; ++i) {
         const double square = gram[i * k + i];
@@ -36,14 +36,17 @@ int64_t solve(const double* gram, const double* d, int64_t k, double* c, const W
         w.left[i] = w.scale[i] * square * w.scale[i];
     }
     int64_t rank = 0;
+    *margin = 1;
     for (; rank < k; ++rank) {
         int64_t pivot = 0;
         for (int64_t i = 1; i < k; ++i) {
             pivot = w.left[i] > w.left[pivot] ? i : pivot;
         }
         if (!(w.left[pivot] > drop)) {
+            *margin = 0;
             break;
         }
+        *margin = w.left[pivot] < *margin ? w.left[pivot] : *margin;
         const double length = sqrt(w.left[pivot]);
         const double* pivot_row = w.factor + pivot * k;
         for (int64_t i = 0; i < k; ++i) {
@@ -81,7 +84,8 @@ int64_t solve(const double* gram, const double* d, int64_t k, double* c, const W
 
 }  // namespace
 
-void coefficients(const double* gram, const double* d, int64_t batch, int64_t k, double* c, int64_t* rank) {
+void coefficients(const double* gram, const double* d, int64_t batch, int64_t k, double* c, int64_t* rank,
+                  double* margin) {
     const double work = static_cast<double>(batch) * static_cast<double>(k * k) * static_cast<double>(k + 8) / 3;
     const int threads = threads_for(batch, work);
     const int64_t size = round_up(k * (k + 3), 8);
@@ -92,13 +96,14 @@ void coefficients(const double* gram, const double* d, int64_t batch, int64_t k,
         const Workspace workspace{own, own + k * k, own + k * (k + 1), own + k * (k + 2), pivots.get() + thread * k};
         for (int64_t b = begin; b < end; ++b) {
             if (all_finite(gram + b * k * k, k * k) && all_finite(d + b * k, k)) {
-                rank[b] = solve(gram + b * k * k, d + b * k, k, c + b * k, workspace);
+                rank[b] = solve(gram + b * k * k, d + b * k, k, c + b * k, margin + b, workspace);
                 continue;
             }
             for (int64_t i = 0; i < k; ++i) {
                 c[b * k + i] = NAN;
             }
             rank[b] = 0;
+            margin[b] = NAN;
         }
     });
 }

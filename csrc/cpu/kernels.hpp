@@ -64,8 +64,9 @@ struct TypedKernels {
     // out (k, rows, columns) or (k, entries), C-contiguous.
     void (*generate)(const Stream& stream, T* out);
     void (*affine)(const Affine<T>& arguments);
-    // g (k, k): sums over all entries; per_row: g (rows, k, k), sums over columns.
-    void (*gram)(const Directions<T>& v, bool per_row, double* g);
+    // g (k, k): sums over all entries; per_row: g (rows, k, k), sums over columns. Exact: every product and sum in
+    // double; otherwise products are summed in T over pieces of at most 1024 entries, and these sums in double.
+    void (*gram)(const Directions<T>& v, bool per_row, bool exact, double* g);
     // out (rows, columns) = sum_i c_i v_i; c (k), or per_row c (rows, k).
     void (*combine)(const double* c, const Directions<T>& v, bool per_row, T* out);
 };
@@ -74,8 +75,9 @@ struct Kernels {
     const char* isa;
     TypedKernels<float> f32;
     TypedKernels<double> f64;
-    // gram (batch, k, k), d (batch, k) -> c (batch, k), rank (batch).
-    void (*coefficients)(const double* gram, const double* d, int64_t batch, int64_t k, double* c, int64_t* rank);
+    // gram (batch, k, k), d (batch, k) -> c (batch, k), rank (batch), margin (batch).
+    void (*coefficients)(const double* gram, const double* d, int64_t batch, int64_t k, double* c, int64_t* rank,
+                         double* margin);
 };
 
 }  // namespace fwdad

@@ -10,8 +10,9 @@
 namespace fwdad::FWDAD_ISA {
 
 template <class T>
-void gram(const Directions<T>& v, bool per_row, double* g);
-void coefficients(const double* gram, const double* d, int64_t batch, int64_t k, double* c, int64_t* rank);
+void gram(const Directions<T>& v, bool per_row, bool exact, double* g);
+void coefficients(const double* gram, const double* d, int64_t batch, int64_t k, double* c, int64_t* rank,
+                  double* margin);
 template <class T>
 void combine(const double* c, const Directions<T>& v, bool per_row, T* out);
 

@@ -70,6 +70,45 @@ FWDAD_INLINE Vector<T> splat(T value) {
     return value - Vector<T>{};  // value - 0 is value, also for -0 and NaN
 }
 
+// v[lane ^ step]
+template <int step, class V>
+FWDAD_INLINE V swap_lanes(V v) {
+    constexpr int count = static_cast<int>(sizeof(V) / sizeof(v[0]));
+    decltype(v < v) from = {};
+    V swapped = v;
+#pragma GCC unroll 16
+    for (int lane = 0; lane < count; ++lane) {
+        from[lane] = lane ^ step;
+        swapped[lane] = v[lane ^ step];
+    }
+#if defined(__clang__)
+    return swapped;  // recognised as a permutation
+#else
+    return __builtin_shuffle(v, from);
+#endif
+}
+
+// Lane j of the result is the sum of the lanes of v[j], j < lanes<T>; v is overwritten.
+template <class T, int step = 1>
+FWDAD_INLINE Vector<T> fold_lanes(Vector<T>* v) {
+    if constexpr (step < lanes<T>) {
+        decltype(*v < *v) odd = {};
+#pragma GCC unroll 16
+        for (int lane = 0; lane < lanes<T>; ++lane) {
+            odd[lane] = (lane & step) != 0 ? -1 : 0;
+        }
+#pragma GCC unroll 16
+        for (int j = 0; j < lanes<T>; j += 2 * step) {
+            const Vector<T> kept = odd ? v[j + step] : v[j];
+            const Vector<T> moved = odd ? v[j] : v[j + step];
+            v[j] = kept + swap_lanes<step>(moved);
+        }
+        return fold_lanes<T, 2 * step>(v);
+    } else {
+        return v[0];
+    }
+}
+
 // As many entries as a Double has lanes, in double precision.
 FWDAD_INLINE Double load_double(const double* p) { return load(p); }
 FWDAD_INLINE Double load_double(const float* p) {

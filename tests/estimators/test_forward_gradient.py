@@ -235,3 +235,15 @@ def test_names_on_the_command_line():
         "mean", "sum", "mean-times-dimension", "max", "max-normalised", "mean-of-near-best", "projection"
     }  # fmt: skip
     assert "identity" in functions.ACTIVATIONS
+
+
+def test_projection_of_large_dependent_directions_multiplies_exactly():
+    """Directions in float32 that are multiples of others, up to rounding, add nothing: the rank is seen through it."""
+    v = np.random.default_rng(3).standard_normal((4, estimators.directions.ROUGH_FROM)).astype(np.float32)
+    gradient = np.random.default_rng(4).standard_normal(v.shape[1])
+    for repeated in (np.concatenate([v, 3 * v]), np.concatenate([v, v + np.float32(1e-3) * v[::-1]])):
+        d = repeated.astype(np.float64) @ gradient
+        (estimate,) = Projection().gradient(d, estimators.Directions([repeated]))
+        basis = np.linalg.qr(v.astype(np.float64).T)[0]
+        expected = basis @ (basis.T @ gradient)
+        assert np.linalg.norm(estimate - expected) <= 1e-6 * np.linalg.norm(expected)

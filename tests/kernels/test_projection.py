@@ -35,7 +35,7 @@ def test_gram(gram, dense64, assert_within, dtype, kind):
     for k, shape in [*((3, s) for s in SHAPES), *((k, (130, 7)) for k in COUNTS), (300, (20, 30))]:
         v = directions(k, shape, dtype, kind)
         rows = dense64(v).reshape(k, math.prod(shape))
-        g = gram(v, False)
+        g = gram(v, False, True)
         assert g.dtype == np.float64
         assert g.shape == (k, k)
         assert np.array_equal(g, g.T)
@@ -44,12 +44,33 @@ def test_gram(gram, dense64, assert_within, dtype, kind):
 
 
 @pytest.mark.parametrize("kind", ["dense", "normal", "rademacher"])
+def test_gram_that_is_not_exact(gram, dense64, assert_within, kind):
+    """In float32 over at most 1024 entries, by four or more lanes: 256 roundings a lane, and a few to add the lanes."""
+    for k, shape in [*((3, s) for s in SHAPES), *((k, (130, 7)) for k in [*COUNTS, 70]), (300, (20, 30))]:
+        v = directions(k, shape, np.float32, kind)
+        rows = dense64(v).reshape(k, math.prod(shape))
+        g = gram(v, False, False)
+        assert g.dtype == np.float64
+        assert np.array_equal(g, g.T)
+        assert_within(g, rows @ rows.T, 260 * 2.0**-24 * (np.abs(rows) @ np.abs(rows.T)))
+        if kind == "dense":
+            assert np.array_equal(gram(v.astype(np.float64), False, False), gram(v.astype(np.float64), False, True))
+
+
+def test_gram_that_is_not_exact_is_off_by_a_hundred_millionth(gram):
+    v = directions(20, (200, 1000), np.float32)
+    exact, rough = gram(v, False, True), gram(v, False, False)
+    lengths = np.sqrt(np.diagonal(exact))
+    assert np.max(np.abs(rough - exact) / (lengths[:, None] * lengths)) <= 5e-8
+
+
+@pytest.mark.parametrize("kind", ["dense", "normal", "rademacher"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_gram_per_row(gram, dense64, assert_within, dtype, kind):
     for k, shape in PER_ROW:
         v = directions(k, shape, dtype, kind)
         rows = dense64(v).transpose(1, 0, 2)
-        g = gram(v, True)
+        g = gram(v, True, True)
         assert g.shape == (shape[0], k, k)
         bound = 2 * shape[1] * UNIT * (np.abs(rows) @ np.abs(rows.transpose(0, 2, 1)))
         assert_within(g, rows @ rows.transpose(0, 2, 1), bound)
@@ -143,8 +164,10 @@ def test_projection(gram, projection_coefficients, combine, assert_within, name,
     size = np.linalg.norm(gradient)
     bound = (100 * 2.0**-53 * condition + 4 * np.finfo(dtype).eps + 1e-7 * (name == "times three in float32")) * size
 
-    coefficients, found = projection_coefficients(gram(v, False), d)
+    coefficients, found, margin = projection_coefficients(gram(v, False, True), d)
     assert found == rank == kept.sum()
+    assert (margin == 0) == (rank < len(v))
+    assert 0 <= margin <= 1
     assert_within(combine(coefficients, v), truth, bound)
     g, found = project_gram_schmidt(v, d)
     assert found == rank
@@ -159,9 +182,16 @@ def test_float32_cone_to_a_millionth(gram, projection_coefficients, combine):
     gradient = np.random.default_rng(2).standard_normal(2000)
     exact = v.astype(np.float64).T @ np.linalg.lstsq(v.astype(np.float64).T, gradient, rcond=None)[0]
     d = v.astype(np.float64) @ gradient
-    c, rank = projection_coefficients(gram(v, False), d)
+    c, rank, _ = projection_coefficients(gram(v, False, True), d)
     assert rank == 32
     assert np.linalg.norm(combine(c, v) - exact) <= 1e-7 * np.linalg.norm(exact)
+
+
+def test_margin_is_what_a_direction_leaves_over(projection_coefficients):
+    for degrees in (90, 60, 15, 1):
+        cosine = math.cos(math.radians(degrees))
+        *_, margin = projection_coefficients(np.array([[4.0, 2 * cosine], [2 * cosine, 1.0]]), np.ones(2))
+        assert margin == pytest.approx(1 - cosine**2, abs=1e-15)
 
 
 def test_stack_of_projections(projection_coefficients):
@@ -172,18 +202,18 @@ def test_stack_of_projections(projection_coefficients):
     d = rng.standard_normal((2, 3, 5))
     d[0, 1, 4] = d[0, 1, 2]
     g = v @ v.swapaxes(-1, -2)
-    c, rank = projection_coefficients(g, d)
+    c, rank, _ = projection_coefficients(g, d)
     assert rank.tolist() == [[5, 4, 5], [5, 5, 0]]
     assert rank.dtype == np.int64
     for index in np.ndindex(2, 3):
-        alone, alone_rank = projection_coefficients(g[index], d[index])
+        alone, alone_rank, _ = projection_coefficients(g[index], d[index])
         assert alone_rank == rank[index]
         assert np.array_equal(alone, c[index])
 
 
 def test_empty_stacks(projection_coefficients):
     for shape in [(0,), (0, 4), (3, 0)]:
-        c, rank = projection_coefficients(np.zeros((*shape, shape[-1])), np.zeros(shape))
+        c, rank, _ = projection_coefficients(np.zeros((*shape, shape[-1])), np.zeros(shape))
         assert c.shape == shape
         assert rank.shape == shape[:-1]
         assert not rank.any()
@@ -194,7 +224,7 @@ def test_nonfinite_is_never_hidden(projection_coefficients, bad):
     g, d = np.stack([np.eye(3)] * 3), np.ones((3, 3))
     g[0, 2, 1] = bad
     d[2, 1] = bad
-    c, rank = projection_coefficients(g, d)
+    c, rank, _ = projection_coefficients(g, d)
     assert np.isnan(c[[0, 2]]).all()
     assert c[1].tolist() == [1, 1, 1]
     assert rank.tolist() == [0, 3, 0]
@@ -208,7 +238,7 @@ def test_any_finite_matrix_gives_finite_coefficients(projection_coefficients):
     for k in (1, 2, 5, 20):
         for power in (-100, -10, 0, 10, 100):
             a = rng.standard_normal((k, k))
-            c, rank = projection_coefficients((a + a.T) * 10.0**power, rng.standard_normal(k))  # not even a Gram matrix
+            c, rank, _ = projection_coefficients((a + a.T) * 10.0**power, rng.standard_normal(k))  # not even a Gram matrix
             assert np.isfinite(c).all()
             assert 0 <= rank <= k
 
@@ -237,7 +267,7 @@ def test_streams_agree_with_their_dense_form():
     stream = Stream(1, 2, 3, "normal", 4, (50, 60))
     v = generate_reference(replace(stream, dtype=np.dtype(np.float64)))
     d = v.reshape(4, -1) @ np.ones(3000)
-    c, rank = public_coefficients(public_gram(stream), d)
+    c, rank, _ = public_coefficients(public_gram(stream), d)
     g, _ = project_gram_schmidt(v.reshape(4, -1), d)
     assert rank == 4
     assert np.linalg.norm(public_combine(c, stream).ravel() - g) <= 1e-6 * np.linalg.norm(g)

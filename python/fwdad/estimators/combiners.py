@@ -178,8 +178,9 @@ class Projection(Combiner):
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
 
     def coefficients(self, d: np.ndarray, directions: Directions) -> np.ndarray:
-        gram = np.broadcast_to(directions.gram(), (*d.shape, d.shape[-1]))
-        c, rank = kernels.projection_coefficients(np.ascontiguousarray(gram), d)
+        c, rank, margin = _solve(directions.gram(exact=False), d)
+        if any(directions.rough) and np.any(margin < kernels.SAFE_MARGIN):  # nearly dependent: errors of G would grow
+            c, rank, _ = _solve(directions.gram(), d)
         return np.asarray(c / np.expand_dims(self._expected(directions.n, rank), -1))
 
     def gradient(self, d: np.ndarray, directions: Directions) -> list[np.ndarray]:
@@ -207,6 +208,11 @@ class Projection(Combiner):
             return None
         expected = theory.projection(n, k)
         return expected._replace(norm_ratio=1.0) if self.corrected else expected
+
+
+def _solve(gram: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`fwdad.kernels.projection_coefficients` with one Gram matrix for all, or one for each leading index of d."""
+    return kernels.projection_coefficients(np.ascontiguousarray(np.broadcast_to(gram, (*d.shape, d.shape[-1]))), d)
 
 
 COMBINERS: dict[str, type[Combiner]] = {

@@ -12,6 +12,10 @@ from fwdad import tangents
 from fwdad.tangents import Tangent
 
 
+ROUGH_FROM = 2**14
+"""Parts of fewer entries are always multiplied exactly: it costs little, and in long sums alone do errors average out."""
+
+
 class Template(Protocol):
     """What a direction needs to know of the array that it moves: the parameter itself, or anything like it."""
 
@@ -52,6 +56,7 @@ class Directions:
         self.per_row = per_row
         self.unit = unit
         self._given_scale = scale
+        self._grams: dict[bool, np.ndarray] = {}  # by whether they are exact
         self.n = sum(_entries(v.shape[1 + per_row :]) for v in self.parts) if dimension is None else dimension
 
     @property
@@ -60,27 +65,39 @@ class Directions:
         return int(self.parts[0].shape[0])
 
     @functools.cached_property
-    def _raw_gram(self) -> np.ndarray:
-        # Directions are concatenated, so inner products add up.
-        return functools.reduce(np.add, (tangents.gram(v, self.per_row) for v in self.parts))
+    def rough(self) -> list[bool]:
+        """Which parts ``gram(exact=False)`` does not multiply exactly: large ones of float32."""
+        return [not self.per_row and v.dtype == np.float32 and _entries(v.shape[1:]) >= ROUGH_FROM for v in self.parts]
+
+    def _raw_gram(self, exact: bool) -> np.ndarray:
+        exact = exact or not any(self.rough)
+        if exact not in self._grams:
+            # Directions are concatenated, so inner products add up.
+            parts = (tangents.gram(v, self.per_row, exact or not r) for v, r in zip(self.parts, self.rough, strict=True))
+            self._grams[exact] = functools.reduce(np.add, parts)
+        return self._grams[exact]
 
     @functools.cached_property
     def scale(self) -> np.ndarray | None:
         """What the parts are multiplied by, (k,) or (B, k); None for 1. A direction of length 0 stays 0."""
         if not self.unit:
             return self._given_scale
-        squares = np.diagonal(self._raw_gram, axis1=-2, axis2=-1)
+        squares = np.diagonal(self._raw_gram(exact=False), axis1=-2, axis2=-1)
         return np.where(squares == 0, 0, 1 / np.sqrt(np.where(squares == 0, 1, squares)))
 
-    def gram(self) -> np.ndarray:
-        """``G = V V^T``, (k, k) or (B, k, k), float64; k^2 n operations, and no memory for parts that are streams."""
+    def gram(self, exact: bool = True) -> np.ndarray:
+        """``G = V V^T``, (k, k) or (B, k, k), float64; k^2 n operations, and no memory for parts that are streams.
+
+        exact : whether large float32 parts are multiplied in float64 too; see `fwdad.kernels.gram`.
+        """
+        gram = self._raw_gram(exact)
         if self.scale is None:
-            return self._raw_gram
-        return np.asarray(self.scale[..., :, None] * self._raw_gram * self.scale[..., None, :])
+            return gram
+        return np.asarray(self.scale[..., :, None] * gram * self.scale[..., None, :])
 
     def lengths(self) -> np.ndarray:
         """The directions' lengths, (k,) or (B, k)."""
-        return np.asarray(np.sqrt(np.diagonal(self.gram(), axis1=-2, axis2=-1)))
+        return np.asarray(np.sqrt(np.diagonal(self.gram(exact=False), axis1=-2, axis2=-1)))
 
     def along(self, d: np.ndarray) -> np.ndarray:
         """Derivatives along the directions from derivatives along the parts, (..., k)."""

@@ -12,6 +12,7 @@ from fwdad.kernels.projection import (
     COMBINE,
     GRAM,
     PROJECTION_COEFFICIENTS,
+    SAFE_MARGIN,
     combine,
     gram,
     project_gram_schmidt,
@@ -27,6 +28,7 @@ KERNELS: dict[str, Kernel] = {
 __all__ = [
     "ACTIVATIONS",
     "KERNELS",
+    "SAFE_MARGIN",
     "Kernel",
     "Stream",
     "affine_jvp",

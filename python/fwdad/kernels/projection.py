@@ -30,16 +30,25 @@ F64 = NDArray[np.float64]
 DROP = 2.0**-20
 """Relative length below which the new part of a direction counts as rounding: 8 units of float32 rounding."""
 
+SAFE_MARGIN = 2.0**-6
+"""The least margin at which a Gram matrix that is not exact serves: its error, some 1e-8, grows by one over this."""
 
-def gram(v: Array | Stream, per_row: bool = False) -> F64:
+
+def gram(v: Array | Stream, per_row: bool = False, exact: bool = True) -> F64:
     """The Gram matrix G_ij = <v_i, v_j> of k directions; with `per_row`, one for each row b of the arrays.
+
+    Exact: every product and sum in float64, in which products of float32 are exact. Otherwise, two to three times as
+    fast, float32 entries are multiplied and summed in float32 over at most 1024 entries, and these sums are added in
+    float64: G_ij is off by about 1e-8 |v_i| |v_j| for random directions, by 2e-5 at the very most. Directions whose
+    `margin` (see `projection_coefficients`) is above `SAFE_MARGIN` are projected on to 1e-6 with it.
 
     Args:
         v: (k, ...), an array or a Stream; with `per_row`, (k, B, n).
         per_row: one matrix for each index of axis 1.
+        exact: whether float32 entries are multiplied in float64.
 
     Returns:
-        (k, k), or (B, k, k) with `per_row`; exactly symmetric, in float64: float32 entries have exact products.
+        (k, k), or (B, k, k) with `per_row`; float64, exactly symmetric.
 
     Raises:
         TypeError: `v` is not a float array or a Stream.
@@ -49,12 +58,12 @@ def gram(v: Array | Stream, per_row: bool = False) -> F64:
     [[25.0, 3.0], [3.0, 1.0]]
     """
     v = _directions("gram", v, per_row)
-    result: F64 = GRAM.best(v, per_row)
+    result: F64 = GRAM.best(v, per_row, exact)
     return result
 
 
-def projection_coefficients(gram: F64, d: Array) -> tuple[F64, NDArray[np.int64]]:
-    """Coefficients c = G^+ d that make V^T c the orthogonal projection, and the rank that was found.
+def projection_coefficients(gram: F64, d: Array) -> tuple[F64, NDArray[np.int64], F64]:
+    """Coefficients c = G^+ d that make V^T c the orthogonal projection, the rank that was found, and its margin.
 
     Pivoted Cholesky in float64 of the matrix scaled to a unit diagonal; directions that depend on those already chosen
     (see `DROP`), and zero directions, get the coefficient 0. For d = V g, V^T c does not depend on which were dropped.
@@ -64,15 +73,17 @@ def projection_coefficients(gram: F64, d: Array) -> tuple[F64, NDArray[np.int64]
         d: (..., k), float32 or float64.
 
     Returns:
-        c (..., k) float64 and rank (...) int64. Where G or d is not finite, c is NaN and the rank 0.
+        c (..., k) float64, rank (...) int64 and margin (...) float64: the least part of a direction's squared length
+        that the directions chosen before it leave over, from 1 (all at right angles) to 0 (some are dependent).
+        Where G or d is not finite, c and margin are NaN and the rank is 0.
 
     Raises:
         TypeError: an argument is not a float array (`gram`: float64).
         ValueError: the shapes do not fit together.
 
-    >>> c, rank = projection_coefficients(np.array([[1.0, 2.0], [2.0, 4.0]]), np.array([1.0, 2.0]))
-    >>> c.tolist(), int(rank)  # the second direction is twice the first
-    ([1.0, 0.0], 1)
+    >>> c, rank, margin = projection_coefficients(np.array([[1.0, 2.0], [2.0, 4.0]]), np.array([1.0, 2.0]))
+    >>> c.tolist(), int(rank), float(margin)  # the second direction is twice the first
+    ([1.0, 0.0], 1, 0.0)
     """
     here = "projection_coefficients"
     gram = checks.float_array(here, "gram", gram, np.dtype(np.float64))
@@ -80,7 +91,7 @@ def projection_coefficients(gram: F64, d: Array) -> tuple[F64, NDArray[np.int64]
     if d.ndim == 0:
         raise ValueError(f"{here}: d: expected shape (..., k), given ()")
     checks.shape(here, "gram", gram.shape, (*d.shape, d.shape[-1]), why=f"d is {d.shape}")
-    result: tuple[F64, NDArray[np.int64]] = PROJECTION_COEFFICIENTS.best(gram, d)
+    result: tuple[F64, NDArray[np.int64], F64] = PROJECTION_COEFFICIENTS.best(gram, d)
     return result
 
 
@@ -162,8 +173,8 @@ def project_gram_schmidt(v: Array, d: Array) -> tuple[Array, int]:
     return g.astype(v.dtype), len(basis)
 
 
-def gram_reference(v: Array | Stream, per_row: bool) -> F64:
-    """NumPy: a product with itself, in float64."""
+def gram_reference(v: Array | Stream, per_row: bool, exact: bool) -> F64:
+    """NumPy: a product with itself, in float64, whether `exact` is asked for or not."""
     v64 = dense(v).astype(np.float64)
     rows = v64.transpose(1, 0, 2) if per_row else v64.reshape(v64.shape[0], prod(v64.shape[1:]))
     g = rows @ rows.swapaxes(-1, -2)
@@ -171,19 +182,20 @@ def gram_reference(v: Array | Stream, per_row: bool) -> F64:
     return result
 
 
-def projection_coefficients_reference(gram: F64, d: Array) -> tuple[F64, NDArray[np.int64]]:
+def projection_coefficients_reference(gram: F64, d: Array) -> tuple[F64, NDArray[np.int64], F64]:
     """NumPy: `_coefficients` for each matrix of the stack."""
     c = np.empty(d.shape)
     rank = np.empty(d.shape[:-1], np.int64)
+    margin = np.empty(d.shape[:-1])
     for b in np.ndindex(d.shape[:-1]):
-        c[b], rank[b] = _coefficients(gram[b], d[b].astype(np.float64))
-    return c, rank
+        c[b], rank[b], margin[b] = _coefficients(gram[b], d[b].astype(np.float64))
+    return c, rank, margin
 
 
-def _coefficients(gram: F64, d: F64) -> tuple[F64, int]:
+def _coefficients(gram: F64, d: F64) -> tuple[F64, int, float]:
     k = len(d)
     if not (np.isfinite(gram).all() and np.isfinite(d).all()):
-        return np.full(k, np.nan), 0
+        return np.full(k, np.nan), 0, np.nan
     squares = np.diagonal(gram)
     positive = squares > 0
     scale = np.zeros(k)
@@ -192,10 +204,13 @@ def _coefficients(gram: F64, d: F64) -> tuple[F64, int]:
     factor = np.zeros((k, k))  # column p holds <v_i, q_p> for the p-th orthonormal direction
     left = np.diagonal(unit).copy()  # squared length of what is not yet in the span
     chosen: list[int] = []
+    margin = 1.0
     while len(chosen) < k:
         p, pivot = len(chosen), int(np.argmax(left))
         if not left[pivot] > DROP * DROP:
+            margin = 0.0
             break
+        margin = min(margin, left[pivot])
         column = (unit[:, pivot] - factor[:, :p] @ factor[pivot, :p]) / np.sqrt(left[pivot])
         factor[:, p] = column
         left -= column * column
@@ -210,7 +225,7 @@ def _coefficients(gram: F64, d: F64) -> tuple[F64, int]:
         e[p] = (e[p] - lower[p + 1 :, p] @ e[p + 1 :]) / lower[p, p]
     c = np.zeros(k)
     c[chosen] = e * scale[chosen]
-    return c, rank
+    return c, rank, margin
 
 
 def combine_reference(c: F64, v: Array | Stream) -> Array:
@@ -220,22 +235,24 @@ def combine_reference(c: F64, v: Array | Stream) -> Array:
     return np.asarray(np.einsum(equation, c, v.astype(np.float64))).astype(v.dtype)
 
 
-def gram_native(v: Array | Stream, per_row: bool) -> F64:
+def gram_native(v: Array | Stream, per_row: bool, exact: bool) -> F64:
     """C++: see csrc/cpu/gram.cpp."""
     assert dispatch.native is not None
     k = v.shape[0]
     g = np.empty((v.shape[1], k, k) if per_row else (k, k))
-    dispatch.native.gram(*_source(v), per_row, g)
+    dispatch.native.gram(*_source(v), per_row, exact, g)
     return g
 
 
-def projection_coefficients_native(gram: F64, d: Array) -> tuple[F64, NDArray[np.int64]]:
+def projection_coefficients_native(gram: F64, d: Array) -> tuple[F64, NDArray[np.int64], F64]:
     """C++: see csrc/cpu/coefficients.cpp."""
     assert dispatch.native is not None
     c = np.empty(d.shape)
     rank = np.empty(d.shape[:-1], np.int64)
-    dispatch.native.projection_coefficients(np.ascontiguousarray(gram), np.ascontiguousarray(d, np.float64), c, rank)
-    return c, rank
+    margin = np.empty(d.shape[:-1])
+    d = np.ascontiguousarray(d, np.float64)
+    dispatch.native.projection_coefficients(np.ascontiguousarray(gram), d, c, rank, margin)
+    return c, rank, margin
 
 
 def combine_native(c: F64, v: Array | Stream) -> Array:
@@ -253,12 +270,13 @@ def _source(v: Array | Stream) -> tuple[Any, str]:
 
 GRAM = Kernel(
     "gram",
-    "v (k, ...) -> (k, k) float64, or v (k, B, n) -> (B, k, k); products and sums in float64",
+    "v (k, ...) -> (k, k) float64, or v (k, B, n) -> (B, k, k); exact: products and sums in float64, "
+    "otherwise in the dtype of v over at most 1024 entries, and these sums in float64",
     dispatch.bodies(gram_reference, gram_native),
 )
 PROJECTION_COEFFICIENTS = Kernel(
     "projection_coefficients",
-    "gram (..., k, k), d (..., k) -> c (..., k), rank (...); float64 pivoted Cholesky",
+    "gram (..., k, k), d (..., k) -> c (..., k), rank (...), margin (...); float64 pivoted Cholesky",
     dispatch.bodies(projection_coefficients_reference, projection_coefficients_native),
 )
 COMBINE = Kernel(

@@ -28,11 +28,14 @@ def dense(v: Tangent) -> np.ndarray:
     return v.dense() if isinstance(v, DuckTangent) else v
 
 
-def gram(v: Tangent, per_row: bool = False) -> np.ndarray:
-    """One parameter's part of the Gram matrix, ``G_ij = <v_i, v_j>``: (k, k), or (B, k, k) per row of (k, B, n)."""
+def gram(v: Tangent, per_row: bool = False, exact: bool = True) -> np.ndarray:
+    """One parameter's part of the Gram matrix, ``G_ij = <v_i, v_j>``: (k, k), or (B, k, k) per row of (k, B, n).
+
+    exact : see `fwdad.kernels.gram`.
+    """
     if isinstance(v, BasisTangent):
         return kernels.gram(v.dense(), per_row=True) if per_row else v.gram()
-    return kernels.gram(v, per_row=per_row)
+    return kernels.gram(v, per_row, exact)
 
 
 def combine(c: np.ndarray, v: Tangent) -> np.ndarray:
