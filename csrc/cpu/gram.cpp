@@ -1,9 +1,9 @@
 // gram: G_ij = <v_i, v_j>.
 //
-// The entries are cut into tiles small enough for k pieces of a tile to stay in the second-level cache and the pieces of
-// one block of sums in the first, and the tiles into sections. The sums of a tile are added to those of its section in
-// double. The cut depends on the shape alone, each section has its own sums, and these are added in order: the bits do
-// not depend on the number of threads.
+// The entries are cut into tiles small enough for k pieces of a tile to stay in the second-level cache and the pieces
+// of one block of sums in the first, and the tiles into sections. The sums of a tile are added to those of its section
+// in double. The cut depends on the shape alone, each section has its own sums, and these are added in order: the bits
+// do not depend on the number of threads.
 #include <string.h>
 
 #include "projection.hpp"

@@ -238,7 +238,8 @@ def test_any_finite_matrix_gives_finite_coefficients(projection_coefficients):
     for k in (1, 2, 5, 20):
         for power in (-100, -10, 0, 10, 100):
             a = rng.standard_normal((k, k))
-            c, rank, _ = projection_coefficients((a + a.T) * 10.0**power, rng.standard_normal(k))  # not even a Gram matrix
+            symmetric = (a + a.T) * 10.0**power  # not even a Gram matrix
+            c, rank, _ = projection_coefficients(symmetric, rng.standard_normal(k))
             assert np.isfinite(c).all()
             assert 0 <= rank <= k
 

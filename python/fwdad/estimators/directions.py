@@ -11,9 +11,8 @@ import numpy as np
 from fwdad import tangents
 from fwdad.tangents import Tangent
 
-
 ROUGH_FROM = 2**14
-"""Parts of fewer entries are always multiplied exactly: it costs little, and in long sums alone do errors average out."""
+"""Parts of fewer entries are always multiplied exactly: it costs little, and only in long sums do errors average out."""
 
 
 class Template(Protocol):
@@ -73,7 +72,8 @@ class Directions:
         exact = exact or not any(self.rough)
         if exact not in self._grams:
             # Directions are concatenated, so inner products add up.
-            parts = (tangents.gram(v, self.per_row, exact or not r) for v, r in zip(self.parts, self.rough, strict=True))
+            rough = zip(self.parts, self.rough, strict=True)
+            parts = (tangents.gram(v, self.per_row, exact or not is_rough) for v, is_rough in rough)
             self._grams[exact] = functools.reduce(np.add, parts)
         return self._grams[exact]
 
