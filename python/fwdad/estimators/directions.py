@@ -12,7 +12,7 @@ from fwdad import tangents
 from fwdad.tangents import Tangent
 
 ROUGH_FROM = 2**14
-"""Parts of fewer entries are always multiplied exactly: it costs little, and only in long sums do errors average out."""
+"""Parts of fewer entries are always multiplied exactly: it costs little, and errors average out in long sums only."""
 
 
 class Template(Protocol):
