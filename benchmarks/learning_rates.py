@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--data-dir")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--hidden", type=int, nargs="+", default=[128, 128])
-    parser.add_argument("--optimizer", nargs="+", default=["adam", "sgd"])
+    parser.add_argument("--optimizer", nargs="+", default=["adam", "rmsprop", "sgd"])
     given = parser.parse_args()
     for optimizer, (perturb, combine) in itertools.product(given.optimizer, SGD_RATES):
         default = learning_rate(optimizer, perturb, combine)
@@ -62,7 +62,7 @@ def main() -> None:
             ]
             mean = sum(found) / len(found)
             cells.append(f"{rate:g}: {'-' if mean != mean else format(100 * mean, '.1f')}")
-        print(f"{optimizer:5} {perturb:8} {combine:20}  " + "   ".join(cells), flush=True)
+        print(f"{optimizer:7} {perturb:8} {combine:20}  " + "   ".join(cells), flush=True)
 
 
 if __name__ == "__main__":

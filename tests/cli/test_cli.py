@@ -2,6 +2,7 @@
 
 import json
 import platform
+import sys
 
 import numpy as np
 import pytest
@@ -49,12 +50,16 @@ def test_train_reports_epochs_result_and_files(fwdad_, tmp_path):
     result = json.loads((tmp_path / "runs/digits/result.json").read_text())
     epochs, last = out.splitlines()[:2], out.splitlines()[2:]
     assert [line.split("  ")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
-    assert all(word in line for line in epochs for word in ("loss", "accuracy", "ms/step"))
-    assert last[0].split()[:3] == ["test", "accuracy", f"{result['test_accuracy']:.4f}"]
-    assert last[1].startswith("time per step")
-    assert last[2].split() == ["metrics", "runs/digits/metrics.csv"]
-    assert last[3].split() == ["checkpoint", "runs/digits/checkpoint.safetensors"]
-    assert last[4].endswith("fwdad train --resume --out runs/digits")
+    assert all(word in line for line in epochs for word in ("loss", "accuracy", "ms/step", "examples/s", "left"))
+    best = result["best"]
+    tested = [f"test accuracy {r['test_accuracy']:.4f} (loss {r['test_loss']:.4f})" for r in (result, best)]
+    assert last[0] == f"at the end     {tested[0]}"
+    assert last[1] == f"best epoch     {tested[1]}, epoch {best['epoch']} by validation loss"
+    assert last[2].startswith("time per step")
+    assert last[3].split() == ["metrics", "runs/digits/metrics.csv"]
+    assert last[4].split() == ["checkpoint", "runs/digits/checkpoint.safetensors"]
+    assert last[5].split() == ["best", "model", "runs/digits/best.safetensors"]
+    assert last[6].endswith("fwdad train --resume --out runs/digits")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +85,7 @@ def test_every_option_reaches_the_configuration(fwdad_, tmp_path):
         "data": "digits", "data_dir": "x", "hidden": (8,), "activation": "tanh", "tangents": 3, "sampler": "rademacher",
         "combine": "mean", "perturb": "weight", "epochs": 1, "batch_size": 300, "optimizer": "sgd", "lr": 0.001,
         "momentum": 0.5, "weight_decay": 0.01, "schedule": "step", "warmup": 2, "seed": 9, "threads": 1,
-        "target_accuracy": 0.99,
+        "target_accuracy": 0.99, "augment": "crop", "label_smoothing": 0.1, "clip": 5.0, "average": 0.9, "patience": 4,
     }  # fmt: skip
     words = []
     for name, value in given.items():
@@ -141,7 +146,7 @@ def test_version_and_help(fwdad_):
         ("--sampler cauchy", "'--sampler': 'cauchy' is not one of 'normal', 'rademacher'"),
         ("--combine best", "'--combine': 'best' is not one of"),
         ("--perturb loss", "'--perturb': 'loss' is not one of"),
-        ("--data cifar", "'--data': 'cifar' is not one of"),
+        ("--data cifar", "unknown data set 'cifar'; choose one of digits, mnist"),
         ("--activation step", "'--activation': 'step' is not one of"),
         ("--hidden", "Option '--hidden' requires an argument"),
         ("--hidden 16 0", "--hidden must be at least 1, got 0"),
@@ -152,7 +157,7 @@ def test_version_and_help(fwdad_):
         ("--batch-size 0", "--batch-size must be at least 1, got 0"),
         ("--lr -1", "--lr must be at least 0, got -1.0"),
         ("--lr nan", "--lr must be at least 0, got nan"),
-        ("--momentum 0.9", "--momentum is a setting of sgd, not of adam"),
+        ("--momentum 0.9", "--momentum is a setting of sgd and rmsprop, not of adam"),
         ("--weight-decay 0.1", "--weight-decay is no setting of adam; use --optimizer adamw"),
         ("--warmup 100000", "--warmup must be below"),
         ("--seed -1", "--seed must be from 0 to"),
@@ -161,6 +166,19 @@ def test_version_and_help(fwdad_):
         ("--data mnist", "mnist is not part of the package; name the folder of its files by --data-dir or $FWDAD_DATA"),
         ("--data mnist --data-dir nowhere", "data folder nowhere does not exist"),
         ("--data mnist --data-dir .", "no train images in .; looked for train-images-idx3-ubyte"),
+        ("--data none.csv", "cannot read none.csv"),
+        ("--data file.csv", "cannot read file.csv"),
+        ("--data full", "full has no array x; needed are x and y"),
+        ("--task regression", "digits is a classification data set"),
+        ("--task ranking", "'--task': 'ranking' is not one of"),
+        ("--target y", "a target column, 'y', is for .csv files; digits is none"),
+        ("--model rnn", "'--model': 'rnn' is not one of 'mlp'"),
+        ("--model lenet5", "--model lenet5 cannot take inputs of shape (1, 8, 8)"),
+        ("--model lenet5 --hidden 16", "--hidden is a setting of the mlp, not of lenet5; leave it out"),
+        ("--augment blur", "'--augment': 'blur' is not one of"),
+        ("--clip 0", "--clip must be above 0, got 0"),
+        ("--average 1", "--average must be below 1, got 1.0"),
+        ("--patience 0", "--patience must be at least 1, got 0"),
         ("--resume", "--resume needs the folder"),
         ("--resume --out nowhere", "there is no run folder nowhere to resume"),
         ("--out file", "cannot make the run folder file: File exists"),
@@ -187,6 +205,34 @@ def test_verbose_adds_the_traceback(fwdad_):
     assert code == 2
     assert err.startswith("Traceback")
     assert err.splitlines()[-1] == "fwdad: error: --epochs must be at least 1, got 0"
+
+
+def test_event_files_without_the_library(fwdad_, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    message = "fwdad: error: event files need tensorboardX: pip install 'fwdad[tensorboard]'\n"
+    assert fwdad_("train", "--tensorboard") == (2, "", message)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_regression_shows_losses_alone(fwdad_, tmp_path):
+    x = np.random.default_rng(0).standard_normal((100, 3))
+    np.savetxt(tmp_path / "table.csv", np.c_[x, x.sum(1)], delimiter=",", header="a,b,c,y", comments="")
+    words = ["--data", "table.csv", "--task", "regression", "--epochs", "3"]
+    code, out, err = fwdad_("train", *words)
+    assert (code, err) == (0, "")
+    assert "accuracy" not in out
+    assert out.startswith("epoch 1/3  step 2  loss ")
+    assert "at the end     test loss " in out
+    assert (tmp_path / "runs" / "table" / "result.json").exists()
+
+
+def test_download_checks_its_arguments(fwdad_, monkeypatch):
+    assert "'digits' is not one of 'mnist'" in fwdad_("download", "digits")[2]
+    message = "fwdad: error: name a folder for mnist by --data-dir or $FWDAD_DATA\n"
+    assert fwdad_("download", "mnist") == (2, "", message)
+    monkeypatch.setattr("fwdad.data.download", lambda name, folder: folder / name)
+    code, out, _ = fwdad_("download", "mnist", "--data-dir", "here")
+    assert (code, out) == (0, "mnist is in here/mnist. To train on it:\n  fwdad train --data mnist --data-dir here\n")
 
 
 def test_an_unknown_command(fwdad_):

@@ -8,7 +8,7 @@ from fwdad.estimators import COMBINERS
 from fwdad.estimators.forward_gradient import PERTURBATIONS
 from fwdad.train import ConfigError, TrainConfig
 from fwdad.train.config import OPTIMIZERS, SCHEDULES
-from fwdad.train.trainer import make_schedule
+from fwdad.train.parts import make_schedule
 
 NAN, INF = float("nan"), float("inf")
 
@@ -16,11 +16,14 @@ NAN, INF = float("nan"), float("inf")
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("data", "cifar"), ("data", None), ("data_dir", 3), ("hidden", ()), ("hidden", (16, 0)), ("hidden", 16),
+        ("data", 3), ("data", None),
+        ("task", "ranking"), ("augment", "blur"), ("model", "rnn"),
+        ("data_dir", 3), ("hidden", ()), ("hidden", (16, 0)), ("hidden", 16),
         ("hidden", (16.0,)), ("activation", "step"), ("tangents", 0), ("tangents", -1), ("tangents", 2**16 + 1),
         ("tangents", 1.5), ("tangents", True), ("sampler", "cauchy"), ("combine", "median"), ("perturb", "loss"),
         ("epochs", 0), ("batch_size", 0), ("optimizer", "lion"), ("lr", -0.1), ("lr", NAN), ("lr", INF), ("lr", "big"),
         ("momentum", -0.1), ("weight_decay", -1.0), ("weight_decay", NAN), ("schedule", "linear"), ("warmup", -1),
+        ("label_smoothing", 1.5), ("clip", 0.0), ("clip", -1.0), ("average", 1.0), ("patience", 0),
         ("seed", -1), ("seed", 2**64), ("threads", 0), ("target_accuracy", 1.5), ("target_accuracy", NAN),
     ],
 )  # fmt: skip
@@ -36,6 +39,11 @@ def test_a_bad_value_is_named(field, value):
         ({"optimizer": "adam", "momentum": 0.5}, "momentum"),
         ({"optimizer": "sgd", "momentum": 1.0}, "momentum"),
         ({"optimizer": "adam", "weight_decay": 0.1}, "weight_decay"),
+        ({"optimizer": "rmsprop", "weight_decay": 0.1}, "weight_decay"),
+        ({"model": "lenet5", "hidden": (16,)}, "hidden"),
+        ({"model": "lenet5", "activation": "tanh"}, "activation"),
+        ({"task": "regression", "label_smoothing": 0.1}, "label_smoothing"),
+        ({"task": "regression", "target_accuracy": 0.9}, "target_accuracy"),
     ],
 )
 def test_a_setting_of_another_optimiser_is_refused_not_ignored(settings, field):
@@ -71,7 +79,8 @@ def test_schedules_begin_at_the_learning_rate_and_warm_up(schedule):
     steps, lr = 30, 0.5
     plain = make_schedule(TrainConfig(schedule=schedule, lr=lr), steps)
     assert plain(0) == lr
-    assert {"constant": lr, "cosine": 0.0, "step": lr / 100}[schedule] == pytest.approx(plain(29), abs=0.01 * lr)
+    ends = {"constant": lr, "cosine": 0.0, "step": lr / 100, "exponential": lr / 100, "plateau": lr}
+    assert ends[schedule] == pytest.approx(plain(29), abs=0.01 * lr)
     warm = make_schedule(TrainConfig(schedule=schedule, lr=lr, warmup=10), steps)
     assert warm(0) == pytest.approx(lr / 10)
     with pytest.raises(ConfigError, match=r"^warmup must be below the 30 steps"):

@@ -35,7 +35,7 @@ def watched(*names):
     passes("after replace")
 os.replace = watched
 
-Trainer.new(config, folder, observer=Watch(), checkpoint_seconds=0 if where == "step" else 30).run()
+Trainer.new(config, folder, observers=[Watch()], checkpoint_seconds=0 if where == "step" else 30).run()
 raise SystemExit("was not killed")
 """
 
@@ -44,11 +44,12 @@ raise SystemExit("was not killed")
     ("where", "count"),
     [
         ("step", 8),  # within the second epoch, after its checkpoints
-        # The files written: config, metrics, checkpoint; each epoch checkpoint, metrics; result.
+        # The files written: config, metrics, checkpoint; each epoch best, checkpoint, metrics; result.
         ("before replace", 4),
         ("after replace", 4),
         ("before replace", 5),
-        ("before replace", 10),
+        ("after replace", 5),
+        ("before replace", 13),
     ],
 )
 def test_kill_and_resume(small, whole, tmp_path, outcome, where, count):
@@ -59,4 +60,5 @@ def test_kill_and_resume(small, whole, tmp_path, outcome, where, count):
     assert not (folder / "result.json").exists()
     Trainer.resume(folder).run()
     assert outcome(folder) == outcome(whole)
+    assert (folder / "best.safetensors").read_bytes() == (whole / "best.safetensors").read_bytes()
     assert not list(folder.glob(".*"))  # what the kill left behind was cleared away

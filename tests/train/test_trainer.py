@@ -19,8 +19,9 @@ from fwdad.train import (
     evaluate,
 )
 from fwdad.train import trainer as module
+from fwdad.train.config import OPTIMIZERS
 
-FILES = ["checkpoint.safetensors", "config.json", "metrics.csv", "result.json"]
+FILES = ["best.safetensors", "checkpoint.safetensors", "config.json", "metrics.csv", "result.json"]
 
 
 # ---- one run
@@ -56,7 +57,7 @@ def test_metrics_are_means_over_the_epoch(small, tmp_path):
         def stepped(self, trainer):
             models.append(trainer.model)
 
-    trainer.observer = Watch()
+    trainer.observers = [Watch()]
     trainer.run()
     images, labels = trainer.data.train
     losses, hits = [], []
@@ -72,7 +73,7 @@ def test_metrics_are_means_over_the_epoch(small, tmp_path):
 
 
 @pytest.mark.parametrize("perturb", ["weight", "activity"])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_method_learns(tmp_path, perturb, optimizer):
     config = TrainConfig(hidden=(8,), epochs=2, tangents=8, perturb=perturb, optimizer=optimizer, schedule="constant")
     trainer = Trainer.new(config, tmp_path / "run")
@@ -125,7 +126,7 @@ def test_the_target_accuracy_ends_the_run_after_its_epoch(small, whole, tmp_path
 @pytest.mark.parametrize("step", range(1, 15))
 def test_stopped_after_any_step_it_resumes_bit_for_bit(small, whole, tmp_path, outcome, stop_at, step):
     folder = tmp_path / "run"
-    assert Trainer.new(small, folder, observer=stop_at(step)).run() is None
+    assert Trainer.new(small, folder, observers=[stop_at(step)]).run() is None
     assert not (folder / "result.json").exists()
     resumed = Trainer.resume(folder)
     assert (resumed.progress.step, resumed.finished) == (step, False)
@@ -139,23 +140,26 @@ def test_stopped_after_any_step_it_resumes_bit_for_bit(small, whole, tmp_path, o
         {"optimizer": "sgd", "schedule": "step", "warmup": 4},
         {"optimizer": "adamw", "weight_decay": 0.1, "sampler": "rademacher", "combine": "mean"},
         {"perturb": "weight", "combine": "projection", "activation": "tanh"},
+        {"augment": "crop-flip", "label_smoothing": 0.1, "clip": 0.5},
+        {"optimizer": "rmsprop", "momentum": 0.5, "average": 0.9, "schedule": "exponential"},
+        {"model": "convnet", "hidden": TrainConfig.hidden},
     ],
 )
 def test_other_methods_resume_bit_for_bit_too(small, tmp_path, outcome, stop_at, settings):
     config = dataclasses.replace(small, **settings)
     Trainer.new(config, tmp_path / "whole").run()
-    Trainer.new(config, tmp_path / "parts", observer=stop_at(3)).run()
-    Trainer.resume(tmp_path / "parts", observer=stop_at(9)).run()
+    Trainer.new(config, tmp_path / "parts", observers=[stop_at(3)]).run()
+    Trainer.resume(tmp_path / "parts", observers=[stop_at(9)]).run()
     Trainer.resume(tmp_path / "parts").run()
     assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
 
 
 def test_a_stop_at_the_last_step_just_ends_the_run(small, tmp_path, stop_at):
-    assert Trainer.new(small, tmp_path / "run", observer=stop_at(15)).run() is not None
+    assert Trainer.new(small, tmp_path / "run", observers=[stop_at(15)]).run() is not None
 
 
 def test_seconds_add_up_over_resumes(small, tmp_path, stop_at):
-    Trainer.new(small, tmp_path / "run", observer=stop_at(7)).run()
+    Trainer.new(small, tmp_path / "run", observers=[stop_at(7)]).run()
     before = Trainer.resume(tmp_path / "run").progress
     result = Trainer.resume(tmp_path / "run").run()
     assert result["seconds"] > before.seconds > 0
@@ -303,13 +307,13 @@ def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_checkpoint(small, 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_every_kind_of_no_number_is_caught_at_its_step(small, tmp_path, monkeypatch, value):
-    losses = module.nn.cross_entropy
+    losses = module.losses
 
-    def broken(logits, labels):
-        return losses(logits, labels) + np.float32(value if trainer.progress.step == 7 else 0)
+    def broken(*arguments):
+        return losses(*arguments) + np.float32(value if trainer.progress.step == 7 else 0)
 
     trainer = Trainer.new(small, tmp_path / "run")
-    monkeypatch.setattr(module.nn, "cross_entropy", broken)
+    monkeypatch.setattr(module, "losses", broken)
     with pytest.raises(TrainingDiverged, match=r"^loss is .* at step 7"):
         trainer.run()
     assert Trainer.resume(tmp_path / "run").progress.step == 5

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
+from datetime import timedelta
+from typing import Any
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from fwdad.train import EpochMetrics, Observer, Trainer
 
 
-def observer() -> Bar | Lines:
+def report() -> Observer:
     """The kind of progress report that suits standard output."""
     return Bar() if sys.stdout.isatty() else Lines()
 
@@ -19,22 +20,16 @@ def observer() -> Bar | Lines:
 class Lines(Observer):
     """One plain line an epoch."""
 
-    def __enter__(self) -> Lines:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
     def epoch_ended(self, trainer: Trainer, row: EpochMetrics) -> None:
         click.echo(
             f"epoch {row.epoch}/{trainer.config.epochs}  step {row.step}  "
-            f"loss {row.train_loss:.4f}  accuracy {row.train_accuracy:.4f}  "
-            f"validation {row.validation_accuracy:.4f}  {_ms_per_step(trainer):.2f} ms/step"
+            f"{_train(row.train_loss, row.train_accuracy)}  {_validation(row)}  {_speed(trainer)}  "
+            f"{_left(trainer)} left"
         )
 
 
 class Bar(Observer):
-    """A bar over the steps of the run, with the running epoch's loss and accuracy, the time per step and the rest."""
+    """A bar over the steps of the run, with the running epoch's loss and accuracy, the speed and the time left."""
 
     def __init__(self) -> None:
         self._bar = Progress(
@@ -47,29 +42,44 @@ class Bar(Observer):
         self._task = self._bar.add_task("", total=None, epoch="", report="")
         self._validation = ""
 
-    def __enter__(self) -> Bar:
+    def began(self, trainer: Trainer) -> None:
         self._bar.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def ended(self, trainer: Trainer, result: dict[str, Any] | None) -> None:
         self._bar.stop()
 
     def stepped(self, trainer: Trainer) -> None:
         progress = trainer.progress
+        accuracy = None if trainer.data.classes is None else progress.correct / progress.seen
         self._bar.update(
             self._task,
             completed=progress.step,
             total=trainer.steps,
             epoch=f"{len(progress.rows) + 1}/{trainer.config.epochs}",
-            report=f"loss {progress.loss_sum / progress.seen:.4f}  accuracy {progress.correct / progress.seen:.4f}"
-            f"{self._validation}  {_ms_per_step(trainer):.2f} ms/step",
+            report=f"{_train(progress.loss_sum / progress.seen, accuracy)}{self._validation}  {_speed(trainer)}",
         )
 
     def epoch_ended(self, trainer: Trainer, row: EpochMetrics) -> None:
-        self._validation = f"  validation {row.validation_accuracy:.4f}"
+        self._validation = "  " + _validation(row)
 
 
-def _ms_per_step(trainer: Trainer) -> float:
-    return 1e3 * trainer.progress.step_seconds / trainer.progress.step
+def _train(loss: float, accuracy: float | None) -> str:
+    return f"loss {loss:.4f}" + ("" if accuracy is None else f"  accuracy {accuracy:.4f}")
+
+
+def _validation(row: EpochMetrics) -> str:
+    """The validation accuracy; in a regression the loss."""
+    return f"validation {row.validation_loss if row.validation_accuracy is None else row.validation_accuracy:.4f}"
+
+
+def _speed(trainer: Trainer) -> str:
+    progress = trainer.progress
+    examples = len(progress.rows) * len(trainer.data.train.targets) + progress.seen
+    per_step, per_second = 1e3 * progress.step_seconds / progress.step, examples / progress.step_seconds
+    return f"{per_step:.2f} ms/step  {per_second:,.0f} examples/s"
+
+
+def _left(trainer: Trainer) -> str:
+    """The time to the last epoch, as h:mm:ss, if it goes on as it went."""
+    progress = trainer.progress
+    return str(timedelta(seconds=round(progress.seconds / progress.step * (trainer.steps - progress.step))))

@@ -35,11 +35,14 @@ def load_arrays(path: Path, task: str) -> Dataset:
         splits = parts["train"], parts["validation"], parts["test"]
     else:
         splits = split_apart(*_part(path, arrays, "x", "y", task), path)
-    shapes = {split.inputs.shape[1:] for split in splits}
-    if len(shapes) > 1:
-        raise DataError(f"{path}: the examples of its parts have different shapes: {sorted(shapes)}")
+    for what, shapes in (
+        ("inputs", {s.inputs.shape[1:] for s in splits}),
+        ("targets", {s.targets.shape[1:] for s in splits}),
+    ):
+        if len(shapes) > 1:
+            raise DataError(f"{path}: the {what} of its parts have different shapes: {sorted(shapes)}")
     classes = None if task == "regression" else int(max(split.targets.max() for split in splits)) + 1
-    return standardised(path.stem, splits, classes)
+    return standardised(path.resolve().stem, splits, classes)
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:

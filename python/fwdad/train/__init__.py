@@ -1,20 +1,25 @@
 """Training runs: settings in; a run folder with metrics, checkpoint and result out. Nothing here prints.
 
-config      TrainConfig: every setting, its default and its range
-defaults    learning rates by method
-trainer     Trainer: the loop
-metrics     one row an epoch; evaluation
-checkpoint  all state of a run in one file
-files       atomic writing; run folders
+config       TrainConfig: every setting, its default and its range
+defaults     learning rates by method
+parts        what the settings stand for: model, loss, schedule, optimiser
+trainer      Trainer: the loop
+observer     Observer: what hears of a run
+tensorboard  ... and writes it down for TensorBoard
+metrics      one row an epoch; evaluation
+checkpoint   all state of a run in one file
+files        atomic writing; run folders
 """
 
 from fwdad.train.checkpoint import CheckpointError
 from fwdad.train.config import ConfigError, TrainConfig
 from fwdad.train.files import RunError
-from fwdad.train.metrics import EpochMetrics, evaluate
-from fwdad.train.trainer import CHECKPOINT, METRICS, Observer, Trainer, TrainingDiverged
+from fwdad.train.metrics import EpochMetrics, evaluate, read_metrics
+from fwdad.train.observer import Observer
+from fwdad.train.trainer import BEST, CHECKPOINT, METRICS, Trainer, TrainingDiverged, load_model
 
 __all__ = [
+    "BEST",
     "CHECKPOINT",
     "METRICS",
     "CheckpointError",
@@ -26,4 +31,6 @@ __all__ = [
     "Trainer",
     "TrainingDiverged",
     "evaluate",
+    "load_model",
+    "read_metrics",
 ]

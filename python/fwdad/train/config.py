@@ -7,12 +7,13 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from fwdad import data, estimators, functions
+from fwdad import estimators, functions, nn
+from fwdad.data import AUGMENTATIONS, NAMES, TASKS
 from fwdad.estimators.forward_gradient import PERTURBATIONS
 from fwdad.train import defaults
 
-OPTIMIZERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("constant", "cosine", "step")
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+SCHEDULES = ("constant", "cosine", "step", "exponential", "plateau")
 
 
 class ConfigError(ValueError):
@@ -50,10 +51,14 @@ class TrainConfig:
     64
     """
 
-    data: str = setting("digits", str, "Data set.", choices=data.NAMES)
-    data_dir: str | None = setting(None, str, "Folder of the IDX files; without it $FWDAD_DATA.", resumable=True)
-    hidden: tuple[int, ...] = setting((128, 128), int, "Widths of the hidden layers, as in: --hidden 256 256.", low=1)
-    activation: str = setting("relu", str, "Activation of the hidden layers.", choices=functions.ACTIVATIONS)
+    data: str = setting("digits", str, f"Data set: {', '.join(NAMES)}, a .csv or .npz file, or a folder of .npy files.")
+    data_dir: str | None = setting(None, str, "Folder of a named data set; without it $FWDAD_DATA.", resumable=True)
+    task: str = setting("classification", str, "What to predict.", choices=TASKS)
+    target: str | None = setting(None, str, "Column of a .csv file to predict; by default the last.")
+    augment: str = setting("none", str, "Random changes to the training images.", choices=AUGMENTATIONS)
+    model: str = setting("mlp", str, "Network.", choices=nn.MODELS)
+    hidden: tuple[int, ...] = setting((128, 128), int, "Widths of the mlp's hidden layers, as in: 256 256.", low=1)
+    activation: str = setting("relu", str, "Activation of the mlp's hidden layers.", choices=functions.ACTIVATIONS)
     tangents: int = setting(16, int, "Directions per step, k.", low=1, high=2**16)
     sampler: str = setting("rademacher", str, "Distribution of the directions.", choices=estimators.SAMPLERS)
     combine: str = setting("projection", str, "How k derivatives become a gradient.", choices=estimators.COMBINERS)
@@ -62,15 +67,29 @@ class TrainConfig:
     batch_size: int = setting(64, int, "Examples per step.", low=1)
     optimizer: str = setting("adam", str, "Optimiser.", choices=OPTIMIZERS)
     lr: float | None = setting(None, float, "Learning rate; by default what suits optimizer, perturb, combine.", low=0)
-    momentum: float | None = setting(None, float, f"Momentum of sgd; by default {defaults.SGD_MOMENTUM}.", low=0)
+    momentum: float | None = setting(
+        None, float, f"Momentum; by default {defaults.SGD_MOMENTUM} for sgd, 0 for rmsprop.", low=0
+    )
     weight_decay: float = setting(0.0, float, "Weight decay (sgd, adamw).", low=0)
+    label_smoothing: float = setting(0.0, float, "Share of the target spread over all classes.", low=0, high=1)
+    clip: float | None = setting(None, float, "Largest norm of the gradient estimate; a longer one is scaled.", low=0)
+    average: float | None = setting(
+        None, float, "Decay of a moving average of the parameters, such as 0.999, that is validated and tested.", low=0
+    )
     schedule: str = setting(
-        "cosine", str, "Course of the learning rate; step: divided by 10 after each third.", choices=SCHEDULES
+        "cosine",
+        str,
+        "Course of the learning rate. step: divided by 10 after each third. exponential: to a hundredth. "
+        "plateau: divided by 10 after 5 epochs without a better validation loss.",
+        choices=SCHEDULES,
     )
     warmup: int = setting(0, int, "Steps of linear rise to the learning rate.", low=0)
     seed: int = setting(0, int, "Seed of initial values, data order and directions.", low=0, high=2**64 - 1)
     threads: int | None = setting(
         None, int, "Threads; by default $FWDAD_NUM_THREADS or all cores.", low=1, high=1024, resumable=True
+    )
+    patience: int | None = setting(
+        None, int, "Stop after so many epochs in a row without a better validation loss.", low=1, resumable=True
     )
     target_accuracy: float | None = setting(
         None, float, "Stop after the epoch whose validation accuracy reaches this.", low=0, high=1, resumable=True
@@ -79,12 +98,23 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             _check(field, getattr(self, field.name))
-        if self.momentum is not None and self.optimizer != "sgd":
-            raise ConfigError("momentum", f"is a setting of sgd, not of {self.optimizer}; leave it out")
-        if self.momentum is not None and self.momentum >= 1:
-            raise ConfigError("momentum", f"must be below 1, got {self.momentum}")
-        if self.weight_decay and self.optimizer == "adam":
-            raise ConfigError("weight_decay", "is no setting of adam; use --optimizer adamw")
+        if self.momentum is not None and self.optimizer not in ("sgd", "rmsprop"):
+            raise ConfigError("momentum", f"is a setting of sgd and rmsprop, not of {self.optimizer}; leave it out")
+        for name in ("momentum", "average"):
+            if (value := getattr(self, name)) is not None and value >= 1:
+                raise ConfigError(name, f"must be below 1, got {value}")
+        if self.clip == 0:
+            raise ConfigError("clip", "must be above 0, got 0")
+        if self.weight_decay and self.optimizer not in ("sgd", "adamw"):
+            raise ConfigError("weight_decay", f"is no setting of {self.optimizer}; use --optimizer adamw")
+        if self.model != "mlp":
+            for field in (f for f in dataclasses.fields(self) if f.name in ("hidden", "activation")):
+                if getattr(self, field.name) != field.default:
+                    raise ConfigError(field.name, f"is a setting of the mlp, not of {self.model}; leave it out")
+        if self.task == "regression":
+            for name in ("label_smoothing", "target_accuracy"):
+                if getattr(self, name):
+                    raise ConfigError(name, "is for classes, not for a regression; leave it out")
 
     def resolved(self) -> TrainConfig:
         """This configuration with the derived defaults, learning rate and momentum, filled in."""

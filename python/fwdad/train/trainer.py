@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import platform
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fwdad
-from fwdad import data, estimators, kernels, nn, optim, tree
+from fwdad import data, estimators, kernels, optim, tree
 from fwdad.train import checkpoint
 from fwdad.train.checkpoint import CheckpointError
 from fwdad.train.config import ConfigError, TrainConfig
 from fwdad.train.files import RunError, claim, first_free, read_json, write_json
-from fwdad.train.metrics import EpochMetrics, evaluate, write_metrics
+from fwdad.train.metrics import EpochMetrics, correct, evaluate, write_metrics
+from fwdad.train.observer import Observer
+from fwdad.train.parts import losses, make_model, make_optimizer, make_schedule
 
-CHECKPOINT, CONFIG, METRICS, RESULT = "checkpoint.safetensors", "config.json", "metrics.csv", "result.json"
+CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
+CONFIG, METRICS, RESULT = "config.json", "metrics.csv", "result.json"
 
 
 class TrainingDiverged(ArithmeticError):
     """A loss or a parameter is no longer a finite number; the last checkpoint is from before."""
-
-
-class Observer:
-    """Hears what a trainer does; override what you need."""
-
-    def stepped(self, trainer: Trainer) -> None:
-        """A step was taken."""
-
-    def epoch_ended(self, trainer: Trainer, row: EpochMetrics) -> None:
-        """An epoch was validated and saved."""
 
 
 @dataclasses.dataclass
@@ -57,30 +50,35 @@ class Progress:
 
 
 class Trainer:
-    """Trains an MLP by forward gradients and keeps a run folder. Made by `Trainer.new` or `Trainer.resume`.
+    """Trains a network by forward gradients and keeps a run folder. Made by `Trainer.new` or `Trainer.resume`.
 
     config, folder : what to do, and where the files go; nothing is written before `run`.
-    observer : hears of every step and epoch.
+    observers : hear of every step and epoch, in this order.
     checkpoint_seconds : at least this long between checkpoints within an epoch (each epoch's end has its own).
     """
 
     def __init__(
-        self, config: TrainConfig, folder: Path, observer: Observer | None = None, checkpoint_seconds: float = 30.0
+        self, config: TrainConfig, folder: Path, observers: Sequence[Observer] = (), checkpoint_seconds: float = 30.0
     ) -> None:
         self.config = config = config.resolved()
         self.folder = folder
-        self.observer = observer or Observer()
+        self.observers = list(observers)
         self.checkpoint_seconds = checkpoint_seconds
         self.progress = Progress()
-        self.data = data.load(config.data, config.data_dir)
-        self.batches = data.Batches(len(self.data.train.targets), config.batch_size, config.seed)
-        sizes = (self.data.train.inputs.shape[1], *config.hidden, self.data.outputs)
-        self.model: Any = nn.MLP(sizes, config.activation, config.seed)
+        self.data = data.load(config.data, config.data_dir, config.task, config.target)
+        examples = len(self.data.train.targets)
+        self.batches = data.Batches(examples, config.batch_size, config.seed)
+        try:
+            self.augment = data.Augmenter(config.augment, examples, self.data.shape, config.seed)
+        except ValueError as error:
+            raise ConfigError("augment", f"cannot be {config.augment}: {error}") from error
+        self.model: Any = make_model(config, self.data.shape, self.data.outputs)
         sampler = estimators.SAMPLERS[config.sampler](config.tangents, config.seed)
         self.estimator = fwdad.ForwardGradient(sampler, estimators.COMBINERS[config.combine](), config.perturb)
         self.schedule = make_schedule(config, self.steps)
         self.optimizer = make_optimizer(config, self.schedule)
         self.optimizer_state = self.optimizer.init(self.model)
+        self.batch_loss = float("nan")  # of the step just taken
         self._digest = self.data.digest()
         self._stop = False
         self._began = self._saved_at = time.perf_counter()
@@ -93,7 +91,9 @@ class Trainer:
 
         Raises `ConfigError`, `fwdad.data.DataError` or `RunError`, and then has written nothing.
         """
-        trainer = cls(config, first_free(Path("runs") / config.data) if out is None else out, **options)
+        trainer = cls(config, out or Path(), **options)
+        if out is None:
+            trainer.folder = first_free(Path("runs") / trainer.data.name)
         claim(trainer.folder)
         return trainer
 
@@ -118,6 +118,8 @@ class Trainer:
         check_same_run(old, out)
         trainer = cls(changed(old, changes or {}), out, **options)
         trainer.progress = progress
+        for row in progress.rows:
+            trainer._observe_loss(row.validation_loss)
         if digest != trainer._digest:
             raise RunError(f"the run in {out} was trained on other {old.data} data than there is now; check data_dir")
         if trainer.steps < progress.step:
@@ -136,10 +138,19 @@ class Trainer:
 
     @property
     def trained(self) -> bool:
-        """Whether no step is left: all epochs are done, or the target accuracy is reached."""
-        rows, target = self.progress.rows, self.config.target_accuracy
-        reached = bool(rows) and target is not None and rows[-1].validation_accuracy >= target
-        return self.progress.step >= self.steps or (reached and self.progress.seen == 0)
+        """Whether no step is left: all epochs are done, the target is reached, or patience is at its end."""
+        if self.progress.step >= self.steps:
+            return True
+        rows, target, patience = self.progress.rows, self.config.target_accuracy, self.config.patience
+        if not rows or self.progress.seen:
+            return False
+        reached = target is not None and (rows[-1].validation_accuracy or 0.0) >= target
+        return reached or (patience is not None and len(rows) - best_row(rows).epoch >= patience)
+
+    @property
+    def evaluated(self) -> Any:
+        """The model that is validated and tested: with `average`, the one with the averaged parameters."""
+        return self.model if self.config.average is None else self.optimizer_state["average"]
 
     @property
     def finished(self) -> bool:
@@ -162,21 +173,35 @@ class Trainer:
         write_json(self.folder / CONFIG, self.config.to_json())
         write_metrics(self.folder / METRICS, self.progress.rows)
         self._save()
+        result = None
+        for observer in self.observers:
+            observer.began(self)
+        try:
+            result = self._run()
+        finally:
+            for observer in self.observers:
+                observer.ended(self, result)
+        return result
+
+    def _run(self) -> dict[str, Any] | None:
         # An overflow is reported once, by the checks for finite numbers, and not also as NumPy's warnings.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             while not self.trained:
                 self._step()
-                self.observer.stepped(self)
+                for observer in self.observers:
+                    observer.stepped(self)
                 if self.batches.position(self.progress.step)[1] == 0:
                     self._end_epoch()
                 elif self._stop or time.perf_counter() - self._saved_at >= self.checkpoint_seconds:
                     self._save()
                 if self._stop and not self.trained:
                     return None
-            test_loss, test_accuracy = evaluate(self.model, self.data.test)
-        self._check_finite("test loss", test_loss)
+            final, best = self.evaluated, load_model(self.folder, "best")
+            tested = [evaluate(model, self.data.test) for model in (final, best)]
+        for loss, _ in tested:
+            self._check_finite("test loss", loss)
         self.progress.seconds = time.perf_counter() - self._began
-        result = self._result(test_loss, test_accuracy)
+        result = self._result(*tested)
         write_json(self.folder / RESULT, result)
         return result
 
@@ -184,15 +209,16 @@ class Trainer:
         start = time.perf_counter()
         progress, train = self.progress, self.data.train
         rows = self.batches.indices(progress.step)
-        correct = 0
+        inputs = self.augment(train.inputs[rows], rows, self.batches.position(progress.step)[0])
+        hits = 0
 
-        def loss(model: Any, images: Any, labels: Any) -> Any:
-            nonlocal correct  # a by-product of the one forward pass
-            logits = model(images)
-            correct = int(np.sum(np.argmax(logits, axis=-1) == labels))
-            return nn.cross_entropy(logits, labels)
+        def loss(model: Any, inputs: Any, targets: Any) -> Any:
+            nonlocal hits  # a by-product of the one forward pass
+            outputs = model(inputs)
+            hits = correct(outputs, targets)
+            return losses(outputs, targets, self.config.label_smoothing)
 
-        value, gradient = self.estimator(loss, self.model, train.inputs[rows], train.targets[rows])
+        value, gradient = self.estimator(loss, self.model, inputs, train.targets[rows])
         self._check_finite("loss", value)
         updates, state = self.optimizer.update(gradient, self.optimizer_state, self.model)
         # In C order, as a checkpoint gives arrays back: another memory order could mean another order of additions.
@@ -203,28 +229,38 @@ class Trainer:
         progress.step += 1
         progress.sampler_step = self.estimator.step
         progress.loss_sum += value * len(rows)
-        progress.correct += correct
+        progress.correct += hits
         progress.seen += len(rows)
         progress.step_seconds += time.perf_counter() - start
+        self.batch_loss = value
 
     def _end_epoch(self) -> None:
         progress = self.progress
-        loss, accuracy = evaluate(self.model, self.data.validation)
+        loss, accuracy = evaluate(self.evaluated, self.data.validation)
         self._check_finite("validation loss", loss)
         row = EpochMetrics(
             epoch=progress.step // self.batches.steps_per_epoch,
             step=progress.step,
             learning_rate=self.schedule(progress.step - 1),
             train_loss=progress.loss_sum / progress.seen,
-            train_accuracy=progress.correct / progress.seen,
+            train_accuracy=None if self.data.classes is None else progress.correct / progress.seen,
             validation_loss=loss,
             validation_accuracy=accuracy,
         )
         progress.rows.append(row)
         progress.loss_sum, progress.correct, progress.seen = 0.0, 0, 0
+        self._observe_loss(loss)
+        # The best model first: after a kill between the two, the epoch's end is done again, to the same files.
+        if best_row(progress.rows) is row:
+            checkpoint.save(self.folder / BEST, {"model": self.evaluated}, self._about() | {"epoch": row.epoch})
         self._save()
         write_metrics(self.folder / METRICS, progress.rows)
-        self.observer.epoch_ended(self, row)
+        for observer in self.observers:
+            observer.epoch_ended(self, row)
+
+    def _observe_loss(self, validation_loss: float) -> None:
+        if isinstance(self.schedule, optim.Plateau):
+            self.schedule.observe(validation_loss)
 
     def _check_finite(self, what: str, value: Any) -> None:
         if not np.all(np.isfinite(value)):
@@ -236,21 +272,28 @@ class Trainer:
 
     def _save(self) -> None:
         self.progress.seconds = time.perf_counter() - self._began
-        state = {
-            "fwdad": fwdad.__version__,
-            "config": self.config.to_json(),
-            "data": self._digest,
-            "progress": dataclasses.asdict(self.progress),
-        }
+        state = self._about() | {"data": self._digest, "progress": dataclasses.asdict(self.progress)}
         checkpoint.save(self.folder / CHECKPOINT, {"model": self.model, "optimizer": self.optimizer_state}, state)
         self._saved_at = time.perf_counter()
 
-    def _result(self, test_loss: float, test_accuracy: float) -> dict[str, Any]:
-        progress = self.progress
+    def _about(self) -> dict[str, Any]:
+        """What it takes to make the model again."""
+        about = {"fwdad": fwdad.__version__, "config": self.config.to_json()}
+        return about | {"shape": list(self.data.shape), "outputs": self.data.outputs}
+
+    def _result(self, final: tuple[float, float | None], best: tuple[float, float | None]) -> dict[str, Any]:
+        progress, row = self.progress, best_row(self.progress.rows)
+        accuracies = [row.validation_accuracy for row in progress.rows if row.validation_accuracy is not None]
         return {
-            "test_accuracy": test_accuracy,
-            "test_loss": test_loss,
-            "best_validation_accuracy": max(row.validation_accuracy for row in progress.rows),
+            "test_accuracy": final[1],
+            "test_loss": final[0],
+            "best_validation_accuracy": max(accuracies, default=None),
+            "best": {
+                "epoch": row.epoch,
+                "validation_loss": row.validation_loss,
+                "test_accuracy": best[1],
+                "test_loss": best[0],
+            },
             "epochs": len(progress.rows),
             "steps": progress.step,
             "parameters": self.model.parameters,
@@ -270,23 +313,29 @@ def _c_order(array: Any) -> Any:
     return np.asarray(array, order="C")
 
 
-def make_schedule(config: TrainConfig, steps: int) -> optim.Schedule:
-    """The learning rate of a resolved configuration as a function of the step."""
-    assert config.lr is not None
-    if config.warmup >= steps:
-        raise ConfigError("warmup", f"must be below the {steps} steps of the run, got {config.warmup}")
-    if config.schedule == "cosine":
-        return optim.cosine(config.lr, steps, config.warmup)
-    if config.schedule == "step":
-        return optim.step_decay(config.lr, math.ceil(steps / 3), warmup=config.warmup)
-    return optim.constant(config.lr, config.warmup)
+def best_row(rows: Sequence[EpochMetrics]) -> EpochMetrics:
+    """The first of the epochs with the lowest validation loss."""
+    return min(rows, key=lambda row: row.validation_loss)
 
 
-def make_optimizer(config: TrainConfig, schedule: optim.Schedule) -> optim.Optimizer:
-    """The optimiser of a resolved configuration."""
-    if config.optimizer == "sgd":
-        return optim.sgd(schedule, momentum=config.momentum or 0.0, weight_decay=config.weight_decay)
-    return optim.adamw(schedule, weight_decay=config.weight_decay)  # without decay this is adam
+def load_model(folder: Path, weights: str = "final") -> Any:
+    """The trained model of the run in ``folder``: call it on inputs (B, D) for its outputs.
+
+    weights : ``"best"``, of the epoch with the lowest validation loss, or ``"final"``, of the last checkpoint.
+    Raises `CheckpointError` if there is none or it is damaged, ValueError for other weights.
+    """
+    if weights not in ("final", "best"):
+        raise ValueError(f"weights must be final or best; got {weights!r}")
+    path = folder / (BEST if weights == "best" else CHECKPOINT)
+    arrays, state = checkpoint.load(path)
+    try:
+        config = TrainConfig.from_json(state["config"])
+        model = make_model(config, tuple(state["shape"]), state["outputs"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} holds a model that this version of fwdad cannot make: {error}") from error
+    name = "model" if weights == "best" or config.average is None else "optimizer.average"
+    chosen = {key: array for key, array in arrays.items() if key.startswith(f"{name}.")}
+    return checkpoint.restore({name: model}, chosen, path)[name]
 
 
 def changed(old: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
@@ -298,7 +347,7 @@ def changed(old: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
         if not field.metadata["resumable"]:
             problem = f"is {value} in the run to resume, not {changes[name]}; leave it out, or start a new run"
             raise ConfigError(name, problem)
-        if name == "epochs" and old.schedule != "constant":
+        if name == "epochs" and old.schedule not in ("constant", "plateau"):
             problem = f"cannot change on resume: the {old.schedule} schedule was laid out for {value}; start a new run"
             raise ConfigError(name, problem)
     return dataclasses.replace(old, **changes)
