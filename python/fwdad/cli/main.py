@@ -13,6 +13,7 @@ from fwdad import kernels
 from fwdad.cli.download import download
 from fwdad.cli.info import info
 from fwdad.cli.options import name_of
+from fwdad.cli.reproduce import reproduce
 from fwdad.cli.train import train
 from fwdad.data import DataError
 from fwdad.train import CheckpointError, ConfigError, RunError, TrainingDiverged
@@ -36,6 +37,7 @@ def commands(ctx: click.Context) -> None:
 
 commands.add_command(train)
 commands.add_command(download)
+commands.add_command(reproduce)
 commands.add_command(info)
 
 

@@ -1,0 +1,210 @@
+"""Runs an experiment's cells in processes, and keeps what is finished: an interrupted run goes on where it stopped.
+
+    OUT/settings.json     what was asked for: a folder holds one run
+    OUT/cells/NAME.json   the rows of a finished cell
+    OUT/results.csv       the tidy table, when all cells are finished
+    OUT/figure.png        the paper's figure
+
+Every file is written whole or not at all. Each process has its share of the cores and no more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import multiprocessing
+import os
+import queue
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import fwdad
+from fwdad.experiments.experiment import Cell, Experiment, Row, Settings
+from fwdad.train.files import RunError, read_json, write_atomic, write_json
+
+THREAD_VARIABLES = ("FWDAD_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+POLL_SECONDS = 0.2
+
+Progress = Callable[[float], None]
+"""Hears the part of all work that is done, 0 to 1, weighted by the cells' costs."""
+
+
+class Stopped(Exception):
+    """A cell was asked to stop."""
+
+
+class Run:
+    """A run of an experiment in a folder; nothing is written before `execute`.
+
+    jobs : processes; by default one a core.
+    Raises `RunError` if the folder holds a run with other settings, or something else.
+    """
+
+    def __init__(self, experiment: Experiment, settings: Settings, folder: Path, jobs: int | None = None) -> None:
+        self.experiment = experiment
+        self.settings = settings
+        self.folder = folder
+        self.cells = experiment.cells(settings)
+        self.jobs = jobs or cores()
+        self._stop = False
+        self._about = {"experiment": experiment.name, "fwdad": fwdad.__version__, **_shown(experiment, settings)}
+        self._check_folder()
+
+    def _check_folder(self) -> None:
+        file = self.folder / "settings.json"
+        if file.is_file():
+            if read_json(file) != self._about:
+                raise RunError(f"{self.folder} holds a run with other settings ({file}); choose another --out")
+        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise RunError(f"{self.folder} is not empty and holds no run of an experiment; choose another --out")
+
+    @property
+    def missing(self) -> list[Cell]:
+        """The cells without result."""
+        return [cell for cell in self.cells if not self._file(cell).is_file()]
+
+    def stop(self) -> None:
+        """Ask `execute` to end; may be called from a signal handler."""
+        self._stop = True
+
+    def execute(self, progress: Progress) -> bool:
+        """Run the missing cells; False if `stop` came first. An exception of a cell ends the run and is raised here."""
+        (self.folder / "cells").mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / "settings.json", self._about)
+        missing = sorted(self.missing, key=lambda cell: -cell.cost)
+        if not missing:
+            return True
+        total = sum(cell.cost for cell in self.cells)
+        done = total - sum(cell.cost for cell in missing)
+        jobs = min(self.jobs, len(missing))
+        context = multiprocessing.get_context("spawn")  # a forked child would share the parent's threads and locks
+        stop, reports = context.Event(), context.Queue()
+        running: dict[str, float] = {}
+        with (
+            _environment(dict.fromkeys(THREAD_VARIABLES, str(max(1, cores() // jobs)))),
+            ProcessPoolExecutor(jobs, context, _begin, (stop, reports)) as pool,
+        ):
+            pending = {pool.submit(_run_cell, self.experiment, cell): cell for cell in missing}
+            try:
+                while pending and not self._stop:
+                    finished = wait(pending, POLL_SECONDS, FIRST_COMPLETED).done
+                    for name, part in _received(reports):
+                        running[name] = part
+                    for future in finished:
+                        cell = pending.pop(future)
+                        self._keep(cell, future)
+                        running.pop(cell.name, None)
+                        done += cell.cost
+                    cost = {cell.name: cell.cost for cell in pending.values()}
+                    progress((done + sum(cost.get(name, 0) * part for name, part in running.items())) / total)
+            finally:
+                stop.set()
+                pool.shutdown(cancel_futures=True)
+        return not pending
+
+    def _keep(self, cell: Cell, future: Future[list[Row]]) -> None:
+        # NaN is a result here, so this is JSON as Python writes it.
+        write_atomic(self._file(cell), json.dumps(future.result()).encode())
+
+    def table(self) -> list[Row]:
+        """The tidy table of all cells."""
+        rows = [row for cell in self.cells for row in json.loads(self._file(cell).read_bytes())]
+        return self.experiment.table(rows)
+
+    def write_table(self, table: list[Row]) -> Path:
+        """Write results.csv."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+        path = self.folder / "results.csv"
+        write_atomic(path, text.getvalue().encode())
+        return path
+
+    def write_figure(self, table: list[Row]) -> Path:
+        """Write figure.png. Raises ModuleNotFoundError without matplotlib."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(10, 6), layout="constrained")
+        self.experiment.draw(table, figure)
+        image = io.BytesIO()
+        figure.savefig(image, format="png", dpi=150)
+        path = self.folder / "figure.png"
+        write_atomic(path, image.getvalue())
+        return path
+
+    def _file(self, cell: Cell) -> Path:
+        return self.folder / "cells" / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', cell.name)}.json"
+
+
+def cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _shown(experiment: Experiment, settings: Settings) -> dict[str, Any]:
+    """The settings that make a run what it is."""
+    values = dataclasses.asdict(settings)
+    names = ["quick", "seeds", *(name for name in experiment.takes if name != "data_dir")]
+    return json.loads(json.dumps({name: values[name] for name in names}))  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables that hold within the block; those that the user has set stay."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+def _received(reports: Any) -> Iterator[tuple[str, float]]:
+    with contextlib.suppress(queue.Empty):
+        while True:
+            yield reports.get_nowait()
+
+
+# In the processes.
+_stop: Any = None
+_reports: Any = None
+
+
+def _begin(stop: Any, reports: Any) -> None:
+    global _stop, _reports
+    _stop, _reports = stop, reports
+    # A terminal sends its signal to all processes of the group; the first one alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _run_cell(experiment: Experiment, cell: Cell) -> list[Row]:
+    last = 0.0
+
+    def report(part: float) -> None:
+        nonlocal last
+        if _stop.is_set():
+            raise Stopped
+        if time.monotonic() - last > POLL_SECONDS:
+            last = time.monotonic()
+            _reports.put((cell.name, part))
+
+    return experiment.run(cell.parameters, report)
