@@ -32,6 +32,9 @@ from fwdad.experiments.experiment import Cell, Experiment, Row, Settings
 from fwdad.train.files import RunError, read_json, write_atomic, write_json
 
 THREAD_VARIABLES = ("FWDAD_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# Arrays of some megabytes come and go in every pass. By default glibc hands such memory back to the system and gets it
+# again, page by page; a process that keeps it is up to three times as fast. Other C libraries ignore these.
+MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 POLL_SECONDS = 0.2
 
 Progress = Callable[[float], None]
@@ -90,7 +93,7 @@ class Run:
         stop, reports = context.Event(), context.Queue()
         running: dict[str, float] = {}
         with (
-            _environment(dict.fromkeys(THREAD_VARIABLES, str(max(1, cores() // jobs)))),
+            _environment(MEMORY | dict.fromkeys(THREAD_VARIABLES, str(max(1, cores() // jobs)))),
             ProcessPoolExecutor(jobs, context, _begin, (stop, reports)) as pool,
         ):
             pending = {pool.submit(_run_cell, self.experiment, cell): cell for cell in missing}
