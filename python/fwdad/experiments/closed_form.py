@@ -27,7 +27,7 @@ from fwdad.experiments.landscapes import LANDSCAPES, Descent, Landscape, derivat
 
 SEEDS = (0, 1, 2, 3, 4)
 FLOOR = 1e-14  # what is drawn of values at the minimum
-DRAWN_AT_ONCE = 2**18  # entries: directions of many steps come from one call of the generator
+DRAWN_AT_ONCE = 2**16  # entries a seed: directions of many steps come from one call of the generator
 
 
 class ClosedForm(Experiment):
@@ -101,7 +101,7 @@ class ClosedForm(Experiment):
     def draw(self, table: list[Row], figure: Any) -> None:
         functions = distinct(table, "function")
         figure.set_size_inches(5 * len(functions), 4.5)
-        for axes, function in zip(figure.subplots(1, len(functions)), functions, strict=True):
+        for axes, function in zip(figure.subplots(1, len(functions), squeeze=False)[0], functions, strict=True):
             rows = select(table, function=function)
             for method, k in sorted({(row["method"], row["k"] or 0) for row in rows}):
                 group = select(rows, method=method, k=k or None)
@@ -171,7 +171,7 @@ class Draws:
     def __init__(self, seeds: list[int], k: int, n: int) -> None:
         self.samplers = [Normal(k, seed) for seed in seeds]
         self.k, self.n = k, n
-        self.steps = max(1, DRAWN_AT_ONCE // (k * n * len(seeds)))
+        self.steps = max(1, DRAWN_AT_ONCE // (k * n))
         self._block, self._values = -1, np.empty((self.steps, k, len(seeds), n))
 
     def __call__(self, step: int) -> np.ndarray:
