@@ -14,6 +14,7 @@ tokens         PatchEmbedding, ClassToken
 residual       Residual
 sequential     Sequential, MLP
 models/        whole networks by name
+torch_format   weights under PyTorch's names, in safetensors files
 losses         per-example losses, accuracy
 checks         check_layer: are a layer's derivatives right?
 """
@@ -34,6 +35,7 @@ from fwdad.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, Flatten, MaxPool2d
 from fwdad.nn.residual import Residual
 from fwdad.nn.sequential import MLP, Activation, Sequential
 from fwdad.nn.tokens import ClassToken, PatchEmbedding
+from fwdad.nn.torch_format import load_torch, save_torch, state_dict, with_state_dict
 
 __all__ = [
     "MLP",
@@ -61,8 +63,12 @@ __all__ = [
     "binary_cross_entropy",
     "check_layer",
     "cross_entropy",
+    "load_torch",
     "models",
+    "save_torch",
     "squared_error",
+    "state_dict",
     "top_accuracy",
     "training",
+    "with_state_dict",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -73,6 +73,8 @@ class MultiHeadAttention(Module):
     >>> MultiHeadAttention(8, 2)(np.ones((3, 5, 8), np.float32)).shape
     (3, 5, 8)
     """
+
+    torch_names: ClassVar[dict[str, str]] = {"in_proj": "in_proj_"}
 
     in_proj: Linear
     out_proj: Linear

@@ -34,6 +34,7 @@ class Module:
     (array([6.]), 1)
     """
 
+    torch_names: ClassVar[dict[str, str]] = {}  # field -> PyTorch's name, see torch_format
     _has_own_init: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

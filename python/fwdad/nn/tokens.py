@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -47,6 +47,8 @@ class ClassToken(Module):
     >>> ClassToken(64, 16)(np.ones((2, 64, 16), np.float32)).shape
     (2, 65, 16)
     """
+
+    torch_names: ClassVar[dict[str, str]] = {"position": "encoder.pos_embedding"}
 
     class_token: Array  # (1, 1, width)
     position: Array  # (1, T + 1, width)

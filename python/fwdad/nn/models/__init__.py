@@ -10,12 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 from fwdad.nn.models.convolutional import ConvNet, LeNet5
-from fwdad.nn.models.mlp import mlp
+from fwdad.nn.models.mlp import ImageMLP
+from fwdad.nn.models.resnet import ResNet
+from fwdad.nn.models.transformer import MLPMixer, ViT
 
 MODELS: dict[str, Callable[..., Any]] = {
-    "mlp": mlp,
+    "mlp": ImageMLP,
     "convnet": ConvNet,
     "lenet5": LeNet5,
+    "resnet18": ResNet,
+    "vit": ViT,
+    "mlp-mixer": MLPMixer,
 }
 
-__all__ = ["MODELS", "ConvNet", "LeNet5", "mlp"]
+__all__ = ["MODELS", "ConvNet", "ImageMLP", "LeNet5", "MLPMixer", "ResNet", "ViT"]

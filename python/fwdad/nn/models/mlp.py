@@ -8,22 +8,33 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.nn.models.images import Shape
+from fwdad.dual import Array
+from fwdad.nn.models.images import Shape, as_images
 from fwdad.nn.sequential import MLP
+from fwdad.tree import static
 
 
-def mlp(
-    shape: Shape,
-    classes: int,
-    seed: int = 0,
-    dtype: Any = np.float32,
-    *,
-    hidden: Sequence[int] = (128, 128),
-    activation: str = "relu",
-) -> MLP:
-    """An `MLP` for inputs of this shape, flattened; `hidden` are the widths between input and logits.
+class ImageMLP(MLP):
+    """An `MLP` on flattened images; `hidden` are the widths between input and logits.
 
-    >>> mlp((1, 8, 8), 10).parameters
+    >>> ImageMLP((1, 8, 8), 10).parameters
     26122
     """
-    return MLP((math.prod(shape), *hidden, classes), activation, seed, dtype)
+
+    shape: Shape = static()
+
+    def __init__(
+        self,
+        shape: Shape,
+        classes: int,
+        seed: int = 0,
+        dtype: Any = np.float32,
+        *,
+        hidden: Sequence[int] = (128, 128),
+        activation: str = "relu",
+    ) -> None:
+        super().__init__((math.prod(shape), *hidden, classes), activation, seed, dtype)
+        self.shape = shape
+
+    def __call__(self, x: Array) -> Array:
+        return super().__call__(np.reshape(as_images(x, self.shape), (x.shape[0], -1)))

@@ -1,0 +1,142 @@
+"""Weights under PyTorch's names and in its layouts, so that a checkpoint goes either way.
+
+A field's name is PyTorch's, unless the class says otherwise in ``torch_names``; a name that ends with "_" is
+joined without a dot, an empty one is left out. In a `Sequential`, an activation that is part of a layer counts as the
+module that it is in PyTorch. Weights are transposed: Linear (inputs, outputs) to (outputs, inputs), Conv2d
+(KH, KW, C, O) to (O, C, KH, KW).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from fwdad import tree
+from fwdad.nn.conv import Conv2d
+from fwdad.nn.linear import Linear
+from fwdad.nn.module import Module
+from fwdad.nn.sequential import Sequential
+
+Model = TypeVar("Model", bound=Module)
+Arrays = dict[str, np.ndarray]
+
+
+class Layout(NamedTuple):
+    """How an array here becomes one there, and back."""
+
+    there: Callable[[Any], Any]
+    back: Callable[[Any], Any]
+
+
+SAME = Layout(lambda a: a, lambda a: a)
+LAYOUTS: dict[type, Layout] = {
+    Linear: Layout(lambda w: w.T, lambda w: w.T),
+    Conv2d: Layout(lambda w: w.transpose(3, 2, 0, 1), lambda w: w.transpose(2, 3, 1, 0)),
+}
+"""Layouts of a layer's ``weight``."""
+
+
+def state_dict(model: Module) -> Arrays:
+    """The arrays of a model under PyTorch's names, in its layouts.
+
+    >>> from fwdad import nn
+    >>> {name: a.shape for name, a in state_dict(nn.MLP((4, 3, 2))).items()}
+    {'0.weight': (3, 4), '0.bias': (3,), '2.weight': (2, 3), '2.bias': (2,)}
+    """
+    return {
+        name: np.array(layout.there(leaf), order="C")
+        for (name, layout), leaf in zip(_entries(model), tree.leaves(model), strict=True)
+    }
+
+
+def with_state_dict(model: Model, state: Mapping[str, np.ndarray]) -> Model:
+    """The model with the arrays of a state dict, in the dtypes of its own.
+
+    Raises ValueError that names all entries that are missing, unexpected or of another shape.
+
+    >>> from fwdad import nn
+    >>> a, b = nn.MLP((4, 3, 2), seed=0), nn.MLP((4, 3, 2), seed=1)
+    >>> bool(np.all(with_state_dict(b, state_dict(a)).layers[0].weight == a.layers[0].weight))
+    True
+    """
+    leaves, structure = tree.flatten(model)
+    entries = dict(zip(_entries(model), leaves, strict=True))
+    expected = {name: layout.there(leaf).shape for (name, layout), leaf in entries.items()}
+    wrong = [f"{name} is missing" for name in expected if name not in state]
+    wrong += [f"{name} is unexpected" for name in state if name not in expected]
+    wrong += [
+        f"{name} has shape {state[name].shape}, not {shape}"
+        for name, shape in expected.items()
+        if name in state and state[name].shape != shape
+    ]
+    if wrong:
+        raise ValueError(f"these are not the weights of this {type(model).__name__}: {'; '.join(wrong)}")
+    new = [np.array(layout.back(state[name]), dtype=leaf.dtype, order="C") for (name, layout), leaf in entries.items()]
+    return tree.unflatten(structure, new)  # type: ignore[no-any-return]
+
+
+def save_torch(model: Module, path: str | os.PathLike[str]) -> None:
+    """Write the model as a safetensors file that PyTorch reads: ``load_state_dict(safetensors.torch.load_file(path))``.
+
+    The file is replaced in one step.
+    """
+    target = Path(path)
+    part = target.with_name(target.name + ".part")
+    part.write_bytes(safetensors.numpy.save(state_dict(model)))
+    part.replace(target)
+
+
+def load_torch(model: Model, path: str | os.PathLike[str]) -> Model:
+    """The model with the weights of a safetensors file that PyTorch (or `save_torch`) wrote.
+
+    Raises ValueError for a file of another model, as `with_state_dict`, or one that is no safetensors file.
+    """
+    try:
+        state = safetensors.numpy.load_file(path)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{os.fspath(path)} is not a whole safetensors file: {error}") from error
+    try:
+        return with_state_dict(model, state)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from error
+
+
+def _entries(model: Module) -> list[tuple[str, Layout]]:
+    """Name and layout of each leaf, in the order of the leaves."""
+    return list(_visit(model, "", SAME))
+
+
+def _visit(node: Any, name: str, layout: Layout) -> Iterator[tuple[str, Layout]]:
+    if node is None:
+        return
+    if isinstance(node, tree.Buffer):
+        yield name, SAME
+    elif isinstance(node, Sequential):
+        place = 0
+        for layer in node.layers:
+            yield from _visit(layer, _join(name, str(place)), SAME)
+            place += 1 if getattr(layer, "activation", "identity") == "identity" else 2
+    elif isinstance(node, Module):
+        layout_of = next((each for kind, each in LAYOUTS.items() if isinstance(node, kind)), SAME)
+        for field in dataclasses.fields(node):  # type: ignore[arg-type]
+            if not field.metadata.get("static"):
+                child = _join(name, node.torch_names.get(field.name, field.name))
+                yield from _visit(getattr(node, field.name), child, layout_of if field.name == "weight" else SAME)
+    elif isinstance(node, (list, tuple)):
+        for i, child in enumerate(node):
+            yield from _visit(child, _join(name, str(i)), SAME)
+    else:
+        yield name, layout
+
+
+def _join(name: str, part: str) -> str:
+    if not name or not part:
+        return name + part
+    return name + part if name.endswith("_") else f"{name}.{part}"
