@@ -184,19 +184,18 @@ def model_dtype(model, x):
 def torch_jvp(module, x, direction, dx):
     """y, dy and the buffers that the call left behind."""
     parameters = dict(module.named_parameters())
-    buffers = {name: b.clone() for name, b in module.named_buffers()}
     tangents = {name: torch.from_numpy(direction[name]) for name in parameters}
     x = torch.from_numpy(x)
 
     def call(parameters, *x_moving):
-        return torch.func.functional_call(module, (parameters, buffers), x_moving or (x,))
+        buffers = {name: b.clone() for name, b in module.named_buffers()}  # a training step changes them in place
+        return torch.func.functional_call(module, (parameters, buffers), x_moving or (x,)), buffers
 
-    primals, moving = (
-        ((parameters,), (tangents,)) if dx is None else ((parameters, x), (tangents, torch.from_numpy(dx)))
-    )
+    primals, moving = (parameters,), (tangents,)
+    if dx is not None:
+        primals, moving = (*primals, x), (*moving, torch.from_numpy(dx))
     with torch.no_grad(), torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-        y, dy = torch.func.jvp(call, primals, moving)
-    return y, dy, buffers
+        return torch.func.jvp(call, primals, moving, has_aux=True)
 
 
 def close(value, expected, dtype):

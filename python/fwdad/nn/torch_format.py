@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from fwdad import tree
 from fwdad.nn.conv import Conv2d
@@ -87,6 +85,8 @@ def save_torch(model: Module, path: str | os.PathLike[str]) -> None:
 
     The file is replaced in one step.
     """
+    import safetensors.numpy  # here, so that a program without files does without it
+
     target = Path(path)
     part = target.with_name(target.name + ".part")
     part.write_bytes(safetensors.numpy.save(state_dict(model)))
@@ -98,6 +98,9 @@ def load_torch(model: Model, path: str | os.PathLike[str]) -> Model:
 
     Raises ValueError for a file of another model, as `with_state_dict`, or one that is no safetensors file.
     """
+    import safetensors
+    import safetensors.numpy
+
     try:
         state = safetensors.numpy.load_file(path)
     except safetensors.SafetensorError as error:

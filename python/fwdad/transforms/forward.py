@@ -81,10 +81,10 @@ class Seeds:
         self.batched = False
 
     def attach(self, primal: Tree, tangent: Tree, name: str) -> Tree:
-        leaves, structure = tree.flatten(primal)
+        # None is a leaf here: it stands for one primal leaf that does not move, or for a part that the primal lacks.
+        leaves, structure = tree.flatten(primal, is_leaf=lambda node: node is None)
         if tangent is None:
             return primal
-        # None is a leaf here: it stands for one primal leaf that does not move.
         tangent_leaves, tangent_structure = tree.flatten(tangent, is_leaf=lambda node: node is None)
         if len(tangent_leaves) != len(leaves):
             raise ValueError(
