@@ -20,27 +20,38 @@ __version__ = "0.1.0"
 
 from fwdad import array_api, estimators, functions, nn, optim, rules, tree
 from fwdad.dual import Dual
-from fwdad.errors import LostDerivativeError, NoRuleError
+from fwdad.errors import LostDerivativeError, NaNError, NoRuleError
 from fwdad.estimators import ForwardGradient
 from fwdad.transforms import (
+    custom_jvp,
+    debug_nans,
     derivative,
     directional_derivative,
     hessian,
     hvp,
     jacfwd,
+    jacobian_pattern,
+    jet,
     jvp,
+    laplacian,
+    linearize,
+    sparse_jacfwd,
     stop_gradient,
     value_and_derivative,
     value_and_hessian,
     value_and_jacfwd,
+    value_and_laplacian,
 )
 
 __all__ = [
     "Dual",
     "ForwardGradient",
     "LostDerivativeError",
+    "NaNError",
     "NoRuleError",
     "array_api",
+    "custom_jvp",
+    "debug_nans",
     "derivative",
     "directional_derivative",
     "estimators",
@@ -48,13 +59,19 @@ __all__ = [
     "hessian",
     "hvp",
     "jacfwd",
+    "jacobian_pattern",
+    "jet",
     "jvp",
+    "laplacian",
+    "linearize",
     "nn",
     "optim",
     "rules",
+    "sparse_jacfwd",
     "stop_gradient",
     "tree",
     "value_and_derivative",
     "value_and_hessian",
     "value_and_jacfwd",
+    "value_and_laplacian",
 ]

@@ -207,12 +207,16 @@ def lost(operation: str) -> NoReturn:
 
 def no_rule(function: Callable[..., Any], method: str = "") -> NoReturn:
     """Raise NoRuleError: the function has no JVP rule."""
-    module = "np" if isinstance(function, np.ufunc) else getattr(function, "__module__", "").replace("numpy", "np", 1)
-    name = f"{module}.{getattr(function, '__name__', function)}{method}"
     raise NoRuleError(
-        f"{name} has no JVP rule, so its derivative is unknown. Write it with functions that have one, or, "
-        "if the derivative is not wanted, call it on fwdad.stop_gradient(x)"
+        f"{name_of(function)}{method} has no JVP rule, so its derivative is unknown. Write it with functions that "
+        "have one, or, if the derivative is not wanted, call it on fwdad.stop_gradient(x)"
     )
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """The function's name for people: np.sin, np.linalg.solve."""
+    module = "np" if isinstance(function, np.ufunc) else getattr(function, "__module__", "").replace("numpy", "np", 1)
+    return f"{module}.{getattr(function, '__name__', function)}"
 
 
 UFUNC_METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {
@@ -290,7 +294,7 @@ def split(value: Any, level: int) -> tuple[Any, Any]:
 
 def plain(value: Any) -> Any:
     """The value without any tangent, at any level."""
-    while type(value) is Dual:
+    while isinstance(value, Dual):
         value = value.primal
     return value
 
@@ -303,8 +307,11 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if any(type(arg) is Dual for arg in args) or (kwargs and any(type(arg) is Dual for arg in kwargs.values())):
-            return RULES[call](*args, **kwargs)
-        return function(*args, **kwargs)
+        duals = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, Dual)]
+        if not duals:
+            return function(*args, **kwargs)
+        # As NumPy does: a subclass of Dual, with which another transform may have come, decides first.
+        first = next((dual for dual in duals if type(dual) is not Dual), duals[0])
+        return first.__array_function__(call, (), args, kwargs)
 
     return call

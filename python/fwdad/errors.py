@@ -1,8 +1,12 @@
-"""The two ways in which a derivative could be lost, as exceptions that say what to do instead."""
+"""The ways in which a derivative could be lost, as exceptions that say what happened and what to do."""
 
 
 class NoRuleError(TypeError):
     """A NumPy function without a JVP rule met a Dual."""
+
+
+class NaNError(FloatingPointError):
+    """A tangent became NaN while `fwdad.debug_nans` was watching."""
 
 
 class LostDerivativeError(TypeError):

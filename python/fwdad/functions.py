@@ -215,7 +215,7 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
         return ACTIVATIONS[activation](affine(x, w, b))
     level = highest_level((x, w, b))
     (px, dx), (pw, dw), (pb, db) = (split(a, level) for a in (x, w, b))
-    if any(type(a) is Dual for a in (px, dx, pw, dw, pb, db)):
+    if any(isinstance(a, Dual) for a in (px, dx, pw, dw, pb, db)):
         z = np.matmul(x, w) if b is None else np.matmul(x, w) + b
         return ACTIVATIONS[activation](z)
     rows, rest = _as_rows(px)

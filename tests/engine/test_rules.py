@@ -1,12 +1,12 @@
 # ruff: noqa: E501  a case is a row
-"""The rules of NumPy's functions, one case a way of calling them: against the mathematics, nested, in float32."""
+"""The rules of NumPy's functions, one case a way of calling them: against the mathematics, nested, in float32, by every transform."""
 
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 import fwdad
-from fwdad.testing import check_jvp
+from fwdad.testing import check_jvp, expect_close
 
 RNG = np.random.default_rng(11)
 X = (RNG.permutation(24).reshape(2, 3, 4) - 11.7) / 9  # no two near each other, also not in size
@@ -358,3 +358,69 @@ def test_float32(name):
         # a case with float64 constants is float64, as NumPy has it
         assert t.dtype in (np.float32, np.complex64) or t.dtype == np.asarray(numpys).dtype
         assert np.all(np.abs(t - expected) <= 1e-3 * (1 + np.max(np.abs(expected), initial=0)))
+
+
+def directions(arrays, k):
+    rng = np.random.default_rng(3)
+    return tuple(rng.standard_normal((k, *x.shape)) for x in arrays)
+
+
+def expect_trees_close(value, expected, tolerance, message):
+    for a, b in zip(fwdad.tree.leaves(value), fwdad.tree.leaves(expected), strict=True):
+        expect_close(a, b, tolerance, message)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "bincount"])
+def test_linearize(name):
+    f, *arrays = CASES[name]
+    v = directions(arrays, 3)
+    y, linear = fwdad.linearize(f, *arrays)
+    expected = fwdad.jvp(f, tuple(arrays), v)
+    expect_trees_close(y, expected[0], 1e-14, "value")
+    expect_trees_close(linear(*v), expected[1], 1e-12, "3 directions")
+    expect_trees_close(linear(*(t[1] for t in v)), fwdad.tree.map(lambda t: t[1], expected[1]), 1e-12, "one direction")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_jet(name):
+    """The third derivative along a curve is that of three nested transforms."""
+    f, *arrays = CASES[name]
+    v = directions(arrays, 3)
+
+    def along(t):
+        return f(*(x + t * (d[0] + t * (d[1] / 2 + t * d[2] / 6)) for x, d in zip(arrays, v, strict=True)))
+
+    y, found = fwdad.jet(f, tuple(arrays), tuple([d[0], d[1], d[2]] for d in v))
+    expect_trees_close(y, f(*arrays), 1e-14, "value")
+    expected = along
+    for order, derivative in enumerate(found, start=1):
+        expected = fwdad.derivative(expected)
+        expect_trees_close(derivative, expected(0.0), 1e-6, f"order {order}")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_laplacian(name):
+    """It is the sum over entries of the second derivatives along them."""
+    f, *arrays = CASES[name]
+    n = sum(x.size for x in arrays)
+    units = np.split(np.eye(n), np.cumsum([x.size for x in arrays])[:-1], axis=1)
+    units = tuple(u.reshape(n, *x.shape) for u, x in zip(units, arrays, strict=True))
+
+    def slopes(*x):
+        return fwdad.jvp(f, x, units)[1]
+
+    second = fwdad.jvp(slopes, tuple(arrays), units)[1]
+    expected = fwdad.tree.map(lambda t: np.einsum("ii...->...", t), second)
+    found = fwdad.laplacian(f, tuple(range(len(arrays))))(*arrays)
+    expect_trees_close(found, expected, 1e-6, "laplacian")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_sparse_jacobian(name):
+    f, *arrays = CASES[name]
+    argnums = tuple(range(len(arrays)))
+    n = sum(x.size for x in arrays)
+    units = np.split(np.eye(n), np.cumsum([x.size for x in arrays])[:-1], axis=1)
+    dy = fwdad.jvp(f, tuple(arrays), tuple(u.reshape(n, *x.shape) for u, x in zip(units, arrays, strict=True)))[1]
+    dense = np.concatenate([t.reshape(n, -1) for t in fwdad.tree.leaves(dy)], axis=1).T
+    expect_close(fwdad.sparse_jacfwd(f, argnums)(*arrays).dense(), dense, 1e-9, "sparse")

@@ -20,7 +20,7 @@ import numpy as np
 
 from fwdad.dual import INPLACE, RULES, UFUNC_METHODS, Array, Dual, Rule, highest_level, plain, split
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.forms import align, enter, reject_duals, rule_for, spread
+from fwdad.rules.forms import align, enter, reject_duals, rule_for, spread, zeros
 
 
 class View(NamedTuple):
@@ -106,7 +106,7 @@ def _own(x: Dual, primal: Array, tangent: Array) -> None:
     root = _root(x)
     root.primal, root.tangent = _room(root.primal, primal), _room(root.tangent, tangent)
     _take_anew(root)
-    if not (_aliases(x.primal, root.primal) and _aliases(x.tangent, root.tangent)):
+    if not (_aliases(x.primal, root.primal) and (_is_carried(x.tangent) or _aliases(x.tangent, root.tangent))):
         raise LostDerivativeError(
             "this view of a Dual cannot be written through: its memory order is not that of its base's copy. "
             "Write into the base itself, or into view.copy()"
@@ -115,9 +115,9 @@ def _own(x: Dual, primal: Array, tangent: Array) -> None:
 
 def _room(array: Array, value: Any) -> Array:
     """A copy, in C order, that can hold value: with a zero tangent of value's level if it has none so high."""
-    copy = copying.copy(array) if type(array) is Dual else np.array(array, order="C")
+    copy = copying.copy(array) if isinstance(array, Dual) else np.array(array, order="C")
     if type(value) is Dual and (type(copy) is not Dual or value.level > copy.level):
-        return Dual(copy, np.zeros((value.k, *copy.shape), copy.dtype), value.level)
+        return Dual(copy, zeros(value.tangent, copy.shape, copy.dtype), value.level)
     return copy
 
 
@@ -146,8 +146,28 @@ def write(put: Callable[[Array, Any], None], x: Dual, value: Any) -> None:
     source = np.full(x.shape, -1, np.int64)
     put(source, np.arange(np.size(primal)).reshape(np.shape(primal)))
     written = source >= 0
-    entries = (slice(None), written)
-    x.tangent[entries] = 0 if tangent is None else tangent.reshape(tangent.shape[0], -1)[:, source[written]]
+    moved = 0 if tangent is None else tangent.reshape(tangent.shape[0], -1)[:, source[written]]
+    if _is_carried(x.tangent):
+        root = _root(x)
+        root.tangent[(slice(None), *np.unravel_index(_cells(x)[written], root.shape))] = moved
+        _take_anew(root)
+    else:
+        x.tangent[slice(None), written] = moved
+
+
+def _is_carried(tangent: Array) -> bool:
+    """Whether a tangent is no memory that views share, but what another transform than jvp puts in its place."""
+    return isinstance(tangent, Dual) and type(tangent) is not Dual
+
+
+def _cells(x: Dual) -> np.ndarray:
+    """Where the entries of a view lie in its flattened root."""
+    view = getattr(x, "view_of", None)
+    if view is None:
+        return np.arange(x.size).reshape(x.shape)
+    cells = _cells(view.base).astype(np.float64)
+    numbers = view._replace(base=Dual(cells, np.zeros((1, *cells.shape)), view.base.level))
+    return np.asarray(numbers.taken_anew().primal, np.intp)
 
 
 @rule_for(operator.setitem)

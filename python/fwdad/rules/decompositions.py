@@ -20,7 +20,7 @@ from fwdad.rules.linalg import adjoint
 def hermitian_from(a: Array, triangle: str) -> Array:
     """The Hermitian matrix of which LAPACK reads one triangle, "L" or "U"; also of matrices under a k axis."""
     strict = np.tril(a, -1) if triangle == "L" else np.triu(a, 1)
-    diagonal = np.real(a) * np.eye(a.shape[-1], dtype=np.real(plain(a)).dtype)
+    diagonal = np.real(a) * np.eye(a.shape[-1], dtype=np.real(a).dtype)
     return strict + adjoint(strict) + diagonal
 
 
@@ -35,13 +35,20 @@ def divided_by_gaps(change: Array, x: Array, what: str) -> Array:
     n = values.shape[-1]
     same = np.abs(values) <= n * np.finfo(values.dtype).eps * size
     change = np.where(np.eye(n, dtype=bool), 0, change)
-    mixed = np.abs(plain(change))
-    if np.any(same & (mixed > 1e3 * n * np.finfo(values.dtype).eps * np.max(mixed, initial=0))):
+    repeated = same & ~np.eye(n, dtype=bool)
+    if np.any(repeated) and _mixes(plain(change), repeated):
         raise np.linalg.LinAlgError(
             f"{what}: two of the values are equal, so the derivative of their vectors does not exist. If only the values "
             "are needed, call eigvalsh, eigvals or svdvals; else write the function without vectors"
         )
     return np.where(same, 0, change / np.where(same, 1, gaps))
+
+
+def _mixes(change: np.ndarray, repeated: np.ndarray) -> bool:
+    """Whether a change is more than rounding where values repeat."""
+    size = np.abs(change)
+    rounding = 1e3 * change.shape[-1] * np.finfo(change.dtype).eps * np.max(size, initial=0)
+    return bool(np.any(repeated & (size > rounding)))
 
 
 def diagonal(a: Array) -> Array:
@@ -77,7 +84,7 @@ def _qr(a: Dual, mode: str = "reduced") -> Any:
     inner = np.matmul(adjoint(q), moved)
     below = np.tril(inner, -1)
     omega = below - adjoint(below)
-    if np.iscomplexobj(plain(inner)):
+    if inner.dtype.kind == "c":
         omega = omega + 1j * np.imag(inner) * np.eye(square, dtype=np.real(plain(r)).dtype)
     dq = np.matmul(q, omega) + moved - np.matmul(q, inner)
     # Q^H dA = Omega R + dR for all columns, also those right of the square
@@ -155,7 +162,7 @@ def _svd(a: Dual, full_matrices: Any = True, compute_uv: Any = True, hermitian: 
     squares = s * s
     turn_u = divided_by_gaps(p * row + column * ph, squares, "np.linalg.svd")
     turn_v = divided_by_gaps(column * p + ph * row, squares, "np.linalg.svd")
-    if np.iscomplexobj(plain(p)):
+    if p.dtype.kind == "c":
         turn_u = turn_u + 1j * np.imag(p) * np.eye(s.shape[-1], dtype=plain(s).dtype) / row
     du, dv = np.matmul(u, turn_u), np.matmul(v, turn_v)
     if m > n:

@@ -51,6 +51,9 @@ class Entry(NamedTuple):
 ENTRIES: dict[Callable[..., Any], Entry] = {}
 """Function -> its entry, for every function in `RULES`."""
 
+ELEMENTWISE: set[Callable[..., Any]] = set()
+"""Functions of which each entry of the answer depends on the entries in its place alone."""
+
 
 def enter(function: Callable[..., Any], rule: Rule, kind: str, singular: str = "") -> None:
     """Put a rule into the tables. Every form ends here."""
@@ -71,6 +74,11 @@ def spread(tangent: Array, shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(align(tangent, len(shape)), tangent.shape[:1] + shape)
 
 
+def zeros(like: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Tangents of zeros, as many as there are in `like`, for a primal of the shape."""
+    return np.zeros_like(like, dtype=dtype, shape=(like.shape[0], *shape))
+
+
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def strongly_scaled(tangent: Array, derivative: Callable[..., Any], *arguments: Any) -> Array:
     """The derivative times the tangent, where a component that does not move stays at zero even if the derivative is infinite.
@@ -80,8 +88,15 @@ def strongly_scaled(tangent: Array, derivative: Callable[..., Any], *arguments: 
     factor = derivative(*arguments)
     product = tangent * factor
     if not surely_finite(factor):
-        product = np.where(np.equal(plain(tangent), 0), np.zeros((), product.dtype), product)
+        product = np.where(still(tangent), np.zeros((), product.dtype), product)
     return product
+
+
+def still(tangent: Array) -> Array:
+    """Where a tangent is zero, and does not move at any lower level: there the product with infinity is zero as well."""
+    if type(tangent) is not Dual:
+        return np.equal(tangent, 0)
+    return still(tangent.primal) & np.all(still(tangent.tangent), axis=0)
 
 
 def surely_finite(value: Array) -> bool:
@@ -119,6 +134,7 @@ def unary(function: Callable[..., Any], derivative: Partial, singular: str = "")
         return Dual(answer, term(x.tangent, primal, answer), x.level)
 
     enter(function, rule, "differentiable", singular)
+    ELEMENTWISE.add(function)
 
 
 def _unary_term(derivative: Partial, strong_zero: bool) -> Callable[[Array, Array, Array], Array]:
@@ -188,6 +204,7 @@ def binary(
         return Dual(answer, total if total.shape[1:] == shape else spread(total, shape), level)
 
     enter(function, rule, "differentiable", singular)
+    ELEMENTWISE.add(function)
 
 
 def _binary_term(partial: Partial, strong_zero: bool) -> Callable[[Array, Array, Array, Array], Array]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.dual import RULES, Array, Dual, highest_level, plain, split
+from fwdad.dual import Array, Dual, highest_level, plain, split
 from fwdad.rules.forms import STRONG, align, composed, constant, rule_for
 from fwdad.rules.reductions import TIES
 
@@ -18,7 +18,7 @@ constant(np.linalg.matrix_rank)
 def adjoint(a: Array) -> Array:
     """The conjugate transpose of matrices."""
     transposed = np.matrix_transpose(a)
-    return np.conjugate(transposed) if np.iscomplexobj(plain(a)) else transposed
+    return np.conjugate(transposed) if a.dtype.kind == "c" else transposed
 
 
 @rule_for(np.linalg.inv, singular="LinAlgError at a singular matrix")
@@ -56,7 +56,7 @@ def _det(a: Dual) -> Dual:
 
 def adjugate(a: Array) -> Array:
     """adj(A) = det(A) A^-1, also where A has no inverse."""
-    if type(a) is Dual:
+    if isinstance(a, Dual):
         return _adjugate_of_dual(a)
     u, s, vh = np.linalg.svd(a)
     n = s.shape[-1]
@@ -119,7 +119,7 @@ def _lstsq(a: Array, b: Array, rcond: Any = None) -> tuple[Array, Array, Any, An
     if residuals.size:
         residual = b - np.matmul(a, x)
         residuals = np.atleast_1d(np.sum(np.square(np.abs(residual)), axis=0))
-    return x, residuals, rank, np.linalg.svdvals(a) if type(a) is Dual else s
+    return x, residuals, rank, np.linalg.svdvals(a) if isinstance(a, Dual) else s
 
 
 @composed(np.linalg.matrix_power, singular="LinAlgError at a singular matrix, for a negative power")
@@ -259,7 +259,7 @@ def same_as(function: Callable[..., Any], other: Callable[..., Any]) -> None:
     """Enter a function that numpy.linalg has under a name of its own."""
 
     def rule(*args: Any, **options: Any) -> Any:
-        return RULES[other](*args, **options)
+        return other(*args, **options)
 
     composed(function)(rule)
 

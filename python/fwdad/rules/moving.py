@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import Array, Dual, highest_level, plain, split
-from fwdad.rules.forms import enter, flat, reject_duals
+from fwdad.rules.forms import enter, flat, reject_duals, zeros
 
 ALL_ARGUMENTS: tuple[int, ...] = ()
 
@@ -78,7 +78,7 @@ class Numbers:
         places = np.asarray(places).astype(np.intp)
         if len(self.tangents) == 1 and np.all(places):
             return Dual(primal, np.take(self.tangents[0], places - 1, 1), self.level)
-        nothing = np.zeros((self.tangents[0].shape[0], 1), primal.dtype)
+        nothing = zeros(self.tangents[0], (1,), primal.dtype)
         table = np.concatenate([nothing, *self.tangents], 1, dtype=primal.dtype)
         return Dual(primal, np.take(table, places, 1), self.level)
 

@@ -92,7 +92,7 @@ def _polyfit(
     reject_duals(np.polyfit, (), {"w": w})
     if full or cov:
         raise LostDerivativeError("np.polyfit on a Dual gives the coefficients only: leave full= and cov= out")
-    matrix = np.vander(np.asarray(x, np.float64) if type(x) is not Dual else x, deg + 1)
+    matrix = np.vander(np.asarray(x, np.float64) if not isinstance(x, Dual) else x, deg + 1)
     if w is not None:
         weights = np.asarray(w)
         matrix, y = matrix * weights[:, np.newaxis], (y.T * weights).T

@@ -118,13 +118,13 @@ def _prod(
     size = int(np.prod([x.shape[i] for i in axes], dtype=np.int64))
     order = tuple(i % x.ndim for i in (*rest, *axes))
     rows = np.transpose(x.primal, order).reshape((*kept, size))
-    tangents = np.transpose(x.tangent, (0, *(i + 1 for i in order))).reshape((x.k, *kept, size))
+    tangents = np.transpose(x.tangent, (0, *(i + 1 for i in order))).reshape((x.tangent.shape[0], *kept, size))
     ones = np.ones((*kept, 1), x.dtype)
     before = np.cumprod(np.concatenate([ones, rows], -1), -1)[..., :-1]
     after = np.flip(np.cumprod(np.concatenate([ones, np.flip(rows, -1)], -1), -1), -1)[..., 1:]
     answer = np.prod(x.primal, axis=axes, keepdims=keepdims)
     tangent = np.sum(tangents * (before * after), -1)
-    return Dual(answer, tangent.reshape((x.k, *answer.shape)), x.level)
+    return Dual(answer, tangent.reshape((x.tangent.shape[0], *answer.shape)), x.level)
 
 
 @composed(np.cumprod)

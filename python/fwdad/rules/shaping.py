@@ -25,6 +25,7 @@ from fwdad.rules.forms import (
     reshaping,
     rule_for,
     spread,
+    zeros,
 )
 
 # fmt: off
@@ -91,10 +92,9 @@ def joining(function: Any) -> None:
         answer = function([primal for primal, _ in parts], axis, **options)
         if not moves(answer):  # dtype=int
             return answer
-        k = next(tangent.shape[0] for _, tangent in parts if tangent is not None)
+        like = next(tangent for _, tangent in parts if tangent is not None)
         tangents = [
-            tangent if tangent is not None else np.zeros((k, *np.shape(primal)), answer.dtype)
-            for primal, tangent in parts
+            tangent if tangent is not None else zeros(like, np.shape(primal), answer.dtype) for primal, tangent in parts
         ]
         if axis is None:
             tangents, axis = [flat(t) for t in tangents], -1
@@ -198,7 +198,7 @@ def _trim_zeros(filt: Array, trim: str = "fb", axis: Any = None) -> Array:
     return filt[tuple(box)]
 
 
-@composed(np.pad, singular="ties as np.max and np.min have it")
+@rule_for(np.pad, kind="linear", singular="ties as np.max and np.min have it")
 def _pad(array: Array, pad_width: Any, mode: Any = "constant", **options: Any) -> Array:
     if callable(mode) or mode == "empty":
         raise LostDerivativeError(

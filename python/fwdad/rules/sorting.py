@@ -95,13 +95,13 @@ def _setdiff1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:
     return first[np.isin(plain(first), plain(ar2), invert=True)]
 
 
-@composed(np.bincount)
+@rule_for(np.bincount, kind="linear")
 def _bincount(x: Array, /, weights: Array = None, minlength: int = 0) -> Array:
     """Linear in the weights. The k rows are counted in one call, each in bins of its own."""
     if type(weights) is not Dual or type(x) is Dual:
         raise LostDerivativeError("np.bincount: only weights= can be a Dual; what is counted are integers")
     answer = np.bincount(x, weights.primal, minlength)
-    k, bins = weights.k, len(answer)
+    k, bins = weights.tangent.shape[0], len(answer)
     places = np.asarray(x) + bins * np.arange(k)[:, np.newaxis]
     tangent = np.bincount(np.reshape(places, -1), np.reshape(weights.tangent, -1), k * bins)
     return Dual(answer, np.reshape(tangent, (k, bins)), weights.level)

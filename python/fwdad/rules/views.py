@@ -47,7 +47,7 @@ def at_least(function: Callable[..., Any], indices: tuple[Any, ...]) -> None:
         return x[indices[np.ndim(x)]] if np.ndim(x) < len(indices) else x
 
     def rule(*arrays: Any) -> Any:
-        answers = tuple(one(a) if type(a) is Dual else function(a) for a in arrays)
+        answers = tuple(one(a) if isinstance(a, Dual) else function(a) for a in arrays)
         return answers[0] if len(answers) == 1 else answers
 
     composed(function)(rule)

@@ -2,9 +2,18 @@
 
 forward      jvp, directional_derivative, derivative, stop_gradient
 jacobian     jacfwd, hessian, hvp: all columns, at once or in chunks
+custom       custom_jvp: a user's own rule
+carriers     what the transforms below send through a program in a Dual's place
+linear       linearize: the derivative at a point as a program of its own
+taylor       jet: derivatives of any order, by power series
+laplacian    laplacian: the Hessian's trace in one pass
+sparse       sparse_jacfwd: few entries, few directions; jacobian_pattern finds where they are
+debug        debug_nans: where a tangent first becomes NaN
 arguments    which arguments move
 """
 
+from fwdad.transforms.custom import custom_jvp
+from fwdad.transforms.debug import debug_nans
 from fwdad.transforms.forward import (
     derivative,
     directional_derivative,
@@ -13,8 +22,13 @@ from fwdad.transforms.forward import (
     value_and_derivative,
 )
 from fwdad.transforms.jacobian import hessian, hvp, jacfwd, value_and_hessian, value_and_jacfwd
+from fwdad.transforms.laplacian import laplacian, value_and_laplacian
+from fwdad.transforms.linear import LinearMap, linearize
+from fwdad.transforms.sparse import Pattern, SparseJacobian, jacobian_pattern, sparse_jacfwd
+from fwdad.transforms.taylor import jet
 
 __all__ = [
-    "derivative", "directional_derivative", "hessian", "hvp", "jacfwd", "jvp", "stop_gradient", "value_and_derivative",
-    "value_and_hessian", "value_and_jacfwd",
+    "LinearMap", "Pattern", "SparseJacobian", "custom_jvp", "debug_nans", "derivative", "directional_derivative",
+    "hessian", "hvp", "jacfwd", "jacobian_pattern", "jet", "jvp", "laplacian", "linearize", "sparse_jacfwd",
+    "stop_gradient", "value_and_derivative", "value_and_hessian", "value_and_jacfwd", "value_and_laplacian",
 ]  # fmt: skip

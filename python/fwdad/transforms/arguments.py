@@ -41,6 +41,27 @@ def choose(args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, Callable[[Any]
     return tuple(args[p] for p in positions) if several else args[positions[0]], put
 
 
+def check_chunk_size(chunk_size: int | None) -> None:
+    """Raise ValueError unless a chunk has at least one direction."""
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError(f"chunk_size must be at least 1, got {chunk_size}")
+
+
+def unit_directions(leaves: list[Array], start: int, stop: int) -> list[Any]:
+    """Unit vectors for columns start to stop, of all entries of the leaves; None for a leaf that none moves."""
+    directions: list[Any] = []
+    first = 0
+    for leaf in leaves:
+        mine = np.arange(max(start, first), min(stop, first + leaf.size))
+        v = np.zeros((stop - start, leaf.size), leaf.dtype) if len(mine) or leaf.size == 0 else None
+        if v is not None:
+            v[mine - start, mine - first] = 1
+            v = v.reshape(stop - start, *leaf.shape)
+        directions.append(v)
+        first += leaf.size
+    return directions
+
+
 def moving_leaves(x: Any) -> tuple[list[Array], tree.Structure]:
     """The leaves of the arguments that move, as arrays, and their structure.
 

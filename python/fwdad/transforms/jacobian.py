@@ -9,7 +9,7 @@ import numpy as np
 
 from fwdad import tree
 from fwdad.dual import Array
-from fwdad.transforms.arguments import Argnums, choose, moving_leaves
+from fwdad.transforms.arguments import Argnums, check_chunk_size, choose, moving_leaves, unit_directions
 from fwdad.transforms.forward import jvp
 
 Tree = Any
@@ -24,8 +24,7 @@ def value_and_jacfwd(
     >>> fwdad.value_and_jacfwd(np.sum)(np.array([1.0, 3.0]))
     (np.float64(4.0), array([1., 1.]))
     """
-    if chunk_size is not None and chunk_size < 1:
-        raise ValueError(f"chunk_size must be at least 1, got {chunk_size}")
+    check_chunk_size(chunk_size)
 
     def value_and_jacobian(*args: Any, **kwargs: Any) -> Any:
         x, put = choose(args, argnums)
@@ -37,8 +36,8 @@ def value_and_jacfwd(
         columns = _Columns(leaves)
         width = max(columns.n, 1)  # without inputs, one direction of nothing
         for start in range(0, width, chunk_size or width):
-            directions = columns.basis(start, min(start + (chunk_size or width), width))
-            y, dy, *aux = jvp(of_leaves, tuple(leaves), directions, has_aux)
+            directions = unit_directions(leaves, start, min(start + (chunk_size or width), width))
+            y, dy, *aux = jvp(of_leaves, tuple(leaves), tuple(directions), has_aux)
             columns.add(start, dy)
         return ((y, *aux) if has_aux else y), columns.jacobian(structure)
 
@@ -54,19 +53,6 @@ class _Columns:
         self.n = int(self.ends[-1])
         self.structure: tree.Structure | None = None
         self.blocks: list[list[Any]] = []  # [result][argument]: an array (*t, size), or a list of its parts
-
-    def basis(self, start: int, stop: int) -> tuple[Any, ...]:
-        """Unit directions for columns start to stop; None for an argument that none of them moves."""
-        directions = []
-        for leaf, end in zip(self.leaves, self.ends, strict=True):
-            first = int(end) - leaf.size
-            mine = np.arange(max(start, first), min(stop, int(end)))
-            v = np.zeros((stop - start, leaf.size), leaf.dtype) if len(mine) or self.n == 0 else None
-            if v is not None:
-                v[mine - start, mine - first] = 1
-                v = v.reshape(len(v), *leaf.shape)
-            directions.append(v)
-        return tuple(directions)
 
     def add(self, start: int, dy: Tree) -> None:
         """Take the tangents (c, *t) of columns start to start + c."""

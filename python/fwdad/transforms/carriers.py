@@ -1,0 +1,97 @@
+"""What transforms other than jvp send through a program in the place of Duals, or in the place of their tangents."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from fwdad import tree
+from fwdad.dual import INPLACE, RULES, UFUNC_METHODS, Array, Dual, lost, no_rule, optional_rule
+
+
+class Carrier(Dual):
+    """A value that answers NumPy's calls by `operate`, in its own transform's way.
+
+    A subclass of Dual, so that Python and NumPy ask it before the Duals of outer transforms that it meets; not
+    exactly a Dual, so that the rules take it for an array.
+    """
+
+    __slots__ = ()
+
+    def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The function's answer; self has the highest level among the arguments."""
+        raise NotImplementedError
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if kwargs.get("out") is not None:
+            lost(f"np.{ufunc.__name__} with out=, under a transform that cannot write in place,")
+        if method == "__call__":
+            return dispatch(ufunc, inputs, kwargs)
+        function = UFUNC_METHODS.get((ufunc, method))
+        if function is None or method == "at":
+            no_rule(ufunc, f".{method}")
+        return dispatch(function, inputs, {"axis": 0, **kwargs})
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        attribute = ATTRIBUTES.get(function)
+        return dispatch(function, args, kwargs) if attribute is None else attribute(*args)
+
+    def __getitem__(self, index: Any) -> Any:
+        return dispatch(operator.getitem, (self, index), {})
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        lost("x[i] = v under this transform, which cannot write in place,")
+
+
+ATTRIBUTES: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.shape: lambda x: x.shape,
+    np.ndim: lambda x: x.ndim,
+    np.size: lambda x: x.size,
+    np.iscomplexobj: lambda x: x.dtype.kind == "c",
+}
+"""Functions of what an array tells about itself, which no transform changes."""
+
+
+def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Let the argument of the highest level decide: a Dual's rule, or the carrier's own way."""
+    top = max((leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Dual)), key=lambda dual: dual.level)
+    if isinstance(top, Carrier):
+        return top.operate(function, args, kwargs)
+    return rule_of(function)(*args, **kwargs)
+
+
+def rule_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function's rule for Duals.
+
+    Raises NoRuleError where there is none.
+    """
+    return RULES.get(function) or optional_rule(function) or no_rule(function)
+
+
+def replaced(args: Any, carrier: type[Carrier], level: int, by: Callable[[Any], Array]) -> Any:
+    """A tree of arguments in which the carriers of a level are replaced."""
+    return tree.map(lambda leaf: by(leaf) if type(leaf) is carrier and leaf.level == level else leaf, args)
+
+
+def _operators() -> None:
+    for name, ufunc in {
+        "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "pow": np.power,
+        "matmul": np.matmul, "mod": np.remainder, "floordiv": np.floor_divide, "divmod": np.divmod,
+        "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal,
+        "ne": np.not_equal,
+    }.items():  # fmt: skip
+        setattr(Carrier, f"__{name}__", lambda self, other, f=ufunc: dispatch(f, (self, other), {}))
+        setattr(Carrier, f"__r{name}__", lambda self, other, f=ufunc: dispatch(f, (other, self), {}))
+    for name, ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute}.items():
+        setattr(Carrier, f"__{name}__", lambda self, f=ufunc: dispatch(f, (self,), {}))
+    # x += v makes a new value: whoever holds the old one keeps it.
+    for name in INPLACE:
+        setattr(Carrier, f"__i{name}__", getattr(Carrier, f"__{name}__"))
+
+
+_operators()

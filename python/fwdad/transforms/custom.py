@@ -1,0 +1,90 @@
+"""custom_jvp: a user's own rule for a function of his own."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fwdad import tree
+from fwdad.dual import Dual, highest_level, plain, split
+from fwdad.rules.forms import rule_for
+from fwdad.transforms.arguments import as_array
+from fwdad.transforms.carriers import dispatch
+
+Tree = Any
+
+
+class custom_jvp:
+    """Make a function one operation, whose JVP rule is given by `defjvp`.
+
+    f : function of pytrees, all given by position. Its own operations are not differentiated, so it may use anything,
+        also what is not NumPy; without Duals among its arguments it is called as it is.
+
+    Calling it with Duals raises TypeError before a rule is given, and ValueError if the rule's answer does not fit.
+
+    >>> import numpy as np, fwdad
+    >>> @fwdad.custom_jvp
+    ... def log1pexp(x):
+    ...     return np.logaddexp(0, x)
+    >>> @log1pexp.defjvp
+    ... def rule(primals, tangents):
+    ...     (x,), (dx,) = primals, tangents
+    ...     return log1pexp(x), dx / (1 + np.exp(-x))
+    >>> float(fwdad.derivative(log1pexp)(0.0))
+    0.5
+    """
+
+    def __init__(self, f: Callable[..., Tree]) -> None:
+        functools.update_wrapper(self, f)
+        self._rule: Callable[[tuple[Tree, ...], tuple[Tree, ...]], tuple[Tree, Tree]] | None = None
+        self._name = getattr(f, "__name__", repr(f))
+        self._f = f
+        rule_for(self)(self._jvp)
+
+    def __call__(self, *args: Tree) -> Tree:
+        moves = any(isinstance(leaf, Dual) for leaf in tree.leaves(args))
+        return dispatch(self, args, {}) if moves else self._f(*args)
+
+    def defjvp(
+        self, rule: Callable[[tuple[Tree, ...], tuple[Tree, ...]], tuple[Tree, Tree]]
+    ) -> Callable[[tuple[Tree, ...], tuple[Tree, ...]], tuple[Tree, Tree]]:
+        """Give the rule: ``(primals, tangents) -> (y, dy)``; may be used as a decorator.
+
+        primals : tuple of the arguments. tangents : a tuple of trees of the same structure; a leaf of shape s has a
+        tangent of shape (k, *s), or None if it does not move. y and dy have one structure, and a leaf y of shape
+        t a tangent dy of shape (k, *t), or None if it does not move. Written in NumPy, it can be differentiated again.
+        """
+        self._rule = rule
+        return rule
+
+    def _jvp(self, *args: Tree) -> Tree:
+        if self._rule is None:
+            raise TypeError(f"{self._name} has no rule yet: give one with @{self._name}.defjvp")
+        leaves, structure = tree.flatten(args)
+        level = highest_level(leaves)
+        parts = [split(leaf, level) for leaf in leaves]
+        primals = tree.unflatten(structure, [p for p, _ in parts])
+        tangents = tree.unflatten(structure, [t for _, t in parts])
+        k = next(t for _, t in parts if t is not None).shape[0]
+        y, dy = self._rule(primals, tangents)
+        values, y_structure = tree.flatten(y)
+        changes, _ = tree.flatten(dy, is_leaf=lambda node: node is None)
+        if len(values) != len(changes):
+            raise ValueError(f"the rule of {self._name} returned {len(values)} values and {len(changes)} tangents")
+        return tree.unflatten(y_structure, [self._dual(v, t, k, level) for v, t in zip(values, changes, strict=True)])
+
+    def _dual(self, value: Any, tangent: Any, k: int, level: int) -> Any:
+        if tangent is None:
+            return value
+        primal = as_array(value)
+        if not np.issubdtype(plain(primal).dtype, np.inexact):
+            raise ValueError(f"the rule of {self._name} returned a tangent for a value of dtype {plain(primal).dtype}")
+        if np.shape(tangent) != (k, *primal.shape):
+            raise ValueError(
+                f"the rule of {self._name} returned a tangent of shape {np.shape(tangent)} for a value of shape "
+                f"{primal.shape} and k = {k}; expected {(k, *primal.shape)}"
+            )
+        return Dual(primal, tangent if tangent.dtype == primal.dtype else tangent.astype(primal.dtype), level)

@@ -1,0 +1,262 @@
+"""linearize: the primal once, then the derivative at that point as a program of its own.
+
+While f runs, the tangents are `Traced`: each NumPy call on one is written down, and done on two small samples, with
+one direction and with two, from which the shapes are learnt. What is written down touches tangents and the numbers
+that f computed on its way; nothing of f's own work is done again when the program runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from fwdad import tree
+from fwdad.dual import Array, Dual, name_of, new_level, plain, split
+from fwdad.transforms.arguments import as_array
+from fwdad.transforms.carriers import Carrier
+from fwdad.transforms.forward import Seeds, split_aux, take_apart
+
+Tree = Any
+
+
+class K(int):
+    """A multiple of the number of directions, found in a shape; its value is that for one direction."""
+
+    def __mul__(self, other: Any) -> Any:
+        return K(int(self) * int(other)) if isinstance(other, (int, np.integer)) else NotImplemented
+
+    __rmul__ = __mul__
+
+
+class Slot(NamedTuple):
+    """The place of a value in a running program."""
+
+    place: int
+
+
+class Step(NamedTuple):
+    """``function(*args, **kwargs)``, the arguments as a tree with `Slot` and `K` among its leaves."""
+
+    function: Callable[..., Any]
+    leaves: list[Any]
+    structure: tree.Structure
+    results: list[Slot | None]  # None for what does not depend on directions
+
+
+class Traced(Carrier):
+    """A tangent of which is known how it is computed, and its shape with one and with two directions."""
+
+    __slots__ = ("samples", "slot", "tape")
+
+    def __init__(self, tape: Tape, slot: Slot, samples: tuple[Array, Array], level: int) -> None:
+        self.tape, self.slot, self.samples, self.level = tape, slot, samples, level
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        one, two = (sample.shape for sample in self.samples)
+        return tuple(a if a == b else K(a) for a, b in zip(one, two, strict=True))
+
+    ndim: Any = property(lambda self: self.samples[0].ndim)
+    size: Any = property(lambda self: self.samples[0].size if self.samples[1].size == 0 else K(self.samples[0].size))
+    dtype: Any = property(lambda self: self.samples[0].dtype)
+
+    def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return self.tape.record(function, args, kwargs)
+
+    def astype(self, dtype: Any, **options: Any) -> Any:
+        return self.tape.record(_astype, (self, dtype), {})
+
+    def __copy__(self) -> Traced:
+        return Traced(self.tape, self.slot, self.samples, self.level)
+
+    def __setitem__(self, index: Any, value: Any) -> None:  # type: ignore[override]
+        """The rules write into tangents that they own: this one becomes the result of the write."""
+        written = self.tape.record(_with_entries, (self, index, value), {})
+        self.slot, self.samples = written.slot, written.samples
+
+    def __len__(self) -> int:
+        return len(self.samples[0])
+
+    def __bool__(self) -> NoReturn:
+        self._refuse()
+
+    @property
+    def primal(self) -> NoReturn:
+        self._refuse()
+
+    tangent = primal
+
+    def _refuse(self) -> NoReturn:
+        raise TypeError(
+            "linearize: a rule decides by the direction's value (as that of eigenvectors does where values repeat), so "
+            "that there is no linear map to record; use fwdad.jvp here"
+        )
+
+
+def _astype(t: Array, dtype: Any) -> Array:
+    return t.astype(dtype)
+
+
+def _with_entries(t: Array, index: Any, value: Any) -> Array:
+    """A copy of t with other entries."""
+    copy = t.copy()
+    copy[index] = value
+    return copy
+
+
+class Tape:
+    """The steps that the tangents of one pass through f took."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+        self.steps: list[Step] = []
+        self.slots = 0
+
+    def input(self, primal: Array) -> Traced:
+        """The tangent of an argument, not yet known."""
+        samples = tuple(np.zeros((k, *primal.shape), primal.dtype) for k in (1, 2))
+        return self._traced((samples[0], samples[1]))
+
+    def _traced(self, samples: tuple[Array, Array]) -> Traced:
+        self.slots += 1
+        return Traced(self, Slot(self.slots - 1), samples, self.level)
+
+    def record(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The function's answer, `Traced` where it depends on directions."""
+        leaves, structure = tree.flatten((args, kwargs))
+        answers = []
+        for k in (1, 2):
+            now = [
+                leaf.samples[k - 1] if type(leaf) is Traced else k * int(leaf) if type(leaf) is K else leaf
+                for leaf in leaves
+            ]
+            some_args, some_kwargs = tree.unflatten(structure, now)
+            try:
+                with np.errstate(all="ignore"):
+                    answers.append(tree.flatten(function(*some_args, **some_kwargs)))
+            except (ValueError, IndexError) as error:
+                if k == 1:
+                    raise
+                raise TypeError(
+                    f"linearize: the rule that calls {name_of(function)} works for a fixed number of directions only; "
+                    "use fwdad.jvp here"
+                ) from error
+        (one, answer_structure), (two, _) = answers
+        results = [self._result(a, b) for a, b in zip(one, two, strict=True)]
+        kept = [leaf.slot if type(leaf) is Traced else leaf for leaf in leaves]
+        slots = [r.slot if type(r) is Traced else None for r in results]
+        self.steps.append(Step(function, kept, structure, slots))
+        return tree.unflatten(answer_structure, results)
+
+    def _result(self, one: Any, two: Any) -> Any:
+        if isinstance(one, (np.ndarray, np.generic, Dual)):
+            return self._traced((one, two))
+        return K(one) if type(one) is int and one != two else one
+
+
+class Program:
+    """The steps that lead to the results, and after which of them a value is needed no more."""
+
+    def __init__(self, tape: Tape, results: list[Slot]) -> None:
+        needed, self.steps = set(results), []
+        for step in reversed(tape.steps):
+            if needed.isdisjoint(step.results):
+                continue
+            arguments = {leaf for leaf in step.leaves if type(leaf) is Slot}
+            unneeded = [r for r in step.results if r is not None and r not in needed]
+            self.steps.append((step, [*(arguments - needed), *unneeded]))
+            needed |= arguments
+        self.steps.reverse()
+        self.results = results
+
+    def run(self, k: int, inputs: list[Array]) -> list[Array]:
+        """The results for inputs that fill the first slots."""
+        values: dict[Slot, Array] = {Slot(i): value for i, value in enumerate(inputs)}
+        for step, forgotten in self.steps:
+            leaves = [
+                values[leaf] if type(leaf) is Slot else k * int(leaf) if type(leaf) is K else leaf
+                for leaf in step.leaves
+            ]
+            args, kwargs = tree.unflatten(step.structure, leaves)
+            answers = tree.leaves(step.function(*args, **kwargs))
+            for slot, answer in zip(step.results, answers, strict=True):
+                if slot is not None:
+                    values[slot] = answer
+            for slot in forgotten:
+                del values[slot]
+        return [values[slot] for slot in self.results]
+
+
+class LinearMap:
+    """``v -> J_f(x) v`` at the x of `linearize`, for one direction or k at a time."""
+
+    def __init__(self, primals: tuple[Tree, ...], tape: Tape, change: Tree) -> None:
+        self._primals, self._level = primals, tape.level
+        leaves, self._structure = tree.flatten(change, is_leaf=lambda node: node is None)
+        self._changes = [leaf.slot if type(leaf) is Traced else leaf for leaf in leaves]
+        self._program = Program(tape, [leaf for leaf in self._changes if type(leaf) is Slot])
+
+    def __call__(self, *tangents: Tree) -> Tree:
+        """Tangents like f's arguments, as `jvp` takes them; returns dy as `jvp` does.
+
+        Raises ValueError and TypeError as `jvp` does.
+        """
+        if len(tangents) != len(self._primals):
+            raise ValueError(f"the map takes {len(self._primals)} tangents, one an argument of f; got {len(tangents)}")
+        seeds = Seeds(self._level)
+        pairs = enumerate(zip(self._primals, tangents, strict=True))
+        duals = [seeds.attach(x, t, f"argument {i}") for i, (x, t) in pairs]
+        k = seeds.k or 1
+        inputs = [
+            tangent if tangent is not None else np.zeros((k, *np.shape(x)), as_array(x).dtype)
+            for x, tangent in (split(leaf, self._level) for leaf in tree.leaves(duals))
+        ]
+        values = iter(self._program.run(k, inputs))
+        dy = [next(values) if type(c) is Slot else _for_each(c, k) for c in self._changes]
+        return tree.unflatten(self._structure, dy if seeds.batched else [None if t is None else t[0] for t in dy])
+
+
+def _for_each(change: Array | None, k: int) -> Array | None:
+    """A change that no direction has a part in, k times."""
+    return None if change is None else np.broadcast_to(change, (k, *change.shape[1:]))
+
+
+def linearize(f: Callable[..., Tree], *primals: Tree, has_aux: bool = False) -> Any:
+    """Evaluate f once, and return its derivative there as a linear map: ``(y, v -> J_f(x) v)``.
+
+    Parameters
+    ----------
+    primals : the arguments of f, pytrees; floating leaves of any shape may move.
+    has_aux : f returns ``(y, aux)``, and the result is ``(y, map, aux)``.
+
+    Returns
+    -------
+    (y, map) : ``map(*tangents)`` takes tangents and returns dy as `jvp` does, one direction or k at a time.
+
+    The map repeats the operations on tangents alone, so that a call costs about what `jvp` costs above f itself; it
+    holds the numbers of f that they need. Recording costs what three directions cost. f's Python branches, and
+    orders found by sorting, are those at x.
+
+    Raises TypeError where a rule looks at a direction's value or fixes their number.
+    Source: R. Frostig, M. J. Johnson, D. Maclaurin, A. Paszke, A. Radul, Decomposing reverse-mode automatic
+    differentiation, arXiv 2105.09469.
+
+    >>> import numpy as np, fwdad
+    >>> y, map = fwdad.linearize(np.sin, np.array([0.0, np.pi]))
+    >>> map(np.array([1.0, 1.0])), map(np.ones((2, 2))).tolist()
+    (array([ 1., -1.]), [[1.0, -1.0], [1.0, -1.0]])
+    """
+    tape = Tape(new_level())
+
+    def trace(leaf: Any) -> Any:
+        primal = as_array(leaf)
+        tangent = tape.input(primal)
+        return Dual(primal, tangent, tape.level) if np.issubdtype(plain(primal).dtype, np.inexact) else leaf
+
+    result = f(*tree.map(trace, primals))
+    y, aux = split_aux(result) if has_aux else (result, None)
+    answer, change = take_apart(y, tape.level, 1)
+    map = LinearMap(primals, tape, change)
+    return (answer, map, take_apart(aux, tape.level, 1)[0]) if has_aux else (answer, map)

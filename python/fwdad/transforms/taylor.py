@@ -1,0 +1,296 @@
+"""jet: derivatives of any order in one pass, by arithmetic of power series.
+
+    x(t) = sum_j x_j t^j
+
+For y = f(x) the JVP rule says y'(t) = f_x(x(t)) x'(t). The rules are NumPy programs, so they run on series as well,
+and as coefficient j of y' needs x and y up to j only, the rule gives each coefficient of y from those before it:
+exp's row, y' = y x', is the known recurrence j y_j = sum_i i x_i y_(j-i). Series are lazy for the sake of this: a rule
+may be handed an answer of which only the beginning is known.
+
+Linear functions act on each coefficient by itself; products of two are Cauchy's.
+Source: A. Griewank, A. Walther, Evaluating Derivatives, 2nd edition 2008, chapter 13; M. D. McIlroy, Squinting at power
+series, 1990.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fwdad import tree
+from fwdad.dual import Array, Dual, new_level, plain, split
+from fwdad.rules.forms import ENTRIES
+from fwdad.transforms.arguments import as_array, moving_leaves
+from fwdad.transforms.carriers import Carrier, replaced, rule_of
+
+Tree = Any
+
+LINEAR = {np.add, np.subtract, np.negative, np.positive}
+MULTILINEAR = {np.multiply, np.matmul, np.einsum}
+
+
+class Run:
+    """One call of `jet`: its order, and what is being computed."""
+
+    def __init__(self, order: int) -> None:
+        self.order, self.level = order, new_level()
+        self.depth = 0
+        # Function, arguments and answer: what a rule may ask for once more.
+        self.known: list[tuple[Callable[..., Any], list[Any], tree.Structure, Any]] = []
+
+    def recall(self, function: Callable[..., Any], leaves: list[Any], structure: tree.Structure) -> Any:
+        """The answer that is known, or in the making, for the same arguments; None if there is none."""
+        for other, theirs, shape, answer in self.known:
+            if other is function and shape == structure and all(map(_same, theirs, leaves)):
+                return answer
+        return None
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a is b or (type(a) in (int, float) and type(b) is type(a) and a == b)
+
+
+class Series(Carrier):
+    """A power series: the coefficients that are known, and how to get the next one."""
+
+    __slots__ = ("coefficients", "next", "run")
+
+    def __init__(self, run: Run, first: Array, next: Callable[[int], Array]) -> None:
+        self.run, self.level, self.next = run, run.level, next
+        self.coefficients = [first]
+
+    @property
+    def primal(self) -> Array:
+        return self.coefficients[0]
+
+    def coefficient(self, j: int) -> Array:
+        """The factor of t^j."""
+        while len(self.coefficients) <= j:
+            self.coefficients.append(self.next(len(self.coefficients)))
+        return self.coefficients[j]
+
+    def velocity(self) -> Series:
+        """x'(t), as one tangent."""
+
+        def scaled(j: int) -> Array:
+            return ((j + 1) * self.coefficient(j + 1))[np.newaxis]
+
+        return Series(self.run, scaled(0), scaled)
+
+    def astype(self, dtype: Any, **options: Any) -> Any:
+        return Series(self.run, self.primal.astype(dtype), lambda j: self.coefficient(j).astype(dtype))
+
+    def __copy__(self) -> Series:
+        return self
+
+    def __repr__(self) -> str:
+        return f"Series(coefficients={self.coefficients})"
+
+    def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        run, rule = self.run, rule_of(function)
+        kind = ENTRIES[function].kind
+        if kind in ("constant", "composed"):
+            return rule(*args, **kwargs)
+        run.depth += 1
+        try:
+            if kind == "linear" or function in LINEAR:
+                answer = _by_coefficient(run, function, args, kwargs)
+            elif function is np.einsum or (function in MULTILINEAR and not kwargs):
+                answer = _product(run, function, args, kwargs)
+            elif function is np.true_divide and not kwargs:
+                answer = _quotient(run, *args)
+            else:
+                answer = _by_rule(run, function, args, kwargs)
+            if run.depth == 1:  # f itself asks; a rule may ask for what cannot be known yet
+                for leaf in tree.leaves(answer):
+                    if type(leaf) is Series:
+                        leaf.coefficient(run.order)
+        finally:
+            run.depth -= 1
+            if run.depth == 0:
+                run.known.clear()
+        return answer
+
+
+def _firsts(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The function of the first coefficients."""
+    first_args, first_kwargs = replaced((args, kwargs), Series, run.level, lambda x: x.primal)
+    return function(*first_args, **first_kwargs)
+
+
+def _series(run: Run, firsts: Any, coefficient: Callable[[int, int], Array | None]) -> Any:
+    """A tree of series from the tree of their first coefficients and a function of (leaf, j); None stands for zeros."""
+
+    def one(i: int, first: Any) -> Any:
+        array = as_array(first)
+        if not np.issubdtype(plain(array).dtype, np.inexact):
+            return first
+
+        def next(j: int) -> Array:
+            c = coefficient(i, j)
+            return np.zeros(array.shape, array.dtype) if c is None else c
+
+        return Series(run, array, next)
+
+    leaves, structure = tree.flatten(firsts)
+    return tree.unflatten(structure, [one(i, leaf) for i, leaf in enumerate(leaves)])
+
+
+def _by_coefficient(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A linear function: coefficient j of the answer is its tangent for coefficients j as the direction."""
+    rule, level = rule_of(function), new_level()
+
+    @functools.cache
+    def tangents(j: int) -> list[Any]:
+        dual_args, dual_kwargs = replaced(
+            (args, kwargs), Series, run.level, lambda x: Dual(x.primal, x.coefficient(j)[np.newaxis], level)
+        )
+        return [split(leaf, level)[1] for leaf in tree.leaves(rule(*dual_args, **dual_kwargs))]
+
+    def coefficient(i: int, j: int) -> Array | None:
+        t = tangents(j)[i]
+        return None if t is None else t[0]
+
+    return _series(run, _firsts(run, function, args, kwargs), coefficient)
+
+
+def _product(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Cauchy's product of r series: z_j is the sum over j = i_1 + ... + i_r of the products of coefficients i."""
+    places = [i for i, arg in enumerate(args) if type(arg) is Series and arg.run is run]
+
+    def coefficient(_: int, j: int) -> Array:
+        total: Array = None
+        for orders in _compositions(j, len(places)):
+            factors = list(args)
+            for place, i in zip(places, orders, strict=True):
+                factors[place] = args[place].coefficient(i)
+            term = function(*factors, **kwargs)
+            total = term if total is None else total + term
+        return total
+
+    return _series(run, _firsts(run, function, args, kwargs), coefficient)
+
+
+def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
+    """All ways to write a number as an ordered sum of so many numbers from 0 on."""
+    if parts == 1:
+        yield (total,)
+        return
+    for first in range(total + 1):
+        for rest in _compositions(total - first, parts - 1):
+            yield (first, *rest)
+
+
+def _quotient(run: Run, x: Array, y: Array) -> Series:
+    """z = x / y: y_0 z_j = x_j - sum_(i<j) z_i y_(j-i)."""
+
+    def of(value: Array, j: int) -> Array:
+        mine = type(value) is Series and value.run is run
+        return value.coefficient(j) if mine else (value if j == 0 else 0)
+
+    def coefficient(_: int, j: int) -> Array:
+        rest = of(x, j)
+        if type(y) is Series and y.run is run:
+            for i in range(j):
+                rest = rest - z.coefficient(i) * y.coefficient(j - i)
+        return rest / of(y, 0)
+
+    z: Series = _series(run, np.true_divide(of(x, 0), of(y, 0)), coefficient)
+    return z
+
+
+def _by_rule(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Any other function: j y_j is coefficient j - 1 of the tangent that its rule gives for the velocities."""
+    leaves, structure = tree.flatten((args, kwargs))
+    answer = run.recall(function, leaves, structure)
+    if answer is not None:
+        return answer
+    level = new_level()
+
+    @functools.cache
+    def velocities() -> list[Any]:
+        dual_args, dual_kwargs = replaced((args, kwargs), Series, run.level, lambda x: Dual(x, x.velocity(), level))
+        return [split(leaf, level)[1] for leaf in tree.leaves(rule_of(function)(*dual_args, **dual_kwargs))]
+
+    def coefficient(i: int, j: int) -> Array | None:
+        v = velocities()[i]
+        if type(v) is Series and v.run is run:
+            return v.coefficient(j - 1)[0] / j
+        return v[0] if j == 1 and v is not None else None
+
+    answer = _series(run, _firsts(run, function, args, kwargs), coefficient)
+    run.known.append((function, leaves, structure, answer))
+    return answer
+
+
+def jet(f: Callable[..., Tree], primals: tuple[Tree, ...], series: tuple[list[Tree], ...]) -> tuple[Tree, list[Tree]]:
+    """Derivatives along a curve up to order n, in one pass: of ``y(t) = f(x(t))`` from those of x, at t = 0.
+
+    Parameters
+    ----------
+    primals : tuple of pytrees x(0), one an argument of f; the leaves of those that move are floating.
+    series : tuple of lists ``[x'(0), x''(0), ...]``, one an argument of f, each derivative a pytree like its primal.
+        What a shorter list lacks is zero; an empty one leaves its argument alone.
+
+    Returns
+    -------
+    (y(0), [y'(0), y''(0), ...]), n derivatives for the longest list's n; None for integers and booleans.
+
+    An operation costs O(n) of its own for linear functions, O(n^2) for elementwise ones and products, where n nested
+    transforms cost 2^n; the functions of `np.linalg` lie between. f must be analytic at x(0): where it is not, the
+    derivatives are those of the branch taken, or not finite. In-place writes raise LostDerivativeError.
+
+    Raises ValueError where structures or shapes do not match, TypeError where what moves is not floating.
+    Source: A. Griewank, A. Walther, Evaluating Derivatives, 2nd edition 2008, chapter 13.
+
+    >>> import numpy as np, fwdad
+    >>> y, derivatives = fwdad.jet(np.sin, (0.0,), ([1.0, 0.0, 0.0],))
+    >>> [float(d) for d in derivatives]
+    [1.0, 0.0, -1.0]
+    """
+    if not (isinstance(primals, tuple) and isinstance(series, tuple) and len(primals) == len(series)):
+        raise ValueError("primals and series must be tuples of one length, one entry an argument of f")
+    order = max((len(derivatives) for derivatives in series), default=0)
+    if order == 0:
+        raise ValueError("series holds no derivative: give at least [x'] for one argument")
+    run = Run(order)
+    y = f(*(_curve(run, x, derivatives, i) for i, (x, derivatives) in enumerate(zip(primals, series, strict=True))))
+    leaves, structure = tree.flatten(y)
+
+    def derivative(leaf: Any, j: int) -> Any:
+        if type(leaf) is Series and leaf.run is run:
+            return math.factorial(j) * leaf.coefficient(j)
+        array = as_array(leaf)
+        return np.zeros(array.shape, array.dtype) if np.issubdtype(plain(array).dtype, np.inexact) else None
+
+    values = [leaf.primal if type(leaf) is Series and leaf.run is run else leaf for leaf in leaves]
+    orders = [tree.unflatten(structure, [derivative(leaf, j) for leaf in leaves]) for j in range(1, order + 1)]
+    return tree.unflatten(structure, values), orders
+
+
+def _curve(run: Run, x: Tree, derivatives: list[Tree], position: int) -> Tree:
+    """x as a tree of series with the derivatives given."""
+    if not derivatives:
+        return x
+    leaves, structure = moving_leaves(x)
+    columns = []
+    for j, derivative in enumerate(derivatives, start=1):
+        column, shape_of_it = tree.flatten(derivative)
+        if shape_of_it != structure or any(np.shape(d) != leaf.shape for d, leaf in zip(column, leaves, strict=True)):
+            raise ValueError(
+                f"argument {position}: derivative {j} must have the structure and shapes of its primal, "
+                f"{[leaf.shape for leaf in leaves]}; got {[np.shape(d) for d in column]}"
+            )
+        columns.append([as_array(d) / math.factorial(j) for d in column])
+
+    def curve(i: int, leaf: Array) -> Series:
+        def given(j: int) -> Array:
+            return columns[j - 1][i].astype(leaf.dtype) if j <= len(columns) else np.zeros(leaf.shape, leaf.dtype)
+
+        return Series(run, leaf, given)
+
+    return tree.unflatten(structure, [curve(i, leaf) for i, leaf in enumerate(leaves)])
