@@ -8,9 +8,10 @@ import pytest
 
 import fwdad
 
+NO_EXAMPLES = ("__main__", "_native", ".by_torch", ".by_jax")  # the last two need optional libraries
 MODULES = [
     "fwdad",
-    *(m.name for m in pkgutil.walk_packages(fwdad.__path__, "fwdad.") if not m.name.endswith(("__main__", "_native"))),
+    *(m.name for m in pkgutil.walk_packages(fwdad.__path__, "fwdad.") if not m.name.endswith(NO_EXAMPLES)),
 ]
 
 

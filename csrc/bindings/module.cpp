@@ -243,6 +243,32 @@ void projection_coefficients(const py::array& gram, const py::array& d, py::arra
     kernels().coefficients(gram_data, d_data, batch, k, c_data, rank_data, margin_data);
 }
 
+int64_t probe_fma(int64_t rounds, py::array sink) {
+    float* data = writable<float>(sink, sink.size(), "sink");
+    const int64_t tasks = sink.size();
+    const py::gil_scoped_release release;
+    return kernels().probe_fma(tasks, rounds, data);
+}
+
+void probe_read(const py::array& a, py::array sink) {
+    const float* data = contiguous<float>(a, a.size(), "a");
+    float* sum = writable<float>(sink, 1, "sink");
+    const int64_t n = a.size();
+    const py::gil_scoped_release release;
+    kernels().probe_read(data, n, sum);
+}
+
+void probe_copy(const py::array& a, py::array b) {
+    const float* from = contiguous<float>(a, a.size(), "a");
+    float* to = writable<float>(b, a.size(), "b");
+    if (reinterpret_cast<uintptr_t>(to) % 64 != 0) {
+        refuse("b", "memory aligned to a cache line");
+    }
+    const int64_t n = a.size();
+    const py::gil_scoped_release release;
+    kernels().probe_copy(from, n, to);
+}
+
 py::dict info() {
     py::dict result;
     result["isa"] = kernels().isa;
@@ -261,6 +287,9 @@ PYBIND11_MODULE(_native, module) {
     module.def("gram", &fwdad::gram);
     module.def("combine", &fwdad::combine);
     module.def("projection_coefficients", &fwdad::projection_coefficients);
+    module.def("probe_fma", &fwdad::probe_fma);
+    module.def("probe_read", &fwdad::probe_read);
+    module.def("probe_copy", &fwdad::probe_copy);
     module.def("set_num_threads", &fwdad::set_num_threads);
     module.def("get_num_threads", &fwdad::get_num_threads);
     module.def("select_isa", &fwdad::select_isa);

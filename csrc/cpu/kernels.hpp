@@ -78,6 +78,10 @@ struct Kernels {
     // gram (batch, k, k), d (batch, k) -> c (batch, k), rank (batch), margin (batch).
     void (*coefficients)(const double* gram, const double* d, int64_t batch, int64_t k, double* c, int64_t* rank,
                          double* margin);
+    // What the machine can do at most: see probe.hpp.
+    int64_t (*probe_fma)(int64_t tasks, int64_t rounds, float* sink);
+    void (*probe_read)(const float* a, int64_t n, float* sink);
+    void (*probe_copy)(const float* a, int64_t n, float* b);
 };
 
 }  // namespace fwdad

@@ -2,6 +2,7 @@
 #include "affine.hpp"
 #include "generate.hpp"
 #include "kernels.hpp"
+#include "probe.hpp"
 #include "projection.hpp"
 
 #define FWDAD_TEXT_OF(name) #name
@@ -15,6 +16,9 @@ const Kernels kernels = {
     {generate<float>, affine<float>, gram<float>, combine<float>},
     {generate<double>, affine<double>, gram<double>, combine<double>},
     coefficients,
+    probe_fma,
+    probe_read,
+    probe_copy,
 };
 
 }  // namespace fwdad::FWDAD_ISA

@@ -1,10 +1,11 @@
-"""The command line: ``fwdad train``, ``fwdad download``, ``fwdad info``. The only part of fwdad that prints.
+"""The command line: ``fwdad train``, ``bench``, ``download``, ``info``. The only part of fwdad that prints.
 
 main      the entry point: errors and exit codes
 options   options made from TrainConfig
 train     fwdad train
 progress  the progress bar
 download  fwdad download
+bench     fwdad bench
 info      fwdad info
 """
 

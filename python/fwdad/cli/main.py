@@ -10,6 +10,8 @@ import click
 
 import fwdad
 from fwdad import kernels
+from fwdad.bench import BenchError
+from fwdad.cli.bench import bench
 from fwdad.cli.download import download
 from fwdad.cli.info import info
 from fwdad.cli.options import name_of
@@ -19,7 +21,7 @@ from fwdad.data import DataError
 from fwdad.train import CheckpointError, ConfigError, RunError, TrainingDiverged
 
 # What a user can cause and mend. Any other exception is a fault of this program, and shows its traceback.
-USER_ERRORS = (ConfigError, DataError, RunError, CheckpointError, TrainingDiverged, OSError, MemoryError)
+USER_ERRORS = (BenchError, ConfigError, DataError, RunError, CheckpointError, TrainingDiverged, OSError, MemoryError)
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,6 +40,7 @@ def commands(ctx: click.Context) -> None:
 commands.add_command(train)
 commands.add_command(download)
 commands.add_command(reproduce)
+commands.add_command(bench)
 commands.add_command(info)
 
 

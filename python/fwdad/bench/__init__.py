@@ -1,0 +1,30 @@
+"""Benchmarks that prove themselves: answers are verified, then timed, beside peers and the machine's measured peak.
+
+task       something to time, and the check of its answer that comes first
+machine    what the machine is, and what it can do at most
+suites/    what is computed, and each library's way to do it
+worker     a competitor's process
+processes  competitors in processes of their own, asked in turn
+plans      sizes and competitors; from times to records
+records    figures, their ratios, files of them, and two files compared
+tables     records as text
+plots      records as pictures
+
+How to read the figures: docs/benchmarks.md.
+"""
+
+from fwdad.bench.machine import Peaks, as_json, describe, measure_peaks
+from fwdad.bench.records import Record
+from fwdad.bench.task import BenchError, Task, WrongAnswer, verified
+
+__all__ = [
+    "BenchError",
+    "Peaks",
+    "Record",
+    "Task",
+    "WrongAnswer",
+    "as_json",
+    "describe",
+    "measure_peaks",
+    "verified",
+]

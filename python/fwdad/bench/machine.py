@@ -1,0 +1,121 @@
+"""The machine: what it is, and what it can do at most, measured."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import fwdad
+from fwdad.bench.task import BenchError
+from fwdad.kernels import dispatch, get_num_threads, info, set_num_threads
+
+PEERS = {"numpy": "numpy", "torch": "torch", "jax": "jax"}
+"""A peer's name -> the module that it needs."""
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """What the machine reached, in the same run as the kernels that are compared with it.
+
+    fma_one, fma : GFLOP/s in float32 of one thread and of all, of multiply-adds between registers alone, with the
+        instruction set that the kernels use. No product of matrices can be faster.
+    read, copy : GB/s from memory, of all threads; a copy counts what it reads and what it writes.
+    """
+
+    fma_one: float
+    fma: float
+    read: float
+    copy: float
+
+    def share(self, gflops: float | None, gbs: float | None) -> float | None:
+        """The fraction of the peak that bounds: of `fma`, or of `copy`."""
+        if gflops is not None:
+            return gflops / self.fma
+        return None if gbs is None else gbs / self.copy
+
+
+def describe() -> dict[str, Any]:
+    """Processor, cores, threads, instruction set and versions."""
+    versions = {"fwdad": fwdad.__version__, "python": platform.python_version()}
+    versions |= {name: importlib.metadata.version(name) for name in installed_peers()}
+    return {"cpu": _cpu(), "platform": platform.platform(), **info(), "versions": versions}
+
+
+def installed_peers() -> list[str]:
+    """The peers that this Python can import."""
+    return [name for name, module in PEERS.items() if importlib.util.find_spec(module) is not None]
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0]}, {len(names)} cores" if names else platform.processor() or "unknown"
+
+
+def measure_peaks(megabytes: int = 256) -> Peaks:
+    """Measure the peaks: the best of several runs each, on arrays of this size, in about a second.
+
+    Raises BenchError where there are no native kernels.
+    """
+    native = dispatch.native
+    if native is None:
+        raise BenchError("there are no native kernels to measure: fwdad._native was not built")
+    threads = get_num_threads()
+    rounds = 300_000
+
+    def fma(tasks: int) -> float:
+        def run() -> float:
+            return float(native.probe_fma(rounds, np.full(tasks, 0.5, np.float32)))
+
+        return best(run, 9)
+
+    try:
+        set_num_threads(1)
+        one = fma(4)
+    finally:
+        set_num_threads(threads)
+    n = megabytes * 2**18  # float32 entries
+    a, b, sink = aligned(n), aligned(n), np.zeros(1, np.float32)
+
+    def read() -> float:
+        native.probe_read(a, sink)
+        return 4 * n
+
+    def copy() -> float:
+        native.probe_copy(a, b)
+        return 8 * n
+
+    return Peaks(one, fma(8 * threads), best(read, 7), best(copy, 7))
+
+
+def best(run: Callable[[], float], repetitions: int) -> float:
+    """The most work (that `run` returns) per nanosecond, over several runs after one to warm up."""
+    rates = []
+    for _ in range(repetitions + 1):
+        start = time.perf_counter()
+        work = run()
+        rates.append(work / (time.perf_counter() - start) / 1e9)
+    return max(rates[1:])
+
+
+def aligned(n: int) -> np.ndarray:
+    """n ones in float32 that begin at a cache line."""
+    raw = np.ones(n + 16, np.float32)
+    start = (-raw.ctypes.data % 64) // 4
+    return raw[start : start + n]
+
+
+def as_json(peaks: Peaks) -> dict[str, float]:
+    """The peaks for a report."""
+    return {name: round(value, 2) for name, value in asdict(peaks).items()}

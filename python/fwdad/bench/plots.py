@@ -1,0 +1,82 @@
+"""Records as pictures; needs Matplotlib."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fwdad.bench.machine import Peaks
+from fwdad.bench.plans import memory_bound
+from fwdad.bench.records import OURS, Record
+from fwdad.bench.task import BenchError
+
+Axes = Any
+
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def check_possible(path: Path) -> None:
+    """Raise BenchError where Matplotlib is missing or the file's name ends in no format it is to draw."""
+    if path.suffix.lower() not in FORMATS:
+        raise BenchError(f"--plot: expected a name that ends in {', '.join(FORMATS)}; given {path}")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise BenchError("--plot needs Matplotlib: pip install matplotlib")
+
+
+def roofline(records: Sequence[Record], peaks: Peaks, path: Path) -> None:
+    """GFLOP/s against operations per byte, under the roof that memory and multiply-adds allow."""
+    figure, (axes,) = _axes(1, (9, 6))
+    intensity = np.logspace(-1, 4, 200)
+    axes.plot(intensity, np.minimum(peaks.fma, peaks.read * intensity), "k-", lw=1, label="roof")
+    for who in dict.fromkeys(r.who for r in records):
+        points = [(r.gflops / r.gbs, r.gflops, r) for r in records if r.who == who and r.gflops and r.gbs]
+        axes.plot([x for x, _, _ in points], [y for _, y, _ in points], "o" if who == OURS else "x", label=who)
+        for x, y, r in points if who == OURS else []:
+            text = r.what if r.k is None else f"{r.what} k={r.k}"
+            axes.annotate(text, (x, y), fontsize=7, xytext=(4, 3), textcoords="offset points")
+    axes.set(xscale="log", yscale="log", xlabel="operations per byte", ylabel="GFLOP/s", title="Roofline, float32")
+    _finish(figure, [axes], path)
+
+
+def steps(records: Sequence[Record], peaks: Peaks, path: Path) -> None:
+    """Milliseconds of a step against k, for each width."""
+    widths = list(dict.fromkeys(r.w for r in records))
+    figure, panels = _axes(len(widths), (5 * len(widths), 4.5))
+    for axes, w in zip(panels, widths, strict=True):
+        for who in dict.fromkeys(r.who for r in records):
+            own = np.array([(r.k, r.ms) for r in records if r.who == who and r.w == w], float).T
+            axes.plot(*own, "o-", lw=2.5 if who == OURS else 1, label=who)
+        title = f"784-{w}-{w}-10, batch 64"
+        axes.set(xscale="log", yscale="log", xlabel="tangents k", ylabel="ms per step", title=title)
+    _finish(figure, panels, path)
+
+
+def memory(records: Sequence[Record], peaks: Peaks, path: Path) -> None:
+    """Peak memory against k, with the bound that fwdad's may not cross."""
+    figure, (axes,) = _axes(1, (6, 4.5))
+    w = records[0].w or 0
+    for who in dict.fromkeys(r.who for r in records):
+        k, mb = np.array([(r.k, r.mb) for r in records if r.who == who], float).T
+        axes.plot(k, mb, "o-", label=who)
+        if who == OURS:
+            axes.plot(k, mb[0] + memory_bound(w) * (k - k[0]), "k--", lw=1, label="bound")
+    axes.set(xlabel="tangents k", ylabel="peak memory of the process, MB", title=f"784-{w}-{w}-10, batch 64")
+    _finish(figure, [axes], path)
+
+
+def _axes(n: int, size: tuple[float, float]) -> tuple[Any, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, list(figure.subplots(1, n, squeeze=False)[0])
+
+
+def _finish(figure: Any, panels: Sequence[Axes], path: Path) -> None:
+    for axes in panels:
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    figure.savefig(path, dpi=150)

@@ -1,0 +1,144 @@
+"""Records: one figure each, with who reached it; ratios between them; files of them, and two files compared."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fwdad.bench.task import BenchError
+from fwdad.train.files import read_json, write_atomic, write_json
+
+OURS = "fwdad"
+
+
+@dataclass(frozen=True)
+class Record:
+    """How long one competitor takes for one benchmark.
+
+    what, who : the benchmark and the competitor.
+    w, k : width of the network and number of tangents; None where there are none.
+    shape : the sizes in words.
+    ms : the median over blocks of calls, in milliseconds; `blocks` holds each block's median, in order of measuring.
+    ratio : time of the best peer / time of this one, the median over pairs of blocks measured side by side; above 1, it
+        is faster than every peer. None where no peer took part.
+    ahead : time of this one / time of fwdad, the median over pairs.
+    gflops, gbs : work done per time, counted as the benchmark's own formula says; `share` is the fraction of the peak.
+    ns : nanoseconds for each random value.
+    mb : peak memory of the process, in MB (memory benchmark only).
+    error : relative error of the answer against the reference.
+    """
+
+    what: str
+    who: str
+    w: int | None = None
+    k: int | None = None
+    shape: str = ""
+    ms: float | None = None
+    ratio: float | None = None
+    ahead: float | None = None
+    gflops: float | None = None
+    gbs: float | None = None
+    share: float | None = None
+    ns: float | None = None
+    mb: float | None = None
+    error: float | None = None
+    blocks: tuple[float, ...] = ()
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What two records of the same figure have in common."""
+        return self.what, self.who, self.w, self.k, self.shape
+
+
+def paired_ratio(times: Sequence[float], others: Sequence[float]) -> float:
+    """The median of others / times, block by block: what slows the machine down for a while slows both of a pair.
+
+    >>> paired_ratio([1.0, 2.0, 1.0], [4.0, 8.0, 9.0])
+    4.0
+    """
+    return statistics.median(other / time for time, other in zip(times, others, strict=True))
+
+
+def with_ratios(group: Sequence[Record], no_peers: Sequence[str] = ()) -> list[Record]:
+    """The records of one benchmark by all competitors, with their ratios; `no_peers` names those not to compete with.
+
+    >>> group = [Record("f", "fwdad", ms=1.0, blocks=(1.0,)), Record("f", "numpy", ms=3.0, blocks=(3.0,))]
+    >>> [r.ratio for r in with_ratios(group)]
+    [3.0, 1.0]
+    """
+    timed = [r for r in group if r.ms is not None]
+    ours = next((r for r in timed if r.who == OURS), None)
+    peers = [r for r in timed if r.who != OURS and r.who not in no_peers]
+    best = min(peers, key=lambda r: r.ms or 0.0, default=None)
+    return [
+        replace(
+            r,
+            ratio=None if best is None or r.ms is None else paired_ratio(r.blocks, best.blocks),
+            ahead=None if ours is None or r.ms is None else paired_ratio(ours.blocks, r.blocks),
+        )
+        for r in group
+    ]
+
+
+def write_records(path: Path, machine: dict[str, Any], peaks: dict[str, float], records: Sequence[Record]) -> None:
+    """Write a report: ``{"machine": ..., "peaks": ..., "records": [...]}``, whole or not at all."""
+    rows = [{name: value for name, value in asdict(r).items() if value not in (None, "", ())} for r in records]
+    write_json(path, {"machine": machine, "peaks": peaks, "records": rows})
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records of a report.
+
+    Raises BenchError for a file that holds no report.
+    """
+    try:
+        value = read_json(path)
+        return [Record(**{**row, "blocks": tuple(row.get("blocks", ()))}) for row in value["records"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BenchError(f"{path} is no report of fwdad bench: {error}") from error
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure in two reports; `ratio` is before / after, so that above 1 is an improvement."""
+
+    record: Record
+    unit: str
+    before: float
+    after: float
+
+    @property
+    def ratio(self) -> float:
+        return self.before / self.after
+
+
+def compare(before: Sequence[Record], after: Sequence[Record]) -> list[Change]:
+    """The figures that two reports have in common, in the order of the second.
+
+    >>> [c.ratio for c in compare([Record("f", "fwdad", ms=3.0)], [Record("f", "fwdad", ms=2.0)])]
+    [1.5]
+    """
+    old = {r.key: r for r in before}
+    changes = []
+    for record in after:
+        earlier = old.get(record.key)
+        for unit in ("ms", "mb"):
+            was, now = getattr(earlier, unit, None), getattr(record, unit)
+            if was and now:
+                changes.append(Change(record, unit, was, now))
+    return changes
+
+
+def check_writable(path: Path) -> None:
+    """Raise BenchError, before hours of measuring, where a file cannot be written."""
+    if path.is_dir():
+        raise BenchError(f"cannot write {path}: it is a folder")
+    probe = path.with_name(f".{path.name}.probe")
+    try:
+        write_atomic(probe, b"")
+        probe.unlink()
+    except OSError as error:
+        raise BenchError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,37 @@
+"""The benchmarks: what is computed (`problems`), and by whom, one module for each library.
+
+A module has a table `TASKS`: (competitor, benchmark) -> a function of the benchmark's sizes that makes the task.
+Competitors of one library differ by a suffix: "torch-loop" loops where "torch" batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from fwdad.bench.task import BenchError, Task
+
+Maker = Callable[..., Task]
+
+MODULES = {"fwdad": "ours", "numpy": "by_numpy", "torch": "by_torch", "jax": "by_jax"}
+
+
+def make(who: str, what: str, sizes: Mapping[str, Any]) -> Task:
+    """The task of a competitor at a benchmark; imports the competitor's library.
+
+    Raises BenchError for a benchmark that the competitor does not take part in.
+    """
+    tasks: dict[tuple[str, str], Maker] = import_module(f"{__name__}.{MODULES[library(who)]}").TASKS
+    if (who, what) not in tasks:
+        raise BenchError(f"{who} does not take part in the benchmark {what!r}")
+    return tasks[who, what](**sizes)
+
+
+def library(who: str) -> str:
+    """The library of a competitor.
+
+    >>> library("torch-loop")
+    'torch'
+    """
+    return who.partition("-")[0]

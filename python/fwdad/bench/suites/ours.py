@@ -1,0 +1,143 @@
+"""fwdad's own part: kernels as the library calls them, and the step as a user writes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import fwdad
+from fwdad import estimators, kernels, nn, optim, tangents, tree
+from fwdad.bench.suites import problems
+from fwdad.bench.task import Task, relative_error
+from fwdad.kernels import Stream
+
+
+def step(w: int, k: int) -> Task:
+    """ForwardGradient with normal directions and the global projection, then SGD."""
+    net = problems.network(w)
+    sampler = estimators.Normal(k=k, seed=0)
+    state: dict[str, Any] = {}
+
+    def restart() -> None:
+        model = nn.MLP((784, w, w, 10))
+        state["structure"] = tree.flatten(model)[1]
+        state["model"] = tree.unflatten(state["structure"], [p.copy() for p in net.params])
+        state["fg"] = fwdad.ForwardGradient(sampler, estimators.Projection(), perturb="weight")
+        state["optimizer"] = optim.sgd(problems.RATE).init(state["model"])
+
+    def loss(model: Any, x: Any, labels: Any) -> Any:
+        return nn.cross_entropy(model(x), labels)
+
+    def advance(rate: float) -> None:
+        _, grads = state["fg"](loss, state["model"], net.x, net.labels)
+        updates, state["optimizer"] = optim.sgd(rate).update(grads, state["optimizer"], state["model"])
+        state["model"] = optim.apply_updates(state["model"], updates)
+
+    def directions() -> list[np.ndarray]:
+        drawn = sampler.directions(net.params, step=0)
+        return [tangents.dense(part) for part in drawn.parts]
+
+    def check(_: Any) -> float:
+        restart()
+        error = problems.step_error(advance, lambda: tree.leaves(state["model"]), directions, w)
+        restart()
+        return error
+
+    restart()
+    return Task(lambda: advance(problems.RATE), check, 1e-4)
+
+
+def affine(m: int, depth: int, n: int, k: int, dx: bool) -> Task:
+    """The affine kernel with dense tangents."""
+    a = problems.affine(m, depth, n, k, dx)
+    call = lambda: kernels.affine_jvp(a.x, a.w, a.b, a.dx, a.dw, a.db, "relu")  # noqa: E731
+    return Task(call, lambda answer: problems.affine_error(a, answer), 1e-6)
+
+
+def product(m: int, depth: int, n: int, k: int) -> Task:
+    """x @ dw_i for k matrices dw_i: the affine kernel where nothing else moves; its primal comes on top."""
+    x, w, dw = problems.normals(0, m, depth), problems.normals(1, depth, n), problems.normals(2, k, depth, n)
+
+    def check(answer: Any) -> float:
+        return relative_error(answer[1], np.stack([x.astype(np.float64) @ v for v in dw]))
+
+    return Task(lambda: kernels.affine_jvp(x, w, None, None, dw, None), check, 1e-6)
+
+
+def drawn_product(m: int, depth: int, n: int, k: int, distribution: str) -> Task:
+    """As `product`, with fresh random dw_i, generated inside the kernel."""
+    x, w = problems.normals(0, m, depth), problems.normals(1, depth, n)
+    steps = {"step": 0}
+
+    def stream() -> Stream:
+        return Stream(0, steps["step"], 0, distribution, k, (depth, n))
+
+    def call() -> Any:
+        steps["step"] += 1
+        return kernels.affine_jvp(x, w, None, None, stream(), None)
+
+    def check(answer: Any) -> float:
+        dw = kernels.KERNELS["generate"].bodies["reference"](stream())
+        return relative_error(answer[1], x.astype(np.float64) @ dw)
+
+    return Task(call, check, 1e-6)
+
+
+def generate(n: int, distribution: str) -> Task:
+    """The generator, into memory that is there."""
+    stream = Stream(0, 0, 0, distribution, 16, (n // 16384, 1024))
+    out = np.empty(stream.shape, np.float32)
+
+    def call() -> np.ndarray:
+        native = kernels.dispatch.native
+        assert native is not None
+        native.generate(kernels.stream.descriptor(stream), out)
+        return out
+
+    def check(answer: Any) -> float:
+        return relative_error(answer, kernels.KERNELS["generate"].bodies["reference"](stream))
+
+    return Task(call, check, 1e-6)
+
+
+def gram(k: int, n: int, exact: bool) -> Task:
+    """The Gram kernel."""
+    v = problems.normals(0, k, n)
+
+    def check(answer: Any) -> float:
+        v64 = v.astype(np.float64)
+        return relative_error(answer, v64 @ v64.T)
+
+    return Task(lambda: kernels.gram(v, exact=exact), check, 1e-13 if exact else 1e-6)
+
+
+def combination(k: int, n: int) -> Task:
+    """The combine kernel."""
+    c, v = np.linspace(-1, 1, k), problems.normals(0, k, n)
+    return Task(lambda: kernels.combine(c, v), lambda answer: relative_error(answer, c @ v.astype(np.float64)), 1e-6)
+
+
+def projection(k: int, n: int, degrees: float) -> Task:
+    """The combiner: Gram matrix, coefficients, combination."""
+    p = problems.projected(k, n, degrees)
+
+    def call() -> np.ndarray:
+        (g,) = estimators.Projection().gradient(p.d, estimators.Directions([p.v]))
+        return g
+
+    return Task(call, lambda answer: relative_error(answer, p.truth), 1e-6)
+
+
+TASKS = {
+    ("fwdad", "step"): step,
+    ("fwdad", "affine JVP"): affine,
+    ("fwdad", "product"): product,
+    ("fwdad", "normals + product"): lambda **sizes: drawn_product(**sizes, distribution="normal"),
+    ("fwdad", "signs + product"): lambda **sizes: drawn_product(**sizes, distribution="rademacher"),
+    ("fwdad", "normals"): lambda n: generate(n, "normal"),
+    ("fwdad", "signs"): lambda n: generate(n, "rademacher"),
+    ("fwdad", "Gram matrix"): gram,
+    ("fwdad", "combination"): combination,
+    ("fwdad", "projection"): projection,
+}

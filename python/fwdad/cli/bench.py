@@ -1,0 +1,134 @@
+"""fwdad bench: parses, measures, prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fwdad import bench as measuring
+from fwdad import kernels
+from fwdad.bench import BenchError, Peaks, Record, plans, plots, records, tables
+from fwdad.bench.processes import QUICK, Effort
+from fwdad.cli.options import F, integers
+
+
+@click.group()
+def bench() -> None:
+    """Measure kernels, the training step and its memory, beside other libraries.
+
+    Every answer is checked before it is timed. Peers (torch, jax, numpy) take part where they are installed.
+    """
+
+
+def common(command: F) -> F:
+    """The options that all measurements share."""
+    for option in reversed(
+        [
+            click.option("--peers", metavar="NAMES", help="torch,jax,numpy, or none.  [default: those installed]"),
+            click.option("--threads", type=click.IntRange(1, 1024), help="Threads of everyone.  [default: all cores]"),
+            click.option("--quick", is_flag=True, help="One short round: a look, not a result."),
+            click.option("--json", "json_", metavar="FILE", type=click.Path(path_type=Path), help="Write the records."),
+            click.option("--plot", metavar="FILE", type=click.Path(path_type=Path), help="Draw a PNG, SVG or PDF."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@bench.command("kernels")
+@common
+@click.option("--only", default="", metavar="WORD", help="Those whose name contains this word.")
+def kernels_(only: str, quick: bool, peers: str | None, **options: Any) -> None:
+    """Each kernel by itself: GFLOP/s or GB/s, and the fraction of the machine's peak."""
+    cases = plans.kernel_cases(plans.chosen_peers(peers), quick, only)
+    _run(
+        lambda threads, peaks: plans.measure(cases, QUICK if quick else Effort(), threads, peaks, _heard),
+        tables.kernel_summary,
+        plots.roofline,
+        **options,
+    )
+
+
+@bench.command()
+@common
+@click.option("--w", "widths", type=integers, default="256,1024", show_default=True, help="Widths of the network.")
+@click.option("--k", "tangents", type=integers, default="1,16,64", show_default=True, help="Numbers of tangents.")
+def step(widths: Sequence[int], tangents: Sequence[int], quick: bool, peers: str | None, **options: Any) -> None:
+    """A training step: sample k normal directions, JVP, exact global projection, SGD update.
+
+    Batch 64, network 784-w-w-10, float32. With k = 1 also one step of the peers' backpropagation.
+    """
+    cases = plans.step_cases(plans.chosen_peers(peers), _positive("--w", widths), _positive("--k", tangents))
+    _run(
+        lambda threads, peaks: plans.measure(cases, QUICK if quick else Effort(), threads, peaks, _heard),
+        tables.step_summary,
+        plots.steps,
+        **options,
+    )
+
+
+@bench.command()
+@common
+@click.option("--w", "width", type=click.IntRange(1), default=1024, show_default=True, help="Width of the network.")
+@click.option("--k", "tangents", type=integers, default="1,4,16,64,256", show_default=True, help="Numbers of tangents.")
+def memory(width: int, tangents: Sequence[int], quick: bool, peers: str | None, **options: Any) -> None:
+    """Peak memory of the step, in a process of its own for each k. Without --peers, fwdad alone."""
+    who = ["fwdad", *([] if peers is None else plans.chosen_peers(peers))]
+    chosen = _positive("--k", tangents)
+    chosen = [chosen[0], chosen[-1]] if quick else chosen
+    _run(
+        lambda threads, peaks: plans.memory(who, width, chosen, threads, _heard),
+        tables.memory_summary,
+        plots.memory,
+        **options,
+    )
+
+
+@bench.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+def compare(before: Path, after: Path) -> None:
+    """The figures that two --json files have in common; a ratio above 1 is an improvement."""
+    changes = records.compare(records.read_records(before), records.read_records(after))
+    if not changes:
+        raise BenchError(f"{before} and {after} have no figure in common")
+    click.echo(tables.change_table(changes))
+
+
+def _run(
+    measure: Callable[[int, Peaks], list[Record]],
+    summary: Callable[[Sequence[Record]], list[str]],
+    draw: Callable[[Sequence[Record], Peaks, Path], None],
+    threads: int | None,
+    json_: Path | None,
+    plot: Path | None,
+) -> None:
+    """Check where the results go, measure the machine, then what was asked for; print, write, draw."""
+    for path in (json_, plot):
+        if path is not None:
+            records.check_writable(path)
+    if plot is not None:
+        plots.check_possible(plot)
+    if threads is not None:
+        kernels.set_num_threads(threads)
+    peaks, machine = measuring.measure_peaks(), measuring.describe()
+    click.echo(tables.heading(machine, peaks) + "\n")
+    found = measure(kernels.get_num_threads(), peaks)
+    click.echo("\n".join([tables.table(found), "", *summary(found)]))
+    if json_ is not None:
+        records.write_records(json_, machine, measuring.as_json(peaks), found)
+    if plot is not None:
+        draw(found, peaks, plot)
+
+
+def _positive(option: str, values: Sequence[int]) -> list[int]:
+    if min(values) < 1:
+        raise BenchError(f"{option}: expected integers of at least 1, given {min(values)}")
+    return sorted(set(values))
+
+
+def _heard(line: str) -> None:
+    click.echo(f"... {line}", err=True)

@@ -1,0 +1,93 @@
+"""fwdad bench on the command line: what it prints and writes, and one line for every error."""
+
+import json
+
+import pytest
+
+from fwdad import kernels
+from fwdad.bench import Peaks
+from fwdad.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fwdad.bench.measure_peaks", lambda: Peaks(fma_one=1.0, fma=2.0, read=3.0, copy=4.0))
+    before = kernels.get_num_threads()
+    yield
+    kernels.set_num_threads(before)
+
+
+@pytest.fixture
+def bench(capfd):
+    """Run a command; returns (exit code, standard output, standard error)."""
+
+    def call(words):
+        with pytest.raises(SystemExit) as exit_:
+            main(["bench", *words.split()])
+        return exit_.value.code or 0, *capfd.readouterr()
+
+    return call
+
+
+def test_step_prints_and_writes(bench, tmp_path):
+    words = "step --quick --threads 1 --w 4 --k 1 --peers numpy --json a.json"
+    code, out, err = bench(words)
+    assert code == 0, err
+    head, body = out.split("\n\n")[:2]
+    assert "measured peak: 2 GFLOP/s float32 (1 of one thread), memory 3 GB/s read, 4 GB/s copied" in head
+    assert "1 threads, kernels for" in head
+    assert [line.split()[3] for line in body.splitlines()[1:]] == ["fwdad", "numpy"]
+    assert "w=4 k=1: " in out
+    records = json.loads((tmp_path / "a.json").read_text())["records"]
+    assert [r["who"] for r in records] == ["fwdad", "numpy"]
+    assert all(r["what"] == "step" and r["w"] == 4 and r["k"] == 1 and r["ms"] > 0 for r in records)
+    assert records[0]["ratio"] == pytest.approx(records[1]["ms"] / records[0]["ms"])
+    assert records[1]["ratio"] == 1.0
+    code, out, err = bench("compare a.json a.json")
+    assert (code, err) == (0, "")
+    assert [line.split()[-1] for line in out.splitlines()[1:]] == ["1.00", "1.00"]
+
+
+def test_kernels_prints_shares_of_the_peak(bench):
+    code, out, err = bench("kernels --quick --threads 1 --only combination --peers none")
+    assert code == 0, err
+    assert "% peak" in out
+    assert "combination" in out
+
+
+def test_memory_prints_the_bound(bench):
+    code, out, err = bench("memory --quick --threads 1 --w 4 --k 1,2")
+    assert code == 0, err
+    assert "of the bound 2 B (sum of widths) 4 bytes" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("fly", "No such command 'fly'"),
+        ("step --peers theano", "--peers: expected names among numpy, torch, jax, or none; given 'theano'"),
+        ("step --k 0", "--k: expected integers of at least 1, given 0"),
+        ("step --k many", "'many' is not a list of integers"),
+        ("step --threads 0", "--threads"),
+        ("step --json missing/a.json", "cannot write missing/a.json: No such file or directory"),
+        ("step --json .", "cannot write .: it is a folder"),
+        ("step --plot picture.txt", "--plot: expected a name that ends in .png"),
+        ("kernels --only sorting", "--only: no benchmark has 'sorting' in its name; there are product,"),
+        ("compare none.json none.json", "none.json is no report of fwdad bench"),
+    ],
+)
+def test_errors_are_one_line(bench, tmp_path, words, says):
+    code, out, err = bench(words)
+    assert (code, out) == (2, "")
+    assert err.startswith("fwdad: error: ")
+    assert says in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_peer_that_is_not_installed(bench, monkeypatch):
+    monkeypatch.setattr("fwdad.bench.plans.installed_peers", lambda: ["numpy"])
+    code, _, err = bench("step --peers torch")
+    assert code == 2
+    assert "--peers: torch is not installed: pip install 'fwdad[peers]', or pip install torch" in err
