@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "arguments.hpp"
 #include "dispatch.hpp"
 #include "threads.hpp"
 
@@ -17,18 +18,11 @@ namespace py = pybind11;
 namespace fwdad {
 namespace {
 
-[[noreturn]] void refuse(const char* name, const char* expected) {
-    throw std::invalid_argument(std::string("_native: ") + name + ": expected " + expected);
-}
-
 template <class T>
 bool holds(const py::array& array) {
     static const PyObject* const type = py::dtype::of<T>().release().ptr();
     return py::detail::array_proxy(array.ptr())->descr == type || array.dtype().is(py::dtype::of<T>());
 }
-
-template <class T>
-constexpr const char* name_of = sizeof(T) == 4 ? "an array of float32" : "an array of float64";
 
 // A C-contiguous array of n entries to write to, or to read from.
 template <class T>
@@ -89,23 +83,6 @@ Matrix<T> matrix(const py::object& object, int64_t batch, int64_t rows, int64_t 
     return {data, batched ? stride(0) : 0, whole ? stride(array.ndim() - 2) : 0, stride(array.ndim() - 1)};
 }
 
-Stream stream_of(const py::tuple& fields) {
-    if (fields.size() != 8) {
-        refuse("stream", "a tuple of eight integers");
-    }
-    const Stream stream{
-        fields[0].cast<uint64_t>(), fields[1].cast<uint32_t>(), fields[2].cast<uint32_t>(), fields[3].cast<int64_t>(),
-        fields[4].cast<int64_t>(),  fields[5].cast<int64_t>(),  fields[6].cast<int64_t>(),  fields[7].cast<int64_t>(),
-    };
-    const bool known = stream.rows_per_call == 4 || stream.rows_per_call == 128;
-    if (!known || stream.k < 0 || stream.rows < 0 || stream.columns < 0) {
-        refuse("stream", "a tuple of eight integers in their ranges");
-    }
-    return stream;
-}
-
-int64_t entries_of(const Stream& stream) { return stream.entries < 0 ? stream.rows * stream.columns : stream.entries; }
-
 // The directions of gram and combine: an array (k, ...) as (k, 1, entries) or, per row, (k, rows, columns); or a
 // stream.
 template <class T>
@@ -143,16 +120,6 @@ void generate_as(const Stream& stream, py::array& out) {
 
 void generate(const py::tuple& stream, py::array out) {
     holds<float>(out) ? generate_as<float>(stream_of(stream), out) : generate_as<double>(stream_of(stream), out);
-}
-
-Activation activation_of(const std::string& name) {
-    static const char* const names[] = {"identity", "relu", "tanh", "sigmoid", "softplus", "silu", "gelu"};
-    for (int j = 0; j < 7; ++j) {
-        if (name == names[j]) {
-            return static_cast<Activation>(j);
-        }
-    }
-    refuse("activation", "a known name");
 }
 
 template <class T>
@@ -274,6 +241,7 @@ py::dict info() {
     result["isa"] = kernels().isa;
     result["isas"] = built_isas();
     result["compiler"] = FWDAD_COMPILER;
+    result["cuda"] = FWDAD_CUDA_STATUS;  // why there are no CUDA kernels, if there are none
     return result;
 }
 

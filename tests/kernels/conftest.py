@@ -2,6 +2,8 @@
 
 A test asks for a kernel by an argument of its name and gets a function that takes what the body takes. Native bodies
 run once for each instruction set, or for that of FWDAD_ISA alone. What they are given to write into is poisoned first.
+
+CUDA bodies run as "cuda-host", on the host (tests/cuda), and under `pytest -m gpu` as "cuda-device".
 """
 
 import os
@@ -25,7 +27,9 @@ def body_params():
         isa: [] if runnable(isa) else [pytest.mark.skip(reason=f"this processor lacks the instruction set {isa}")]
         for isa in ([os.environ["FWDAD_ISA"]] if os.environ.get("FWDAD_ISA") else info()["isas"])
     }
-    return ["reference", *(pytest.param(f"native-{isa}", marks=mark) for isa, mark in marks.items())]
+    native = [pytest.param(f"native-{isa}", marks=mark) for isa, mark in marks.items()]
+    on_host = [] if "FWDAD_TEST_NATIVE" in os.environ else ["cuda-host"]  # there, the native module is what is tested
+    return ["reference", *native, *on_host, pytest.param("cuda-device", marks=pytest.mark.gpu)]
 
 
 CHOSEN = info()["isa"]
@@ -42,9 +46,11 @@ def poisoned_empty(shape, dtype=np.float64):
 
 def kernel_fixture(kernel):
     @pytest.fixture(name=kernel.name, params=BODIES)
-    def fixture(request, monkeypatch):
+    def fixture(request, monkeypatch, on_device):
         name, _, isa = request.param.partition("-")
         body = kernel.bodies[name]
+        if name == "cuda":
+            body = on_device(request.getfixturevalue("cuda_on_host" if isa == "host" else "cuda_device"), body)
         if name == "native":
             monkeypatch.setattr(np, "empty", poisoned_empty)
             dispatch.native.select_isa(isa)

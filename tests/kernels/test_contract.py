@@ -27,8 +27,8 @@ def test_native_bodies_are_built():
     assert info()["isa"] in info()["isas"]
     for name, kernel in KERNELS.items():
         assert kernel.name == name
-        assert list(kernel.bodies) == ["reference", "native"]
-        assert kernel.best is kernel.bodies["native"]
+        assert list(kernel.bodies) == ["reference", "native", "cuda"]
+        assert kernel.best is kernel.on("cpu") is kernel.bodies["native"]
         assert kernel.contract
 
 
@@ -147,8 +147,9 @@ def test_without_native_kernels_the_references_run():
     code = """
 import sys
 sys.modules["fwdad._native"] = None
+sys.modules["fwdad._cuda"] = None
 import fwdad.kernels as k
-assert k.info()["isa"] is None and k.get_num_threads() == 1
+assert k.info()["isa"] is None and k.info()["cuda"].startswith("not built") and k.get_num_threads() == 1
 assert k.generate(k.Stream(1, 0, 0, "normal", 2, (3, 4))).shape == (2, 3, 4)
 k.set_num_threads(2)
 """

@@ -1,12 +1,15 @@
 """The kernels: what is computed by machine code, each with a contract, a readable NumPy reference and faster bodies.
 
 This layer knows arrays only. In reading order: `philox` (words, normals, signs), `stream` (directions that need no
-memory), `affine` (a layer and its k tangents), `projection` (from directional derivatives to a gradient), `dispatch`.
+memory), `affine` (a layer and its k tangents), `projection` (from directional derivatives to a gradient), `dispatch`;
+`device` (arrays on a CUDA device), `cuda` (the kernels there).
 """
 
 from __future__ import annotations
 
+from fwdad.kernels import cuda  # noqa: F401 -- adds its bodies to the kernels
 from fwdad.kernels.affine import ACTIVATIONS, AFFINE_JVP, affine_jvp
+from fwdad.kernels.device import CudaError, device_of, is_device_array, to_device
 from fwdad.kernels.dispatch import Kernel, get_num_threads, info, set_num_threads
 from fwdad.kernels.projection import (
     COMBINE,
@@ -29,15 +32,19 @@ __all__ = [
     "ACTIVATIONS",
     "KERNELS",
     "SAFE_MARGIN",
+    "CudaError",
     "Kernel",
     "Stream",
     "affine_jvp",
     "combine",
+    "device_of",
     "generate",
     "get_num_threads",
     "gram",
     "info",
+    "is_device_array",
     "project_gram_schmidt",
     "projection_coefficients",
     "set_num_threads",
+    "to_device",
 ]

@@ -95,7 +95,7 @@ def affine_jvp(
     if b is not None:
         b = checks.float_array(here, "b", b, x.dtype)
         checks.shape(here, "b", b.shape, (n,), (m, n))
-    k = next((t.shape[0] for t in (dx, dw, db) if isinstance(t, (np.ndarray, Stream)) and t.shape), 0)
+    k = next((t.shape[0] for t in (dx, dw, db) if t is not None and hasattr(t, "shape") and t.shape), 0)
     if dx is not None:
         dx = checks.float_array(here, "dx", dx, x.dtype)
         checks.shape(here, "dx", dx.shape, (k, m, depth))
@@ -106,7 +106,8 @@ def affine_jvp(
         db = _tangent(here, "db", db, x.dtype)
         checks.shape(here, "db", db.shape, (k, n), (k, m, n))
         db = generate(db) if isinstance(db, Stream) else db
-    result: tuple[Array, Array | None] = AFFINE_JVP.best(x, w, b, dx, dw, db, activation)
+    body = AFFINE_JVP.on(checks.one_device(here, x=x, w=w, b=b, dx=dx, dw=dw, db=db))
+    result: tuple[Array, Array | None] = body(x, w, b, dx, dw, db, activation)
     return result
 
 

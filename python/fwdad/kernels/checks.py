@@ -7,17 +7,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fwdad.kernels.device import device_of, is_device_array
+
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def float_array(where: str, name: str, value: Any, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
-    """Return `value` if it is a float32 or float64 ndarray (of `dtype`, if given); a misaligned one is copied."""
-    if not isinstance(value, np.ndarray):
+    """Return `value` if it is a float32 or float64 array (of `dtype`, if given); a misaligned one is copied."""
+    on_device = is_device_array(value)
+    if not (on_device or isinstance(value, np.ndarray)):
         raise TypeError(f"{where}: {name}: expected a NumPy array, given {type(value).__name__}")
     if value.dtype not in FLOATS or (dtype is not None and value.dtype != dtype):
         expected = "float32 or float64" if dtype is None else f"{dtype} as the other arguments"
         raise TypeError(f"{where}: {name}: expected dtype {expected}, given {value.dtype}")
-    return value if value.flags.aligned else value.copy()
+    checked: NDArray[Any] = value if on_device or value.flags.aligned else value.copy()
+    return checked
+
+
+def one_device(where: str, **values: Any) -> str:
+    """The device that all arrays and Streams (but those that are None) are on; TypeError where there are several."""
+    devices = {name: device_of(value) for name, value in values.items() if value is not None}
+    if len(set(devices.values())) > 1:
+        given = ", ".join(f"{name} on {device}" for name, device in devices.items())
+        raise TypeError(f"{where}: expected all arrays on one device, given {given}; move them with fwdad.to_device")
+    return next(iter(devices.values()))
 
 
 def shape(where: str, name: str, given: tuple[int, ...], *expected: tuple[int, ...], why: str = "") -> None:

@@ -5,7 +5,7 @@ The module `fwdad._native` holds the C++ bodies. Where it was not built, every k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -17,31 +17,39 @@ class Kernel:
     """One row of the list of kernels.
 
     `bodies` maps a body's name to a function; all of them take the same, already validated, arguments and keep the same
-    `contract`. The first is always the NumPy reference, which is the specification; a faster body comes after it.
+    `contract`. The first is always the NumPy reference, which is the specification; a faster body comes after it. The
+    body "cuda" takes arrays on a CUDA device.
     """
 
     name: str
     contract: str
-    bodies: Mapping[str, Callable[..., Any]]
+    bodies: dict[str, Callable[..., Any]]
 
     @property
     def best(self) -> Callable[..., Any]:
-        """The last body of the list: each one that this machine has is faster than those before it."""
-        return list(self.bodies.values())[-1]
+        """The last body of the list that takes arrays in main memory: each is faster than those before it."""
+        return [body for name, body in self.bodies.items() if name != "cuda"][-1]
+
+    def on(self, device: str) -> Callable[..., Any]:
+        """The body for arrays on a device, "cpu" or "cuda:N"."""
+        return self.best if device == "cpu" else self.bodies["cuda"]
 
 
-def _load_native() -> ModuleType | None:
+def load(name: str) -> ModuleType | None:
+    """An extension module, or None where it was not built."""
     try:
-        _native = import_module("fwdad._native")
+        return import_module(name)
     except ModuleNotFoundError as error:
-        if error.name != "fwdad._native":
+        if error.name != name:
             raise
         return None
-    return _native
 
 
-native: ModuleType | None = _load_native()
+native: ModuleType | None = load("fwdad._native")
 """The extension module, or None where it was not built."""
+
+cuda: ModuleType | None = load("fwdad._cuda")
+"""The extension module for CUDA devices, or None where it was not built; importing it asks for no driver."""
 
 
 def bodies(reference: Callable[..., Any], native_body: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
@@ -73,10 +81,12 @@ def get_num_threads() -> int:
 
 
 def info() -> dict[str, Any]:
-    """What the kernels run on: `isa` (the one chosen), `isas` (built), `threads`, `compiler`.
+    """What the kernels run on: `isa` (the one chosen), `isas` (built), `threads`, `compiler`, `cuda`.
 
-    Without native kernels `isa` and `compiler` are None.
+    `cuda` says what for the CUDA kernels were built, or why not. Without native kernels `isa` and `compiler` are None.
     """
     if native is None:
-        return {"isa": None, "isas": [], "threads": 1, "compiler": None}
-    return {**native.info(), "threads": get_num_threads()}
+        return {"isa": None, "isas": [], "threads": 1, "compiler": None, "cuda": "not built: no native kernels were"}
+    about = native.info()
+    about["cuda"] = f"not built: {about['cuda']}" if cuda is None else f"built by {cuda.built()}"
+    return {**about, "threads": get_num_threads()}

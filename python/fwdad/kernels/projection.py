@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fwdad.kernels import checks, dispatch
+from fwdad.kernels.device import device_of
 from fwdad.kernels.dispatch import Kernel
 from fwdad.kernels.stream import Stream, dense, descriptor
 
@@ -58,7 +59,7 @@ def gram(v: Array | Stream, per_row: bool = False, exact: bool = True) -> F64:
     [[25.0, 3.0], [3.0, 1.0]]
     """
     v = _directions("gram", v, per_row)
-    result: F64 = GRAM.best(v, per_row, exact)
+    result: F64 = GRAM.on(device_of(v))(v, per_row, exact)
     return result
 
 
@@ -91,7 +92,8 @@ def projection_coefficients(gram: F64, d: Array) -> tuple[F64, NDArray[np.int64]
     if d.ndim == 0:
         raise ValueError(f"{here}: d: expected shape (..., k), given ()")
     checks.shape(here, "gram", gram.shape, (*d.shape, d.shape[-1]), why=f"d is {d.shape}")
-    result: tuple[F64, NDArray[np.int64], F64] = PROJECTION_COEFFICIENTS.best(gram, d)
+    body = PROJECTION_COEFFICIENTS.on(checks.one_device(here, gram=gram, d=d))
+    result: tuple[F64, NDArray[np.int64], F64] = body(gram, d)
     return result
 
 
@@ -117,7 +119,8 @@ def combine(c: Array, v: Array | Stream) -> Array:
         raise ValueError(f"combine: c: expected shape (k,) or (B, k), given {c.shape}")
     v = _directions("combine", v, c.ndim == 2)
     checks.shape("combine", "c", c.shape, v.shape[:1] if c.ndim == 1 else v.shape[1::-1], why=f"v is {v.shape}")
-    result: Array = COMBINE.best(c.astype(np.float64), v)
+    body = COMBINE.on(checks.one_device("combine", c=c, v=v))
+    result: Array = body(c.astype(np.float64), v)
     return result
 
 
@@ -127,7 +130,8 @@ def _directions(here: str, v: Any, per_row: bool) -> Array | Stream:
         v = checks.float_array(here, "v", v)
     if (per_row and len(v.shape) != 3) or not v.shape:
         raise ValueError(f"{here}: v: expected shape {'(k, B, n)' if per_row else '(k, ...)'}, given {v.shape}")
-    return v if isinstance(v, Stream) else np.ascontiguousarray(v)
+    checked: Array | Stream = v if isinstance(v, Stream) or v.flags.c_contiguous else v.copy(order="C")
+    return checked
 
 
 def project_gram_schmidt(v: Array, d: Array) -> tuple[Array, int]:

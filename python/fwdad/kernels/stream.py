@@ -41,6 +41,7 @@ class Stream:
         k: number of directions; 1 <= k <= 2^16.
         primal_shape: the parameter's shape; fewer than 2^32 columns and 2^32 blocks of R rows.
         dtype: float32, or float64, which holds the same float32 values, widened.
+        device: where the entries are to be: "cpu" or "cuda:N"; they are the same everywhere.
 
     Raises:
         TypeError, ValueError: a field is of the wrong type or out of its range.
@@ -53,6 +54,7 @@ class Stream:
     k: int
     primal_shape: tuple[int, ...]
     dtype: np.dtype[Any] = np.dtype(np.float32)  # noqa: RUF009 -- a dtype is immutable
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         limits = {"seed": (0, 2**64), "step": (0, 2**32), "parameter": (0, 2**16), "k": (1, 2**16 + 1)}
@@ -115,7 +117,7 @@ def generate(stream: Stream) -> NDArray[Any]:
     """
     if not isinstance(stream, Stream):
         raise TypeError(f"generate: stream: expected a Stream, given {type(stream).__name__}")
-    result: NDArray[Any] = GENERATE.best(stream)
+    result: NDArray[Any] = GENERATE.on(stream.device)(stream)
     return result
 
 

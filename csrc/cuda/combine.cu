@@ -1,0 +1,77 @@
+// combine: sum_i c_i v_i, summed in double over i = 0, 1, ... for each entry, and rounded once. Four entries a thread;
+// every direction is read, or generated, once.
+#include "source.hpp"
+
+namespace fwdad::cuda {
+namespace {
+
+// Reads of an array are in flight four at a time; a stream's arithmetic needs the registers for itself.
+template <class T, bool Streamed>
+struct Combine {
+    static constexpr int threads = 256;
+    static constexpr int resident = 4;
+    struct Shared {};
+
+    Source<T> source;
+    int64_t k;
+    int64_t fours;
+    const double* c;        // (k), or (rows, k)
+    int64_t factors_apart;  // from row to row of c: k or 0
+    T* out;                 // (rows, columns) or (entries)
+    bool packed;
+
+    FWDAD_DEVICE void operator()(const Block& block, Shared&) const {
+        const int64_t task = block.index() * threads + block.thread();
+        if (task >= fours) {
+            return;
+        }
+        const typename Source<T>::Four four = source[task];
+        const double* factors = c + four.row * factors_apart;
+        double sum[4] = {};
+#ifdef __CUDACC__
+#pragma unroll(Streamed ? 1 : 4)
+#endif
+        for (int64_t i = 0; i < k; ++i) {
+            T v[4];
+            source.read(i, four, v);
+            const double factor = factors[i];
+            FWDAD_UNROLL
+            for (int r = 0; r < 4; ++r) {
+                sum[r] = fma(factor, static_cast<double>(v[r]), sum[r]);
+            }
+        }
+        const T values[4] = {static_cast<T>(sum[0]), static_cast<T>(sum[1]), static_cast<T>(sum[2]),
+                             static_cast<T>(sum[3])};
+        if (source.v != nullptr) {
+            store_four(out + source.position(four, 0), source.columns - four.column, packed, values);
+            return;
+        }
+        FWDAD_UNROLL
+        for (int r = 0; r < 4; ++r) {
+            const int64_t position = source.position(four, r);
+            if (position >= 0) {
+                out[position] = values[r];
+            }
+        }
+    }
+};
+
+template <class T, bool Streamed>
+void combine_as(const Launch& at, const double* c, const Directions<T>& v, bool per_row, T* out) {
+    const Source<T> source = source_of(v, per_row);
+    const int64_t fours = source.fours();
+    const Combine<T, Streamed> kernel{source, v.k, fours, c, per_row ? v.k : 0, out, source.packed && aligned(out)};
+    launch(at, kernel, blocks_of(fours, kernel.threads));
+}
+
+}  // namespace
+
+template <class T>
+void combine(const Launch& at, const double* c, const Directions<T>& v, bool per_row, T* out) {
+    (v.stream == nullptr ? combine_as<T, false> : combine_as<T, true>)(at, c, v, per_row, out);
+}
+
+template void combine(const Launch&, const double*, const Directions<float>&, bool, float*);
+template void combine(const Launch&, const double*, const Directions<double>&, bool, double*);
+
+}  // namespace fwdad::cuda

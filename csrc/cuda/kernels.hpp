@@ -1,0 +1,36 @@
+// The CUDA kernels: same names and contracts as those of the CPU, whose argument types they share. Pointers are of the
+// device; all that is launched runs in order on one stream, and these functions do not wait for it.
+#pragma once
+
+#include "../cpu/kernels.hpp"
+#include "launch.hpp"
+
+namespace fwdad::cuda {
+
+// The compiler and the architectures.
+std::string built();
+
+// How many devices there are; throws Error, which says why, where the driver knows none.
+int device_count();
+
+// out (k, rows, columns) or (k, entries), C-contiguous.
+template <class T>
+void generate(const Launch& at, const Stream& stream, T* out);
+
+template <class T>
+void affine(const Launch& at, const Affine<T>& arguments);
+
+// g (k, k): sums over all entries; per_row: g (rows, k, k), sums over columns. Exact: every product and sum in double;
+// otherwise products are summed in T over 256 entries, and these sums in double.
+template <class T>
+void gram(const Launch& at, const Directions<T>& v, bool per_row, bool exact, double* g);
+
+// out (rows, columns) = sum_i c_i v_i; c (k), or per_row c (rows, k).
+template <class T>
+void combine(const Launch& at, const double* c, const Directions<T>& v, bool per_row, T* out);
+
+// gram (batch, k, k), d (batch, k) -> c (batch, k), rank (batch), margin (batch).
+void coefficients(const Launch& at, const double* gram, const double* d, int64_t batch, int64_t k, double* c,
+                  int64_t* rank, double* margin);
+
+}  // namespace fwdad::cuda

@@ -1,0 +1,99 @@
+"""The bodies of the kernels for arrays on a CUDA device: one more entry in the bodies of each.
+
+Results and scratch memory come from CuPy's pool; kernels are queued on CuPy's current stream and not waited for. Arrays
+are read by their `__cuda_array_interface__`, without a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fwdad.kernels.affine import AFFINE_JVP
+from fwdad.kernels.device import device_of, require
+from fwdad.kernels.projection import COMBINE, GRAM, PROJECTION_COEFFICIENTS
+from fwdad.kernels.stream import GENERATE, Stream, descriptor
+
+Array = Any
+"""A CuPy array."""
+
+
+@contextmanager
+def _place(device: str) -> Iterator[tuple[ModuleType, ModuleType, tuple[Any, ...]]]:
+    """CuPy, the kernels, and what these need to know of where they run; the device is CuPy's current one inside."""
+    cupy, kernels = require()
+    number = int(device[5:])
+    with cupy.cuda.Device(number):
+        stream = cupy.cuda.get_current_stream().ptr
+        yield cupy, kernels, (number, stream, lambda size: cupy.empty(size, np.uint8))
+
+
+def generate_cuda(stream: Stream) -> Array:
+    """CUDA: see csrc/cuda/generate.cu."""
+    with _place(stream.device) as (cupy, kernels, at):
+        out = cupy.empty(stream.shape, stream.dtype)
+        kernels.generate(at, descriptor(stream), stream.dtype.name, out)
+        return out
+
+
+def affine_jvp_cuda(
+    x: Array, w: Array, b: Array | None, dx: Array | None, dw: Array | Stream | None, db: Array | None, activation: str
+) -> tuple[Array, Array | None]:
+    """CUDA: see csrc/cuda/affine.cu."""
+    with _place(device_of(x)) as (cupy, kernels, at):
+        y = cupy.empty((x.shape[0], w.shape[1]), x.dtype)
+        first = next((t for t in (dx, dw, db) if t is not None), None)
+        dy = None if first is None else cupy.empty((first.shape[0], *y.shape), x.dtype)
+        dw = descriptor(dw) if isinstance(dw, Stream) else dw
+        kernels.affine_jvp(at, x, w, b, dx, dw, db, activation, x.dtype.name, y, dy)
+        return y, dy
+
+
+def gram_cuda(v: Array | Stream, per_row: bool, exact: bool) -> Array:
+    """CUDA: see csrc/cuda/gram.cu."""
+    with _place(device_of(v)) as (cupy, kernels, at):
+        k = v.shape[0]
+        g = cupy.empty((v.shape[1], k, k) if per_row else (k, k), np.float64)
+        kernels.gram(at, _source(v), v.dtype.name, per_row, exact, g)
+        return g
+
+
+def projection_coefficients_cuda(gram: Array, d: Array) -> tuple[Array, Array, Array]:
+    """CUDA: see csrc/cuda/coefficients.cu."""
+    with _place(device_of(gram)) as (cupy, kernels, at):
+        c = cupy.empty(d.shape, np.float64)
+        rank = cupy.empty(d.shape[:-1], np.int64)
+        margin = cupy.empty(d.shape[:-1], np.float64)
+        d = _c_order(d.astype(np.float64, copy=False))
+        kernels.projection_coefficients(at, _c_order(gram), d, c, rank, margin)
+        return c, rank, margin
+
+
+def combine_cuda(c: Array, v: Array | Stream) -> Array:
+    """CUDA: see csrc/cuda/combine.cu."""
+    with _place(device_of(c)) as (cupy, kernels, at):
+        out = cupy.empty(v.shape[1:], v.dtype)
+        kernels.combine(at, _c_order(c), _source(v), v.dtype.name, out)
+        return out
+
+
+def _source(v: Array | Stream) -> Any:
+    return descriptor(v) if isinstance(v, Stream) else _c_order(v)
+
+
+def _c_order(array: Array) -> Array:
+    return array if array.flags.c_contiguous else array.copy(order="C")
+
+
+for kernel, body in (
+    (GENERATE, generate_cuda),
+    (AFFINE_JVP, affine_jvp_cuda),
+    (GRAM, gram_cuda),
+    (PROJECTION_COEFFICIENTS, projection_coefficients_cuda),
+    (COMBINE, combine_cuda),
+):
+    kernel.bodies["cuda"] = body

@@ -1,0 +1,230 @@
+"""A stand-in for CuPy whose arrays lie in main memory, and which is as strict as CuPy where a program can go wrong.
+
+As in CuPy, an array is no ndarray: it follows NumPy's protocols for what `FUNCTIONS` and ufuncs do, does not mix with
+ndarrays, and becomes one only by `.get()`. New memory is poison (NaN), with a poisoned margin on both sides, which
+`check_margins` finds untouched or a kernel has written beyond its arrays.
+
+What it does not show: that CuPy itself does the same. Names, argument names and refusals are those of CuPy 14.
+"""
+
+import sys
+import types
+import weakref
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+MARGIN = 256  # bytes
+FUNCTIONS = {
+    "all", "any", "argmax", "argsort", "broadcast_to", "clip", "concatenate", "copy", "cumsum", "diagonal", "einsum",
+    "empty_like", "expand_dims", "full_like", "isclose", "linalg.norm", "max", "mean", "min", "moveaxis", "ndim",
+    "ones_like", "outer", "prod", "put_along_axis", "ravel", "repeat", "reshape", "shape", "size", "sort", "squeeze",
+    "stack", "std", "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tile", "trace", "transpose", "tril",
+    "var", "where", "zeros_like",
+}  # fmt: skip
+"""Functions of CuPy that fwdad's programs call through NumPy; all of them have CuPy's name under NumPy's."""
+
+blocks = weakref.WeakValueDictionary()
+calls = set()  # names of the functions and ufuncs that were called
+
+
+class Block:
+    """Memory of one array, in a margin of 0xFF."""
+
+    def __init__(self, shape, dtype):
+        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        self.bytes = np.full(size + 2 * MARGIN + 64, 0xFF, np.uint8)
+        self.start = MARGIN + -(self.bytes.ctypes.data + MARGIN) % 64
+        self.end = self.start + size
+        self.array = self.bytes[self.start : self.end].view(dtype).reshape(shape)
+        blocks[id(self)] = self
+
+
+def check_margins():
+    """Raise AssertionError where memory around an array has been written to."""
+    for block in list(blocks.values()):
+        around = np.concatenate([block.bytes[: block.start], block.bytes[block.end :]])
+        assert np.all(around == 0xFF), f"memory around an array of {block.end - block.start} bytes was written to"
+
+
+class ndarray(NDArrayOperatorsMixin):
+    """An array on the device."""
+
+    def __init__(self, host, block):
+        self._host = host  # a view of block.array
+        self._block = block
+
+    dtype = property(lambda self: self._host.dtype)
+    ndim = property(lambda self: self._host.ndim)
+    size = property(lambda self: self._host.size)
+    strides = property(lambda self: self._host.strides)
+    flags = property(lambda self: self._host.flags)
+    nbytes = property(lambda self: self._host.nbytes)
+    itemsize = property(lambda self: self._host.itemsize)
+    T = property(lambda self: self._view(self._host.T))
+    device = property(lambda self: Device(0))
+
+    @property
+    def shape(self):
+        return self._host.shape
+
+    @property
+    def __cuda_array_interface__(self):
+        return {
+            "shape": self.shape,
+            "typestr": self.dtype.str,
+            "data": (self._host.ctypes.data if self.size else 0, False),
+            "strides": None if self.flags.c_contiguous else self.strides,
+            "version": 3,
+        }
+
+    def _view(self, host):
+        return ndarray(host, self._block) if isinstance(host, np.ndarray) else to_device(host)
+
+    def get(self):
+        return self._host.copy(order="K")
+
+    def item(self):
+        return self._host.item()
+
+    def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
+        return self if not copy and self.dtype == dtype else to_device(self._host.astype(dtype))
+
+    def copy(self, order="C"):
+        return to_device(self._host.copy(order))
+
+    def reshape(self, *shape, order="C"):
+        result = self._host.reshape(*shape, order=order)
+        return self._view(result) if np.shares_memory(result, self._host) else to_device(result)
+
+    def view(self, dtype):
+        return self._view(self._host.view(dtype))
+
+    def transpose(self, *axes):
+        return self._view(self._host.transpose(*axes))
+
+    def fill(self, value):
+        self._host.fill(value)
+
+    def __getitem__(self, index):
+        result = self._host[on_host(index)]
+        return self._view(result) if np.shares_memory(result, self._host) else to_device(result)
+
+    def __setitem__(self, index, value):
+        self._host[on_host(index)] = on_host(value)
+
+    def __len__(self):
+        return len(self._host)
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self):
+        return bool(self._host)
+
+    def __int__(self):
+        return int(self._host)
+
+    def __float__(self):
+        return float(self._host)
+
+    def __index__(self):
+        return self._host.__index__()
+
+    def __repr__(self):
+        return repr(self._host)
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError(
+            "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array "
+            "explicitly."
+        )
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        calls.add(ufunc.__name__)
+        if method != "__call__":
+            return NotImplemented
+        if out is not None:
+            kwargs["out"] = tuple(on_host(o) for o in out)
+        result = ufunc(*(on_host(x) for x in inputs), **{name: on_host(v) for name, v in kwargs.items()})
+        return out[0] if out is not None else to_device(result)
+
+    def __array_function__(self, function, types, args, kwargs):
+        module = function.__module__.removeprefix("numpy").lstrip(".")
+        name = f"{module}.{function.__name__}" if module else function.__name__
+        calls.add(name)
+        if name not in FUNCTIONS or not all(issubclass(t, (ndarray, np.ndarray)) for t in types):
+            return NotImplemented
+        result = function(*map(on_host, args), **{key: on_host(v) for key, v in kwargs.items()})
+        if name in ("ndim", "shape", "size") or result is None:
+            return result
+        return to_device(result)
+
+
+for _name in ("sum", "mean", "min", "max", "any", "all", "argmax", "ravel", "squeeze", "swapaxes", "prod", "std"):
+    setattr(
+        ndarray,
+        _name,
+        lambda self, *args, _name=_name, **kwargs: to_device(getattr(self._host, _name)(*args, **kwargs)),
+    )
+
+
+def on_host(value):
+    """What NumPy can compute with; refuses ndarrays, as CuPy's operations do."""
+    if isinstance(value, ndarray):
+        return value._host
+    if isinstance(value, np.ndarray):
+        raise TypeError("Unsupported type <class 'numpy.ndarray'>")
+    if isinstance(value, (list, tuple)):
+        return type(value)(on_host(v) for v in value)
+    return value
+
+
+def to_device(value):
+    """An array, or number, of NumPy's as an array of this module, in memory of its own."""
+    value = np.asarray(value)
+    result = empty(value.shape, value.dtype, "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C")
+    result._host[...] = value
+    return result
+
+
+def empty(shape, dtype=float, order="C"):
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    block = Block(shape[::-1] if order == "F" else shape, dtype)
+    return ndarray(block.array.T if order == "F" else block.array, block)
+
+
+def array(value, dtype=None, copy=True, order="K"):
+    value = value._host if isinstance(value, ndarray) else np.asarray(value)
+    return to_device(np.array(value, dtype, order=order))
+
+
+def strided(buffer, shape, dtype, offset, strides):
+    """A view of an array of bytes; CuPy has this in the constructor of its ndarray."""
+    return ndarray(np.ndarray(shape, dtype, buffer._host, offset, strides), buffer._block)
+
+
+class Device:
+    """The only one, number 0."""
+
+    def __init__(self, number=0):
+        self.id = number
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        return None
+
+    def __eq__(self, other):
+        return self.id == other.id
+
+    __hash__ = None
+
+
+class Stream:
+    ptr = 0
+
+
+cuda = types.SimpleNamespace(Device=Device, get_current_stream=Stream)
+module = sys.modules[__name__]
