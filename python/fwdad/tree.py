@@ -94,17 +94,21 @@ def flatten(tree: Tree, is_leaf: IsLeaf | None = None) -> tuple[list[Leaf], Stru
     [1.0, 2.0]
     """
     collected: list[Leaf] = []
-
-    def visit(node: Tree) -> Structure:
-        parts = None if is_leaf is not None and is_leaf(node) else _split(node)
-        if parts is None:
-            collected.append(node)
-            return LEAF
-        names, children, statics = parts
-        return Structure(type(node), names, tuple(visit(child) for child in children), statics)
-
-    structure = visit(tree)
+    structure = _visit(tree, is_leaf, collected)
     return collected, structure
+
+
+def _visit(node: Tree, is_leaf: IsLeaf | None, collected: list[Leaf]) -> Structure:
+    """The structure of a node, its leaves added to the list.
+
+    No closure: one that calls itself is a reference cycle, and would hold the leaves until the garbage collector runs.
+    """
+    parts = None if is_leaf is not None and is_leaf(node) else _split(node)
+    if parts is None:
+        collected.append(node)
+        return LEAF
+    names, children, statics = parts
+    return Structure(type(node), names, tuple([_visit(child, is_leaf, collected) for child in children]), statics)
 
 
 def unflatten(structure: Structure, leaves: Sequence[Leaf]) -> Tree:
@@ -116,33 +120,35 @@ def unflatten(structure: Structure, leaves: Sequence[Leaf]) -> Tree:
     Raises ValueError when the number of leaves is not the structure's.
     """
     remaining = iter(leaves)
-    missing = object()
-
-    def build(s: Structure) -> Tree:
-        if s.node is None:
-            leaf = next(remaining, missing)
-            if leaf is missing:
-                raise ValueError(f"too few leaves: got {len(leaves)} for {s.node or structure}")
-            return leaf
-        children = [build(child) for child in s.children]
-        if s.node is type(None):
-            return None
-        if issubclass(s.node, dict):
-            return s.node(zip(s.names, children, strict=True))
-        if hasattr(s.node, "_fields"):  # a named tuple
-            return s.node(*children)
-        if issubclass(s.node, (tuple, list)):
-            return s.node(children)
-        # A dataclass is rebuilt without its __init__, which may draw initial values.
-        made = object.__new__(s.node)
-        for name, value in (*zip(s.names, children, strict=True), *s.statics):
-            object.__setattr__(made, name, value)
-        return made
-
-    tree = build(structure)
-    if next(remaining, missing) is not missing:
+    try:
+        tree = _build(structure, remaining)
+    except StopIteration:
+        raise ValueError(f"too few leaves: got {len(leaves)} for {structure}") from None
+    if next(remaining, _MISSING) is not _MISSING:
         raise ValueError(f"too many leaves: got {len(leaves)} for {structure}")
     return tree
+
+
+_MISSING = object()
+
+
+def _build(s: Structure, remaining: Iterator[Leaf]) -> Tree:
+    if s.node is None:
+        return next(remaining)
+    children = [_build(child, remaining) for child in s.children]
+    if s.node is type(None):
+        return None
+    if issubclass(s.node, dict):
+        return s.node(zip(s.names, children, strict=True))
+    if hasattr(s.node, "_fields"):  # a named tuple
+        return s.node(*children)
+    if issubclass(s.node, (tuple, list)):
+        return s.node(children)
+    # A dataclass is rebuilt without its __init__, which may draw initial values.
+    made = object.__new__(s.node)
+    for name, value in (*zip(s.names, children, strict=True), *s.statics):
+        object.__setattr__(made, name, value)
+    return made
 
 
 def leaves(tree: Tree) -> list[Leaf]:
@@ -177,13 +183,14 @@ def named_leaves(tree: Tree) -> dict[str, Leaf]:
     {'layers.0.weight': 1.0, 'layers.1.weight': 2.0}
     """
 
-    def visit(node: Tree, path: tuple[str, ...]) -> Iterator[tuple[str, Leaf]]:
-        parts = _split(node)
-        if parts is None:
-            yield ".".join(path), node
-            return
-        names, children, _ = parts
-        for name, child in zip(names, children, strict=True):
-            yield from visit(child, (*path, str(name)))
+    return dict(_named(tree, ()))
 
-    return dict(visit(tree, ()))
+
+def _named(node: Tree, path: tuple[str, ...]) -> Iterator[tuple[str, Leaf]]:
+    parts = _split(node)
+    if parts is None:
+        yield ".".join(path), node
+        return
+    names, children, _ = parts
+    for name, child in zip(names, children, strict=True):
+        yield from _named(child, (*path, str(name)))
