@@ -3,12 +3,13 @@
 import dataclasses
 import itertools
 import json
+import math
 import shutil
 
 import numpy as np
 import pytest
 
-from fwdad import nn, optim, tree
+from fwdad import functions, nn, optim, tree
 from fwdad.train import CheckpointError, ConfigError, Observer, TrainConfig, Trainer, evaluate, load_model
 from fwdad.train.trainer import best_row
 
@@ -141,6 +142,42 @@ def test_networks_for_images_train_on_images(tmp_path, model):
     result = trainer.run()
     assert result["best"]["validation_loss"] < 0.9 * before
     assert trainer.data.name == "images"
+
+
+class Restless(nn.Module):
+    """A network with all that changes from step to step: running statistics, and units dropped at random."""
+
+    first: nn.Linear
+    norm: nn.BatchNorm
+    drop: nn.Dropout
+    last: nn.Linear
+
+    def __init__(self, shape, classes, seed=0, dtype=np.float32):
+        self.first = nn.Linear(math.prod(shape), 12, seed=seed, dtype=dtype)
+        self.norm, self.drop = nn.BatchNorm(12, dtype=dtype), nn.Dropout(0.3)
+        self.last = nn.Linear(12, classes, seed=seed + 1, dtype=dtype)
+
+    def __call__(self, x):
+        return self.last(self.drop(functions.relu(self.norm(self.first(x)))))
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"average": 0.5}, {"perturb": "weight", "optimizer": "sgd", "weight_decay": 0.01}]
+)
+def test_buffers_and_dropout_resume_bit_for_bit(small, tmp_path, outcome, stop_at, monkeypatch, settings):
+    monkeypatch.setitem(nn.MODELS, "convnet", Restless)
+    config = dataclasses.replace(small, model="convnet", hidden=TrainConfig.hidden, **settings)
+    trainer = Trainer.new(config, tmp_path / "whole")
+    trainer.run()
+    assert int(trainer.model.norm.num_batches_tracked.value) == 15
+    assert np.abs(trainer.model.norm.running_mean.value).max() > 0.01
+    Trainer.new(config, tmp_path / "parts", observers=[stop_at(3)]).run()
+    Trainer.resume(tmp_path / "parts", observers=[stop_at(9)]).run()
+    Trainer.resume(tmp_path / "parts").run()
+    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+    for weights, model in (("final", trainer.evaluated), ("best", load_model(tmp_path / "parts", "best"))):
+        loaded = load_model(tmp_path / "whole", weights)
+        assert all(np.array_equal(a, b) for a, b in zip(tree.leaves(loaded), tree.leaves(model), strict=True))
 
 
 def test_a_model_and_an_augmentation_that_the_data_has_no_use_for(tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fwdad import nn, optim
+from fwdad import nn, optim, tree
 from fwdad.dual import Array
 from fwdad.train.config import ConfigError, TrainConfig
 
@@ -28,6 +28,18 @@ def make_model(config: TrainConfig, shape: tuple[int, ...], outputs: int) -> Any
         return nn.MODELS[config.model](shape, outputs, config.seed)
     except ValueError as error:
         raise ConfigError("model", f"{config.model} cannot take inputs of shape {shape}: {error}") from error
+
+
+def learned(model: Any) -> Any:
+    """The model as optimisers see it: its parameters, and nothing (None) where it has buffers."""
+    return tree.map(lambda leaf: None if tree.is_buffer(leaf) else leaf, model, is_leaf=tree.is_buffer)
+
+
+def with_learned(model: Any, parameters: Any) -> Any:
+    """The model with other parameters, as `learned` gives them, and its own buffers."""
+    leaves, structure = tree.flatten(model, tree.is_buffer)
+    new = iter(tree.leaves(parameters))
+    return tree.unflatten(structure, [leaf if tree.is_buffer(leaf) else next(new) for leaf in leaves])
 
 
 def losses(outputs: Array, targets: np.ndarray, smoothing: float = 0.0) -> Array:

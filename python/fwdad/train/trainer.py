@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 import fwdad
-from fwdad import data, estimators, kernels, optim, tree
+from fwdad import data, estimators, kernels, nn, optim, tree
 from fwdad.train import checkpoint
 from fwdad.train.checkpoint import CheckpointError
 from fwdad.train.config import ConfigError, TrainConfig
 from fwdad.train.files import RunError, claim, first_free, read_json, write_json
 from fwdad.train.metrics import EpochMetrics, correct, evaluate, write_metrics
 from fwdad.train.observer import Observer
-from fwdad.train.parts import losses, make_model, make_optimizer, make_schedule
+from fwdad.train.parts import learned, losses, make_model, make_optimizer, make_schedule, with_learned
 
 CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
 CONFIG, METRICS, RESULT = "config.json", "metrics.csv", "result.json"
@@ -77,7 +77,7 @@ class Trainer:
         self.estimator = fwdad.ForwardGradient(sampler, estimators.COMBINERS[config.combine](), config.perturb)
         self.schedule = make_schedule(config, self.steps)
         self.optimizer = make_optimizer(config, self.schedule)
-        self.optimizer_state = self.optimizer.init(self.model)
+        self.optimizer_state = self.optimizer.init(learned(self.model))
         self.batch_loss = float("nan")  # of the step just taken
         self._digest = self.data.digest()
         self._stop = False
@@ -150,7 +150,8 @@ class Trainer:
     @property
     def evaluated(self) -> Any:
         """The model that is validated and tested: with `average`, the one with the averaged parameters."""
-        return self.model if self.config.average is None else self.optimizer_state["average"]
+        average = self.config.average
+        return self.model if average is None else with_learned(self.model, self.optimizer_state["average"])
 
     @property
     def finished(self) -> bool:
@@ -218,11 +219,14 @@ class Trainer:
             hits = correct(outputs, targets)
             return losses(outputs, targets, self.config.label_smoothing)
 
-        value, gradient = self.estimator(loss, self.model, inputs, train.targets[rows])
+        with nn.training(progress.step, self.config.seed) as run:
+            value, gradient = self.estimator(loss, self.model, inputs, train.targets[rows])
         self._check_finite("loss", value)
-        updates, state = self.optimizer.update(gradient, self.optimizer_state, self.model)
+        parameters = learned(self.model)
+        updates, state = self.optimizer.update(learned(gradient), self.optimizer_state, parameters)
+        model = run.updated(with_learned(self.model, optim.apply_updates(parameters, updates)))
         # In C order, as a checkpoint gives arrays back: another memory order could mean another order of additions.
-        model, state = (tree.map(_c_order, t) for t in (optim.apply_updates(self.model, updates), state))
+        model, state = (tree.map(_c_order, t) for t in (model, state))
         for name, array in tree.named_leaves(model).items():
             self._check_finite(f"parameter {name}", array)
         self.model, self.optimizer_state = model, state
@@ -333,9 +337,11 @@ def load_model(folder: Path, weights: str = "final") -> Any:
         model = make_model(config, tuple(state["shape"]), state["outputs"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} holds a model that this version of fwdad cannot make: {error}") from error
-    name = "model" if weights == "best" or config.average is None else "optimizer.average"
-    chosen = {key: array for key, array in arrays.items() if key.startswith(f"{name}.")}
-    return checkpoint.restore({name: model}, chosen, path)[name]
+    chosen = {name: array for name, array in arrays.items() if name.startswith("model.")}
+    if weights == "final":  # of parameters, their average, if there is one
+        averages = "optimizer.average."
+        chosen |= {f"model.{k.removeprefix(averages)}": a for k, a in arrays.items() if k.startswith(averages)}
+    return checkpoint.restore({"model": model}, chosen, path)["model"]
 
 
 def changed(old: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
