@@ -21,7 +21,7 @@ namespace {
 template <class T>
 bool holds(const py::array& array) {
     static const PyObject* const type = py::dtype::of<T>().release().ptr();
-    return py::detail::array_proxy(array.ptr())->descr == type || array.dtype().is(py::dtype::of<T>());
+    return py::detail::array_proxy(array.ptr())->descr == type || array.dtype().equal(py::dtype::of<T>());
 }
 
 // A C-contiguous array of n entries to write to, or to read from.

@@ -196,6 +196,14 @@ def test_misaligned_arguments_are_read_right():
         assert np.array_equal(given_, wanted)
 
 
+def test_a_dtype_that_is_equal_but_another_object():
+    """As arrays from a memory map or a pickle have it."""
+    other = np.dtype(np.float32).newbyteorder("S").newbyteorder("S")
+    assert other is not np.dtype(np.float32)
+    x, w = np.arange(6, dtype=other).reshape(2, 3), np.ones((3, 4), other)
+    np.testing.assert_array_equal(public_affine_jvp(x, w, None, None, None, None)[0], x @ w)
+
+
 def test_streamed_bias_is_made_dense():
     x, w, b, _, _, _ = problem(5, 6, 7, 3, np.float32)
     stream = Stream(1, 2, 3, "normal", 3, (7,))
