@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fwdad import ForwardGradient, data, estimators, optim, tree
+from fwdad import data, estimators, optim, tree
+from fwdad.estimators import ForwardGradient
 from fwdad.train import TrainConfig, TrainingDiverged
 from fwdad.train.parts import learned, losses, make_model, make_optimizer, make_schedule
 
