@@ -165,6 +165,27 @@ void affine_jvp(const py::array& x, const py::array& w, const py::object& b, con
 }
 
 template <class T>
+void product_as(const py::array& x, const Stream& stream, py::array& out) {
+    if (x.ndim() != 2 || stream.entries >= 0) {
+        refuse("x, stream", "matrices");
+    }
+    Affine<T> a{};
+    a.m = x.shape(0);
+    a.depth = x.shape(1);
+    a.n = stream.columns;
+    a.k = stream.k;
+    a.x = matrix<T>(x, 0, a.m, stream.rows, "x", false);
+    a.dw_stream = &stream;
+    a.dy = writable<T>(out, a.k * a.m * a.n, "out");
+    const py::gil_scoped_release release;
+    typed_kernels<T>().affine(a);
+}
+
+void stream_product(const py::array& x, const py::tuple& stream, py::array out) {
+    holds<float>(x) ? product_as<float>(x, stream_of(stream), out) : product_as<double>(x, stream_of(stream), out);
+}
+
+template <class T>
 void gram_as(const py::object& v, bool per_row, bool exact, py::array& g) {
     std::optional<Stream> stream;
     const Directions<T> all = directions<T>(v, per_row, stream);
@@ -173,8 +194,8 @@ void gram_as(const py::object& v, bool per_row, bool exact, py::array& g) {
     typed_kernels<T>().gram(all, per_row, exact, out);
 }
 
-void gram(const py::object& v, const std::string& dtype, bool per_row, bool exact, py::array g) {
-    dtype == "float32" ? gram_as<float>(v, per_row, exact, g) : gram_as<double>(v, per_row, exact, g);
+void gram(const py::object& v, int itemsize, bool per_row, bool exact, py::array g) {
+    itemsize == sizeof(float) ? gram_as<float>(v, per_row, exact, g) : gram_as<double>(v, per_row, exact, g);
 }
 
 template <class T>
@@ -191,8 +212,8 @@ void combine_as(const py::array& c, const py::object& v, py::array& out) {
     typed_kernels<T>().combine(factors, all, per_row, data);
 }
 
-void combine(const py::array& c, const py::object& v, const std::string& dtype, py::array out) {
-    dtype == "float32" ? combine_as<float>(c, v, out) : combine_as<double>(c, v, out);
+void combine(const py::array& c, const py::object& v, int itemsize, py::array out) {
+    itemsize == sizeof(float) ? combine_as<float>(c, v, out) : combine_as<double>(c, v, out);
 }
 
 void projection_coefficients(const py::array& gram, const py::array& d, py::array c, py::array rank, py::array margin) {
@@ -252,6 +273,7 @@ PYBIND11_MODULE(_native, module) {
     module.doc() = "The native CPU kernels of fwdad.kernels, which validates their arguments.";
     module.def("generate", &fwdad::generate);
     module.def("affine_jvp", &fwdad::affine_jvp);
+    module.def("stream_product", &fwdad::stream_product);
     module.def("gram", &fwdad::gram);
     module.def("combine", &fwdad::combine);
     module.def("projection_coefficients", &fwdad::projection_coefficients);

@@ -7,23 +7,44 @@
 namespace fwdad::FWDAD_ISA {
 namespace {
 
-// sum[j] += c v[j]. The last, incomplete register goes through copies, so that each entry sees the same operations
-// wherever it lies.
+// sum[j] = c v[j], or sum[j] + c v[j] for all directions but the first. The last, incomplete register goes through
+// copies, so that each entry sees the same operations wherever it lies.
 template <class T>
-void add_scaled(double c, const T* v, int64_t n, double* sum) {
+void add_scaled(bool first, double c, const T* v, int64_t n, double* sum) {
     constexpr int width = lanes<double>;
     int64_t j = 0;
-    for (; j + width <= n; j += width) {
-        store(sum + j, fma(splat(c), load_double(v + j), load(sum + j)));
+    if (first) {
+        for (; j + width <= n; j += width) {
+            store(sum + j, splat(c) * load_double(v + j));
+        }
+    } else {
+        for (; j + width <= n; j += width) {
+            store(sum + j, fma(splat(c), load_double(v + j), load(sum + j)));
+        }
     }
     if (j < n) {
         const size_t rest = static_cast<size_t>(n - j);
         T entries[width] = {};
         double sums[width] = {};
         memcpy(entries, v + j, rest * sizeof(T));
-        memcpy(sums, sum + j, rest * sizeof(double));
+        if (!first) {
+            memcpy(sums, sum + j, rest * sizeof(double));
+        }
         store(sums, fma(splat(c), load_double(entries), load(sums)));
         memcpy(sum + j, sums, rest * sizeof(double));
+    }
+}
+
+// out[j] = sum[j], rounded.
+template <class T>
+void round_sums(const double* sum, int64_t n, T* out) {
+    constexpr int width = lanes<double>;
+    int64_t j = 0;
+    for (; j + width <= n; j += width) {
+        store_double(out + j, load(sum + j));
+    }
+    for (; j < n; ++j) {
+        out[j] = static_cast<T>(sum[j]);
     }
 }
 
@@ -61,19 +82,15 @@ void combine(const double* c, const Directions<T>& v, bool per_row, T* out) {
         double* sum = sums.get() + thread * size;
         for (int64_t t = begin; t < end; ++t) {
             const Tile tile = tiling[t];
-            memset(sum, 0, static_cast<size_t>(tile.rows * tile.columns) * sizeof(double));
             for (int64_t i = 0; i < v.k; ++i) {
                 const Piece<T> from = piece(flat, i, tile, made.get() + made_size * thread);
                 for (int64_t r = 0; r < tile.rows; ++r) {
                     const double factor = per_row ? c[(tile.row + r) * v.k + i] : c[i];
-                    add_scaled(factor, from.data + r * from.stride, tile.columns, sum + r * tile.columns);
+                    add_scaled(i == 0, factor, from.data + r * from.stride, tile.columns, sum + r * tile.columns);
                 }
             }
             for (int64_t r = 0; r < tile.rows; ++r) {
-                T* row = out + (tile.row + r) * flat.columns + tile.column;
-                for (int64_t j = 0; j < tile.columns; ++j) {
-                    row[j] = static_cast<T>(sum[r * tile.columns + j]);
-                }
+                round_sums(sum + r * tile.columns, tile.columns, out + (tile.row + r) * flat.columns + tile.column);
             }
         }
     });

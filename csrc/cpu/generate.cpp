@@ -98,15 +98,16 @@ void fill_matrix(const Stream& stream, int64_t direction, int64_t row0, int64_t 
 }
 
 // Entries of a vector lie down the columns of its matrix: `width` columns are made at a time, and transposed.
-template <class T>
+template <int Rows, class T>
 void fill_vector(const Stream& stream, int64_t direction, int64_t entry0, int64_t n, T* out) {
-    const int64_t rows = stream.rows_per_call;
-    T matrix[128 * width];
-    for (int64_t e = 0; e < n; e += rows * width) {
-        fill_matrix(stream, direction, 0, rows, (entry0 + e) / rows, width, matrix, width);
-        const int64_t count = least(rows * width, n - e);
-        for (int64_t j = 0; j < count; ++j) {
-            out[e + j] = matrix[j % rows * width + j / rows];
+    T matrix[Rows * width];
+    for (int64_t e = 0; e < n; e += Rows * width) {
+        fill_matrix(stream, direction, 0, Rows, (entry0 + e) / Rows, width, matrix, width);
+        for (int64_t column = 0; column < width; ++column) {
+            const int64_t rows = least(Rows, n - e - column * Rows);  // negative beyond the last entry
+            for (int64_t row = 0; row < rows; ++row) {
+                out[e + column * Rows + row] = matrix[row * width + column];
+            }
         }
     }
 }
@@ -119,7 +120,8 @@ void fill(const Stream& stream, int64_t direction, int64_t row0, int64_t rows, i
     if (stream.entries < 0) {
         fill_matrix(stream, direction, row0, rows, column0, columns, out, stride);
     } else {
-        fill_vector(stream, direction, column0, columns, out);
+        const auto some = stream.rows_per_call == 4 ? fill_vector<4, T> : fill_vector<128, T>;
+        some(stream, direction, column0, columns, out);
     }
 }
 

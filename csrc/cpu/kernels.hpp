@@ -55,7 +55,7 @@ struct Affine {
     const Stream* dw_stream;  // (k, depth, n), instead of dw
     Matrix<T> db;             // (k, m, n)
     Activation activation;
-    T* y;   // (m, n), C-contiguous
+    T* y;   // (m, n), C-contiguous; null: not wanted, where the activation is the identity
     T* dy;  // (k, m, n), C-contiguous; null: no tangents
 };
 

@@ -22,6 +22,7 @@ from fwdad import array_api, estimators, functions, nn, optim, rules, tree
 from fwdad.dual import Dual
 from fwdad.errors import LostDerivativeError, NaNError, NoRuleError
 from fwdad.estimators import ForwardGradient
+from fwdad.kernels import get_num_threads, set_num_threads
 from fwdad.transforms import (
     custom_jvp,
     debug_nans,
@@ -56,6 +57,7 @@ __all__ = [
     "directional_derivative",
     "estimators",
     "functions",
+    "get_num_threads",
     "hessian",
     "hvp",
     "jacfwd",
@@ -67,6 +69,7 @@ __all__ = [
     "nn",
     "optim",
     "rules",
+    "set_num_threads",
     "sparse_jacfwd",
     "stop_gradient",
     "tree",

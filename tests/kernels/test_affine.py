@@ -7,9 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fwdad import jvp
 from fwdad.kernels import ACTIVATIONS, Stream, generate
 from fwdad.kernels import affine_jvp as public_affine_jvp
+from fwdad.kernels import stream_product as public_stream_product
 from fwdad.kernels.affine import affine_jvp_reference as reference
+from fwdad.tangents import StreamTangent
 
 DTYPES = [np.float32, np.float64]
 
@@ -202,6 +205,42 @@ def test_a_dtype_that_is_equal_but_another_object():
     assert other is not np.dtype(np.float32)
     x, w = np.arange(6, dtype=other).reshape(2, 3), np.ones((3, 4), other)
     np.testing.assert_array_equal(public_affine_jvp(x, w, None, None, None, None)[0], x @ w)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["normal", "rademacher"])
+def test_stream_product(stream_product, dense64, assert_within, layouts, kind, dtype):
+    for m, depth, n, k in [(5, 6, 7, 2), (1, 1, 1, 1), (0, 3, 4, 2), (3, 0, 4, 2), (17, 1100, 50, 3), (9, 130, 97, 2)]:
+        stream = Stream(7, 2, 3, kind, k, (depth, n), np.dtype(dtype))
+        x = np.random.default_rng(m).standard_normal((m, depth)).astype(dtype)
+        exact, size = x.astype(np.float64) @ dense64(stream), np.abs(x.astype(np.float64)) @ np.abs(dense64(stream))
+        for _, view in layouts(x):
+            product = stream_product(view, stream)
+            assert product.dtype == dtype
+            assert product.flags.c_contiguous
+            assert_within(product, exact, (depth + 2) * np.finfo(dtype).eps * size)
+
+
+def test_matmul_of_a_streamed_tangent_runs_the_kernel():
+    t = StreamTangent(7, 2, 3, "normal", 3, (6, 8), np.dtype(np.float32))
+    x, w = np.random.default_rng(0).standard_normal((2, 6, 8)).astype(np.float32)
+    assert np.array_equal(x[:, :6] @ t, public_stream_product(x[:, :6], t))
+    _, dy = jvp(lambda w: x[:, :6] @ w, (w,), (t,))
+    assert np.array_equal(dy, public_stream_product(x[:, :6], t))
+    assert np.allclose(x[None, :, :6] @ t, x[:, :6] @ t.dense(), atol=1e-5)  # three axes: dense
+
+
+def test_bad_stream_products():
+    x = np.ones((2, 3), np.float32)
+    stream = Stream(1, 0, 0, "normal", 2, (3, 4))
+    with pytest.raises(TypeError, match="stream_product: v: expected a Stream, given ndarray"):
+        public_stream_product(x, x)
+    with pytest.raises(TypeError, match="stream_product: v: expected dtype float64"):
+        public_stream_product(x.astype(np.float64), stream)
+    with pytest.raises(ValueError, match=r"stream_product: v: expected shape \(2, 2, 4\) .*, given \(2, 3, 4\)"):
+        public_stream_product(x[:, :2], stream)
+    with pytest.raises(ValueError, match=r"stream_product: v: expected shape \(2, 3\) .*, given \(2, 7\)"):
+        public_stream_product(x, Stream(1, 0, 0, "normal", 2, (7,)))
 
 
 def test_streamed_bias_is_made_dense():

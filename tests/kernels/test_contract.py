@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 
+import fwdad
 from fwdad.kernels import (
     KERNELS,
     Stream,
@@ -20,6 +21,7 @@ from fwdad.kernels import (
     info,
     projection_coefficients,
     set_num_threads,
+    stream_product,
 )
 
 
@@ -68,7 +70,9 @@ def results():
     yield from affine_jvp(x, w, b, dx, dw, None, "gelu")
     yield from affine_jvp(x, w, b, dx, normal, None, "tanh")
     yield from affine_jvp(x, w, b, None, sign, None)
+    yield stream_product(x, normal)
     yield from (generate(s) for s in (normal, sign, vector))
+    yield from (gram(v, exact=False) for v in (dx, dw, normal, sign, vector))
     yield from (gram(v) for v in (dx, dw, normal, sign, vector))
     yield from (gram(v, per_row=True) for v in (dx, dw, normal, sign))
     yield from (combine(np.arange(5.0), v) for v in (dx, dw, normal, sign))
@@ -129,6 +133,15 @@ def run_python(code, **environment):
     return subprocess.run(
         [sys.executable, *site, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=False
     )
+
+
+def test_threads_are_set_at_the_top_level():
+    before = fwdad.get_num_threads()
+    try:
+        fwdad.set_num_threads(before + 1)
+        assert fwdad.get_num_threads() == get_num_threads() == info()["threads"] == before + 1
+    finally:
+        fwdad.set_num_threads(before)
 
 
 def test_environment_chooses():

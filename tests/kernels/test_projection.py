@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fwdad.kernels import Stream, project_gram_schmidt
+from fwdad.kernels import Stream, orthonormalise, project_gram_schmidt
 from fwdad.kernels import combine as public_combine
 from fwdad.kernels import gram as public_gram
 from fwdad.kernels import projection_coefficients as public_coefficients
@@ -174,6 +174,31 @@ def test_projection(gram, projection_coefficients, combine, assert_within, name,
     assert_within(g, truth, bound)
     if rank == v.shape[1]:
         assert_within(g, gradient, bound)
+
+
+@pytest.mark.parametrize("block", [1, 2, 5, 32])
+@pytest.mark.parametrize(("name", "v", "rank"), FAMILIES, ids=[f[0] for f in FAMILIES])
+def test_orthonormalise(name, v, rank, block):
+    q, kept = orthonormalise(v, block)
+    assert q.shape == (rank, v.shape[1])
+    assert len(kept) == rank
+    assert np.max(np.abs(q @ q.T - np.eye(rank)), initial=0) <= 1e-14
+    outside = v - (v @ q.T) @ q
+    drop = 2.0**-20 if "times three" in name else 1e-14  # what was dropped may have had a little of its own
+    assert (np.linalg.norm(outside, axis=1) <= drop * np.linalg.norm(v, axis=1)).all()
+    below = np.tril(q @ v[kept].T, -1)  # row j of Q is at right angles to what was kept before it
+    assert np.max(np.abs(below), initial=0) <= 1e-13 * np.max(np.linalg.norm(v, axis=1))
+
+
+def test_orthonormalise_nearly_dependent_directions():
+    """Directions a thousandth, a millionth apart: Q is orthonormal all the same."""
+    rng = np.random.default_rng(10)
+    v = rng.standard_normal((1, 300)) + np.logspace(-1, -5, 60)[:, None] * rng.standard_normal((60, 300))
+    q, kept = orthonormalise(v, 7)
+    assert len(kept) == 60
+    assert np.max(np.abs(q @ q.T - np.eye(60))) <= 1e-13
+    with pytest.raises(ValueError, match="orthonormalise: v: expected finite entries"):
+        orthonormalise(np.array([[1.0, np.nan]]))
 
 
 def test_float32_cone_to_a_millionth(gram, projection_coefficients, combine):

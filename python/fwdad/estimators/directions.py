@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -169,4 +170,4 @@ def separate(v: np.ndarray, templates: Sequence[Template], per_row: bool = False
 
 
 def _entries(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape, dtype=np.int64))
+    return math.prod(shape)

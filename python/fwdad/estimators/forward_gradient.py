@@ -124,9 +124,8 @@ class ForwardGradient:
         d = np.zeros(directions.k) if d is None else np.mean(d, axis=tuple(range(1, d.ndim)), dtype=np.float64)
         d = directions.along(d)
         parts = self.combiner.gradient(d, directions)
-        grads = [tree.map(np.zeros_like, leaf) for leaf in leaves]
-        for i, g in zip(moving, parts, strict=True):
-            grads[i] = g
+        estimated = dict(zip(moving, parts, strict=True))
+        grads = [estimated[i] if i in estimated else tree.map(np.zeros_like, x) for i, x in enumerate(leaves)]
         value = float(np.mean(losses, dtype=np.float64))
         return Estimate(value, tree.unflatten(structure, grads), parts, d, directions)
 

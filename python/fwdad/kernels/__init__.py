@@ -8,7 +8,7 @@ memory), `affine` (a layer and its k tangents), `projection` (from directional d
 from __future__ import annotations
 
 from fwdad.kernels import cuda  # noqa: F401 -- adds its bodies to the kernels
-from fwdad.kernels.affine import ACTIVATIONS, AFFINE_JVP, affine_jvp
+from fwdad.kernels.affine import ACTIVATIONS, AFFINE_JVP, STREAM_PRODUCT, affine_jvp, stream_product
 from fwdad.kernels.device import CudaError, device_of, is_device_array, to_device
 from fwdad.kernels.dispatch import Kernel, get_num_threads, info, set_num_threads
 from fwdad.kernels.projection import (
@@ -18,13 +18,14 @@ from fwdad.kernels.projection import (
     SAFE_MARGIN,
     combine,
     gram,
+    orthonormalise,
     project_gram_schmidt,
     projection_coefficients,
 )
 from fwdad.kernels.stream import GENERATE, Stream, generate
 
 KERNELS: dict[str, Kernel] = {
-    kernel.name: kernel for kernel in (GENERATE, AFFINE_JVP, GRAM, PROJECTION_COEFFICIENTS, COMBINE)
+    kernel.name: kernel for kernel in (GENERATE, AFFINE_JVP, STREAM_PRODUCT, GRAM, PROJECTION_COEFFICIENTS, COMBINE)
 }
 """The list of all kernels. A body for another device is one more entry in a kernel's `bodies`."""
 
@@ -43,8 +44,10 @@ __all__ = [
     "gram",
     "info",
     "is_device_array",
+    "orthonormalise",
     "project_gram_schmidt",
     "projection_coefficients",
     "set_num_threads",
+    "stream_product",
     "to_device",
 ]

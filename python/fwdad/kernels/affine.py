@@ -111,6 +111,48 @@ def affine_jvp(
     return result
 
 
+def stream_product(x: Array, v: Stream) -> Array:
+    """x v_i for the k directions of a streamed matrix, generated tile by tile inside the product and never stored.
+
+    Args:
+        x: (M, K), of any strides.
+        v: a Stream of primal_shape (K, N) and the dtype of `x`.
+
+    Returns:
+        (k, M, N), C-contiguous; dtype of `x`, in which products are also summed.
+
+    Raises:
+        TypeError: `x` is not a float array, `v` not a Stream of its dtype.
+        ValueError: shapes do not fit together.
+
+    >>> v = Stream(seed=7, step=0, parameter=0, distribution="rademacher", k=1, primal_shape=(2, 3))
+    >>> bool(np.all(stream_product(np.eye(2, dtype=np.float32), v) == generate(v)))
+    True
+    """
+    here = "stream_product"
+    x = checks.float_array(here, "x", x)
+    checks.ndim(here, "x", x, 2, "(M, K)")
+    if not isinstance(v, Stream):
+        raise TypeError(f"{here}: v: expected a Stream, given {type(v).__name__}")
+    _tangent(here, "v", v, x.dtype)
+    checks.shape(here, "v", v.shape, (*v.shape[:1], x.shape[1], *v.shape[2:3]), why=f"x is {x.shape}")
+    result: Array = STREAM_PRODUCT.on(checks.one_device(here, x=x, v=v))(x, v)
+    return result
+
+
+def stream_product_reference(x: Array, v: Stream) -> Array:
+    """NumPy: as it stands."""
+    return np.asarray(x @ dense(v))
+
+
+def stream_product_native(x: Array, v: Stream) -> Array:
+    """C++: see csrc/cpu/affine.cpp."""
+    assert dispatch.native is not None
+    out = np.empty((v.shape[0], x.shape[0], v.shape[2]), x.dtype)
+    dispatch.native.stream_product(x, descriptor(v), out)
+    return out
+
+
 def _tangent(here: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array | Stream:
     if not isinstance(value, Stream):
         return checks.float_array(here, name, value, dtype)
@@ -154,4 +196,10 @@ AFFINE_JVP = Kernel(
     "x (M,K), w (K,N), b, dx (k,M,K), dw (k,K,N), db -> y (M,N), dy (k,M,N), C-contiguous; "
     "inputs of any strides; products summed in the dtype of x",
     dispatch.bodies(affine_jvp_reference, affine_jvp_native),
+)
+
+STREAM_PRODUCT = Kernel(
+    "stream_product",
+    "x (M,K), Stream of (K,N) -> (k,M,N), C-contiguous; x of any strides; products summed in the dtype of x",
+    dispatch.bodies(stream_product_reference, stream_product_native),
 )

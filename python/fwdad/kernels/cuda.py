@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.kernels.affine import AFFINE_JVP
+from fwdad.kernels.affine import AFFINE_JVP, STREAM_PRODUCT
 from fwdad.kernels.device import device_of, require
 from fwdad.kernels.projection import COMBINE, GRAM, PROJECTION_COEFFICIENTS
 from fwdad.kernels.stream import GENERATE, Stream, descriptor
@@ -51,6 +51,13 @@ def affine_jvp_cuda(
         dw = descriptor(dw) if isinstance(dw, Stream) else dw
         kernels.affine_jvp(at, x, w, b, dx, dw, db, activation, x.dtype.name, y, dy)
         return y, dy
+
+
+def stream_product_cuda(x: Array, v: Stream) -> Array:
+    """CUDA: the tangents of an affine JVP; its value, of whatever is in a matrix that nobody filled, is thrown away."""
+    with _place(device_of(x)) as (cupy, _, _):
+        anything = cupy.empty(v.primal_shape, v.dtype)
+    return affine_jvp_cuda(x, anything, None, None, v, None, "identity")[1]
 
 
 def gram_cuda(v: Array | Stream, per_row: bool, exact: bool) -> Array:
@@ -92,6 +99,7 @@ def _c_order(array: Array) -> Array:
 for kernel, body in (
     (GENERATE, generate_cuda),
     (AFFINE_JVP, affine_jvp_cuda),
+    (STREAM_PRODUCT, stream_product_cuda),
     (GRAM, gram_cuda),
     (PROJECTION_COEFFICIENTS, projection_coefficients_cuda),
     (COMBINE, combine_cuda),

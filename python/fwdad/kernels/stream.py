@@ -25,6 +25,9 @@ from fwdad.kernels.dispatch import Kernel
 ROWS_PER_CALL = {"normal": 4, "rademacher": 128}
 """R of each distribution: how many rows of one column a generator call gives."""
 
+LIMITS = (("seed", 0, 2**64), ("step", 0, 2**32), ("parameter", 0, 2**16), ("k", 1, 2**16 + 1))
+"""Fields of a stream, and the ranges that the counter has room for."""
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -57,15 +60,17 @@ class Stream:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        limits = {"seed": (0, 2**64), "step": (0, 2**32), "parameter": (0, 2**16), "k": (1, 2**16 + 1)}
-        for name, (low, high) in limits.items():
-            object.__setattr__(self, name, _integer(name, getattr(self, name), low, high))
+        for name, low, high in LIMITS:
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value < high:
+                object.__setattr__(self, name, _integer(name, value, low, high))
         if self.distribution not in ROWS_PER_CALL:
             choices = " or ".join(repr(name) for name in ROWS_PER_CALL)
             raise ValueError(f"Stream: distribution: expected {choices}, given {self.distribution!r}")
         shape = tuple(_integer("primal_shape", n, 0, 2**63) for n in self.primal_shape)
         object.__setattr__(self, "primal_shape", shape)
-        object.__setattr__(self, "dtype", np.dtype(self.dtype))
+        if type(self.dtype) is not np.dtype:
+            object.__setattr__(self, "dtype", np.dtype(self.dtype))
         if self.dtype not in checks.FLOATS:
             raise TypeError(f"Stream: dtype: expected float32 or float64, given {self.dtype}")
         rows, columns = self.matrix_shape
