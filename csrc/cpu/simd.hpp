@@ -74,16 +74,19 @@ FWDAD_INLINE Vector<T> splat(T value) {
 template <int step, class V>
 FWDAD_INLINE V swap_lanes(V v) {
     constexpr int count = static_cast<int>(sizeof(V) / sizeof(v[0]));
+#if defined(__clang__)
+    V swapped = v;  // recognised as a permutation
+#pragma GCC unroll 16
+    for (int lane = 0; lane < count; ++lane) {
+        swapped[lane] = v[lane ^ step];
+    }
+    return swapped;
+#else
     decltype(v < v) from = {};
-    V swapped = v;
 #pragma GCC unroll 16
     for (int lane = 0; lane < count; ++lane) {
         from[lane] = lane ^ step;
-        swapped[lane] = v[lane ^ step];
     }
-#if defined(__clang__)
-    return swapped;  // recognised as a permutation
-#else
     return __builtin_shuffle(v, from);
 #endif
 }
