@@ -15,7 +15,7 @@ void add_scaled(bool first, double c, const T* v, int64_t n, double* sum) {
     int64_t j = 0;
     if (first) {
         for (; j + width <= n; j += width) {
-            store(sum + j, splat(c) * load_double(v + j));
+            store(sum + j, fma(splat(c), load_double(v + j), Double{}));
         }
     } else {
         for (; j + width <= n; j += width) {
