@@ -69,7 +69,7 @@ class Stream:
             raise ValueError(f"Stream: distribution: expected {choices}, given {self.distribution!r}")
         shape = tuple(_integer("primal_shape", n, 0, 2**63) for n in self.primal_shape)
         object.__setattr__(self, "primal_shape", shape)
-        if type(self.dtype) is not np.dtype:
+        if not isinstance(self.dtype, np.dtype):
             object.__setattr__(self, "dtype", np.dtype(self.dtype))
         if self.dtype not in checks.FLOATS:
             raise TypeError(f"Stream: dtype: expected float32 or float64, given {self.dtype}")
