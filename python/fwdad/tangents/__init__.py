@@ -3,6 +3,7 @@
 dense     an ndarray: the reference for all others (needs no class of its own)
 stream    values that a counter-based generator can give tile by tile, again and again: nothing is stored
 basis     unit vectors: one integer a direction
+columns   what becomes of them behind an activation: one column of a matrix a direction
 
 A kind is an array-like that follows NumPy's protocols, cleverly where it can and as `dense()` elsewhere (`duck`).
 An estimator asks three things of it, all by the functions here: `dense`, `gram`, `combine`.
@@ -16,6 +17,7 @@ import numpy as np
 
 from fwdad import kernels
 from fwdad.tangents.basis import BasisTangent
+from fwdad.tangents.columns import ColumnTangent
 from fwdad.tangents.duck import DuckTangent
 from fwdad.tangents.stream import StreamTangent
 
@@ -45,4 +47,4 @@ def combine(c: np.ndarray, v: Tangent) -> np.ndarray:
     return kernels.combine(c, v)
 
 
-__all__ = ["BasisTangent", "DuckTangent", "StreamTangent", "Tangent", "combine", "dense", "gram"]
+__all__ = ["BasisTangent", "ColumnTangent", "DuckTangent", "StreamTangent", "Tangent", "combine", "dense", "gram"]
