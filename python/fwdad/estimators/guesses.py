@@ -9,7 +9,7 @@ Source: Fournier et al., arXiv 2306.06968: guesses that are gradients of local l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,12 @@ class Previous(Sampler):
         else:
             self.mean = [self.momentum * m + (1 - self.momentum) * g for m, g in zip(self.mean, news, strict=True)]
 
+    def state(self) -> dict[str, np.ndarray]:
+        return _numbered("mean", self.mean or [])
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        self.mean = _in_order("mean", state) or None
+
 
 class LocalClassifier(Sampler):
     """One direction a layer: the gradient of that layer's own loss, by an auxiliary linear classifier on its output.
@@ -147,6 +153,12 @@ class LocalClassifier(Sampler):
             # The curvature of the loss is at most |y|^2 / 2: in these units a rate below 4 is stable.
             self.weights[s] -= self.rate / np.mean(np.sum(y * y, axis=1)) * (y.T @ error) / len(y)
 
+    def state(self) -> dict[str, np.ndarray]:
+        return _numbered("weights", self.weights)
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        self.weights = _in_order("weights", state)
+
 
 class Mixed(Sampler):
     """The directions of several samplers, one after the other: guesses and random ones.
@@ -170,3 +182,22 @@ class Mixed(Sampler):
     def observe(self, estimate: Sequence[np.ndarray]) -> None:
         for sampler in self.samplers:
             sampler.observe(estimate)
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {f"{i}.{name}": array for i, s in enumerate(self.samplers) for name, array in s.state().items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        for i, sampler in enumerate(self.samplers):
+            prefix = f"{i}."
+            sampler.restore({name[len(prefix) :]: array for name, array in state.items() if name.startswith(prefix)})
+
+
+def _numbered(name: str, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"{name}.{i}": array.copy() for i, array in enumerate(arrays)}
+
+
+def _in_order(name: str, state: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The inverse of `_numbered`."""
+    if set(state) != {f"{name}.{i}" for i in range(len(state))}:
+        raise ValueError(f"expected a state of arrays {name}.0, {name}.1, ...; given {', '.join(state)}")
+    return [state[f"{name}.{i}"].copy() for i in range(len(state))]

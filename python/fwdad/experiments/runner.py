@@ -102,7 +102,7 @@ class Run:
                     finished = wait(pending, POLL_SECONDS, FIRST_COMPLETED).done
                     for name, part in _received(reports):
                         running[name] = part
-                    for future in finished:
+                    for future in sorted(finished, key=_failed):  # what is done is kept before an error ends the run
                         cell = pending.pop(future)
                         self._keep(cell, future)
                         running.pop(cell.name, None)
@@ -112,7 +112,10 @@ class Run:
             finally:
                 stop.set()
                 pool.shutdown(cancel_futures=True)
-        return not pending
+                for future, cell in pending.items():
+                    if not future.cancelled() and not _failed(future):
+                        self._keep(cell, future)
+        return not self.missing
 
     def _keep(self, cell: Cell, future: Future[list[Row]]) -> None:
         # NaN is a result here, so this is JSON as Python writes it.
@@ -177,6 +180,10 @@ def _received(reports: Any) -> Iterator[tuple[str, float]]:
     with contextlib.suppress(queue.Empty):
         while True:
             yield reports.get_nowait()
+
+
+def _failed(future: Future[list[Row]]) -> bool:
+    return future.exception() is not None
 
 
 # In the processes.
