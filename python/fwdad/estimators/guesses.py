@@ -98,7 +98,7 @@ class LocalClassifier(Sampler):
     The classifier of layer l, ``p = softmax(y_l A_l + b_l)``, sees the layer's output y_l and the labels; its
     cross-entropy has the gradient ``act'(z_l) (p - onehot) A_l^T`` in z_l. That is direction l for the example, zero in
     all other layers. After each estimate the classifiers take a step of gradient descent on the same batch, which
-    needs nothing but y_l.
+    needs nothing but y_l. A last layer with one output a class is its own classifier: ``p = softmax(y_l)``.
 
     classes : number of classes. labels : gives the integer labels (B,) from what the loss was called with beside the
     model; by default its last argument. rate : step size, in units of 1 / mean |y|^2. seed : of initial values.
@@ -109,13 +109,13 @@ class LocalClassifier(Sampler):
     Source: Fournier et al., arXiv 2306.06968, sections 3 and 4 (local loss, linear auxiliary net).
     """
 
-    def __init__(self, classes: int, labels: Any = None, rate: float = 0.5, seed: int = 0) -> None:
+    def __init__(self, classes: int, labels: Any = None, rate: float = 2.0, seed: int = 0) -> None:
         self.classes = classes
         self.labels = (lambda *batch: batch[-1]) if labels is None else labels
         self.rate = rate
         self.random = np.random.default_rng(seed)
         self.weights: list[np.ndarray] = []  # (n_l + 1, classes): the last row is the bias
-        self._errors: list[tuple[np.ndarray, np.ndarray]] = []
+        self._errors: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # by layer, of those that learn
 
     def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
         places = [t for t in templates if isinstance(t, Place)]
@@ -123,16 +123,16 @@ class LocalClassifier(Sampler):
             raise TypeError(
                 "LocalClassifier knows layers' outputs from activity perturbation alone: perturb='activity'"
             )
-        self._errors = []
+        self._errors = {}
         parts = []
         for s, place in enumerate(places):
-            guess = self._guess(s, place)
+            guess = self._guess(s, place, last=s == len(places) - 1)
             v = np.zeros((len(places), *place.shape), place.dtype)
             v[s] = guess if per_row else guess.mean(axis=0)
             parts.append(v)
         return Directions(parts, per_row)
 
-    def _guess(self, s: int, place: Place) -> np.ndarray:
+    def _guess(self, s: int, place: Place, last: bool) -> np.ndarray:
         """The gradient of layer s's local loss in its z, (B, n)."""
         labels = np.asarray(self.labels(*place.batch))
         examples, n = place.y.shape
@@ -140,16 +140,19 @@ class LocalClassifier(Sampler):
             raise ValueError(f"labels must be {examples} integers, one an example; got {labels.dtype}{labels.shape}")
         if not (labels.min() >= 0 and labels.max() < self.classes):
             raise ValueError(f"labels must lie in 0..{self.classes - 1}; got {labels.min()}..{labels.max()}")
+        own = last and n == self.classes
         if s == len(self.weights):
-            self.weights.append(self.random.standard_normal((n + 1, self.classes)) / np.sqrt(n))
+            initial = np.eye(n + 1, n) if own else self.random.standard_normal((n + 1, self.classes)) / np.sqrt(n)
+            self.weights.append(initial)
         y = np.concatenate([place.y, np.ones((examples, 1))], axis=1)
         error = functions.softmax(y @ self.weights[s])
         error[np.arange(examples), labels] -= 1
-        self._errors.append((y, error))
+        if not own:
+            self._errors[s] = y, error
         return np.asarray(place.slope * (error @ self.weights[s][:-1].T))
 
     def observe(self, estimate: Sequence[np.ndarray]) -> None:
-        for s, (y, error) in enumerate(self._errors):
+        for s, (y, error) in self._errors.items():
             # The curvature of the loss is at most |y|^2 / 2: in these units a rate below 4 is stable.
             self.weights[s] -= self.rate / np.mean(np.sum(y * y, axis=1)) * (y.T @ error) / len(y)
 

@@ -9,6 +9,7 @@ custom_tangents         arXiv 2410.17764, section 4.3
 fc_mnist                arXiv 2410.17764, section 4.4
 fgd_functions           arXiv 2202.08587, section 5: Beale and Rosenbrock functions
 fgd_mnist               arXiv 2202.08587, section 5: logistic regression and an MLP
+guesses                 arXiv 2306.06968: gradient guess by gradient target
 """
 
 from fwdad.experiments.approximation_quality import ApproximationQuality
@@ -18,6 +19,7 @@ from fwdad.experiments.experiment import Cell, Experiment, Row, Settings, Summar
 from fwdad.experiments.fc_mnist import FcMnist
 from fwdad.experiments.fgd_functions import FgdBeale, FgdRosenbrock
 from fwdad.experiments.fgd_mnist import FgdMnist
+from fwdad.experiments.guesses import Guesses
 from fwdad.experiments.runner import Run
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -30,6 +32,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         FgdBeale(),
         FgdRosenbrock(),
         FgdMnist(),
+        Guesses(),
     )
 }
 """All experiments by their names on the command line."""
