@@ -28,7 +28,7 @@ from fwdad.experiments import EXPERIMENTS, Settings
 from fwdad.experiments.landscapes import LANDSCAPES, derivatives, exact_gradient
 
 SIZES = (1, 4, 16, 64, 256, 1024)
-OUR_STEPS, PEER_STEPS, ROUNDS = 200, 10, 3
+OUR_STEPS, PEER_STEPS, ROUNDS = 100, 10, 3
 
 FUNCTIONS = {
     "sphere": lambda x: torch.sum(x * x),

@@ -24,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,15 @@ class Run:
         return not self.missing
 
     def _keep(self, cell: Cell, future: Future[list[Row]]) -> None:
+        try:
+            rows = future.result()
+        except BrokenProcessPool as error:
+            raise RunError(
+                "a process ended by force, perhaps for want of memory; finished parts are kept: "
+                "run the same command again, with fewer --jobs"
+            ) from error
         # NaN is a result here, so this is JSON as Python writes it.
-        write_atomic(self._file(cell), json.dumps(future.result()).encode())
+        write_atomic(self._file(cell), json.dumps(rows).encode())
 
     def table(self) -> list[Row]:
         """The tidy table of all cells."""
