@@ -1,15 +1,14 @@
 """Time per step of the networks of fc-mnist, by width, k and perturbation.
 
-    python benchmarks/network_step.py [--threads N]
+    python benchmarks/network_step.py
 
 A step is what the experiment does: one estimate on a batch of 64 and one step of plain gradient descent, 784-w-w-10 in
 float32, normal directions, global projection. Data is random, for time does not depend on it. All cases take turns;
-times are the medians, and in brackets the best, of several rounds after a warm-up.
+times are the processor's, of one thread: the median, and in brackets the best, of several rounds after a warm-up.
 """
 
 from __future__ import annotations
 
-import argparse
 import platform
 import time
 from typing import Any
@@ -51,17 +50,15 @@ def stepper(width: int, mode: dict[str, str], method: str, k: int | None) -> Any
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=kernels.get_num_threads())
-    kernels.set_num_threads(parser.parse_args().threads)
+    kernels.set_num_threads(1)
     cases = {(mode, w, k): stepper(w, MODES[mode], "projection", k) for mode in MODES for w in WIDTHS for k in TANGENTS}
     cases |= {("exact gradient", w, None): stepper(w, {}, "gradient", None) for w in WIDTHS}
     times: dict[Any, list[float]] = {case: [] for case in cases}
     for _ in range(1 + ROUNDS):
         for case, step in cases.items():
-            start = time.perf_counter()
+            start = time.process_time()
             step()
-            times[case].append(1e3 * (time.perf_counter() - start))
+            times[case].append(1e3 * (time.process_time() - start))
     table = Table(title="milliseconds per step: median (best)")
     columns = [(w, k) for w in WIDTHS for k in TANGENTS]
     for name in ("", *(f"w = {w}, k = {k}" for w, k in columns)):
@@ -74,7 +71,7 @@ def main() -> None:
     for w in WIDTHS:
         t = times["exact gradient", w, None][1:]
         console.print(f"exact gradient by activities, w = {w}: {np.median(t):.1f} ({min(t):.1f}) ms", highlight=False)
-    about = f"{platform.platform()}, {kernels.get_num_threads()} threads, {kernels.info()['isa']}"
+    about = f"{platform.platform()}, one thread, {kernels.info()['isa']}"
     console.print(f"{about}; fwdad {fwdad.__version__}, numpy {np.__version__}", highlight=False)
 
 
