@@ -246,8 +246,8 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
 
 
 def _is_kind(tangent: Array | None) -> bool:
-    """Whether a tangent is of a kind that kernels do not know."""
-    return tangent is not None and not isinstance(tangent, (np.ndarray, kernels.Stream))
+    """Whether a tangent is of a kind of its own (see `fwdad.tangents`) that kernels do not know."""
+    return hasattr(tangent, "dense") and not isinstance(tangent, kernels.Stream)
 
 
 def _as_rows(x: Array) -> tuple[Array, tuple[int, ...]]:
