@@ -27,7 +27,7 @@ class FgdMnist(Experiment):
     name = "fgd-mnist"
     source = "arXiv 2202.08587, section 5"
     about = "one-direction forward gradient descent on MNIST, logistic regression and MLP: loss against steps and time"
-    costs = "full (20,000 steps): 2 hours on 2 cores, most of it the MLP's exact gradient; --quick (300): 2 minutes"
+    costs = "full (20,000 steps): an hour on 2 cores, most of it the MLP's exact gradient; --quick (300): 2 minutes"
     takes = ("data", "data_dir")
 
     def cells(self, settings: Settings) -> list[Cell]:
