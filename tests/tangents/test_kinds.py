@@ -6,7 +6,8 @@ import pytest
 import fwdad
 from fwdad import Dual, functions, tangents
 from fwdad.dual import new_level
-from fwdad.tangents import BasisTangent, ColumnTangent, StreamTangent
+from fwdad.tangents import BasisTangent, StreamTangent
+from fwdad.tangents.columns import ColumnTangent
 from fwdad.testing import expect_close
 
 RNG = np.random.default_rng(3)

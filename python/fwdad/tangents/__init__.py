@@ -17,7 +17,6 @@ import numpy as np
 
 from fwdad import kernels
 from fwdad.tangents.basis import BasisTangent
-from fwdad.tangents.columns import ColumnTangent
 from fwdad.tangents.duck import DuckTangent
 from fwdad.tangents.stream import StreamTangent
 
@@ -47,4 +46,4 @@ def combine(c: np.ndarray, v: Tangent) -> np.ndarray:
     return kernels.combine(c, v)
 
 
-__all__ = ["BasisTangent", "ColumnTangent", "DuckTangent", "StreamTangent", "Tangent", "combine", "dense", "gram"]
+__all__ = ["BasisTangent", "DuckTangent", "StreamTangent", "Tangent", "combine", "dense", "gram"]
