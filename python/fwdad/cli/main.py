@@ -16,12 +16,24 @@ from fwdad.cli.download import download
 from fwdad.cli.info import info
 from fwdad.cli.options import name_of
 from fwdad.cli.reproduce import reproduce
+from fwdad.cli.runs import curves, evaluation, export
 from fwdad.cli.train import train
 from fwdad.data import DataError
+from fwdad.export import ExportError
 from fwdad.train import CheckpointError, ConfigError, RunError, TrainingDiverged
 
 # What a user can cause and mend. Any other exception is a fault of this program, and shows its traceback.
-USER_ERRORS = (BenchError, ConfigError, DataError, RunError, CheckpointError, TrainingDiverged, OSError, MemoryError)
+USER_ERRORS = (
+    BenchError,
+    ConfigError,
+    DataError,
+    ExportError,
+    RunError,
+    CheckpointError,
+    TrainingDiverged,
+    OSError,
+    MemoryError,
+)
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,7 +49,8 @@ def commands(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-commands.add_command(train)
+for command in (train, evaluation, curves, export):
+    commands.add_command(command)
 commands.add_command(download)
 commands.add_command(reproduce)
 commands.add_command(bench)
