@@ -38,7 +38,7 @@ if dispatch.native is not None:
     dispatch.native.select_isa(CHOSEN)
 
 
-def poisoned_empty(shape, dtype=np.float64):
+def poisoned_empty(shape, dtype=np.float64, order="C"):  # np.pad gives an order, and needs none
     array = np.zeros(shape, dtype)
     array.view(np.uint8 if array.ndim else array.dtype).fill(0xFF)  # NaN, or -1
     return array
@@ -64,6 +64,7 @@ def kernel_fixture(kernel):
 generate = kernel_fixture(KERNELS["generate"])
 affine_jvp = kernel_fixture(KERNELS["affine_jvp"])
 stream_product = kernel_fixture(KERNELS["stream_product"])
+conv_jvp = kernel_fixture(KERNELS["conv_jvp"])
 gram = kernel_fixture(KERNELS["gram"])
 projection_coefficients = kernel_fixture(KERNELS["projection_coefficients"])
 combine = kernel_fixture(KERNELS["combine"])
