@@ -63,6 +63,10 @@ def kernel_fixture(kernel):
 
 generate = kernel_fixture(KERNELS["generate"])
 affine_jvp = kernel_fixture(KERNELS["affine_jvp"])
+activation_jvp = kernel_fixture(KERNELS["activation_jvp"])
+scaled_tangents = kernel_fixture(KERNELS["scaled_tangents"])
+weighted_rows = kernel_fixture(KERNELS["weighted_rows"])
+cross_entropy_jvp = kernel_fixture(KERNELS["cross_entropy_jvp"])
 gram = kernel_fixture(KERNELS["gram"])
 projection_coefficients = kernel_fixture(KERNELS["projection_coefficients"])
 combine = kernel_fixture(KERNELS["combine"])

@@ -11,15 +11,19 @@ import pytest
 from fwdad.kernels import (
     KERNELS,
     Stream,
+    activation_jvp,
     affine_jvp,
     combine,
+    cross_entropy_jvp,
     dispatch,
     generate,
     get_num_threads,
     gram,
     info,
     projection_coefficients,
+    scaled_tangents,
     set_num_threads,
+    weighted_rows,
 )
 
 
@@ -74,6 +78,11 @@ def results():
     yield from (combine(np.arange(5.0), v) for v in (dx, dw, normal, sign))
     yield combine(np.arange(3.0), vector)
     yield from (combine(rng.standard_normal((300, 5)), v) for v in (dw, normal, sign))
+    a, b, dy = (rng.standard_normal(s).astype(np.float32) for s in ((70, 300), (70, 300), (5, 70, 300)))
+    yield from activation_jvp(x, dx, "tanh")
+    yield scaled_tangents(a, dx, b, dy)
+    yield weighted_rows(a, dx)
+    yield from cross_entropy_jvp(x, np.arange(70), dx)
     yield from projection_coefficients(g, rng.standard_normal((30, 20)))
 
 

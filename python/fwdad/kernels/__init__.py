@@ -1,8 +1,9 @@
 """The kernels: what is computed by machine code, each with a contract, a readable NumPy reference and faster bodies.
 
 This layer knows arrays only. In reading order: `philox` (words, normals, signs), `stream` (directions that need no
-memory), `affine` (a layer and its k tangents), `projection` (from directional derivatives to a gradient), `dispatch`;
-`device` (arrays on a CUDA device), `cuda` (the kernels there).
+memory), `affine` (a layer and its k tangents), `elementwise` (activations, scaled tangents, reductions, cross-entropy),
+`projection` (from directional derivatives to a gradient), `dispatch`; `device` (arrays on a CUDA device), `cuda` (the
+kernels there).
 """
 
 from __future__ import annotations
@@ -11,6 +12,16 @@ from fwdad.kernels import cuda  # noqa: F401 -- adds its bodies to the kernels
 from fwdad.kernels.affine import ACTIVATIONS, AFFINE_JVP, affine_jvp
 from fwdad.kernels.device import CudaError, device_of, is_device_array, to_device
 from fwdad.kernels.dispatch import Kernel, get_num_threads, info, set_num_threads
+from fwdad.kernels.elementwise import (
+    ACTIVATION_JVP,
+    CROSS_ENTROPY_JVP,
+    SCALED_TANGENTS,
+    WEIGHTED_ROWS,
+    activation_jvp,
+    cross_entropy_jvp,
+    scaled_tangents,
+    weighted_rows,
+)
 from fwdad.kernels.projection import (
     COMBINE,
     GRAM,
@@ -24,7 +35,18 @@ from fwdad.kernels.projection import (
 from fwdad.kernels.stream import GENERATE, Stream, generate
 
 KERNELS: dict[str, Kernel] = {
-    kernel.name: kernel for kernel in (GENERATE, AFFINE_JVP, GRAM, PROJECTION_COEFFICIENTS, COMBINE)
+    kernel.name: kernel
+    for kernel in (
+        GENERATE,
+        AFFINE_JVP,
+        ACTIVATION_JVP,
+        SCALED_TANGENTS,
+        WEIGHTED_ROWS,
+        CROSS_ENTROPY_JVP,
+        GRAM,
+        PROJECTION_COEFFICIENTS,
+        COMBINE,
+    )
 }
 """The list of all kernels. A body for another device is one more entry in a kernel's `bodies`."""
 
@@ -35,8 +57,10 @@ __all__ = [
     "CudaError",
     "Kernel",
     "Stream",
+    "activation_jvp",
     "affine_jvp",
     "combine",
+    "cross_entropy_jvp",
     "device_of",
     "generate",
     "get_num_threads",
@@ -45,6 +69,8 @@ __all__ = [
     "is_device_array",
     "project_gram_schmidt",
     "projection_coefficients",
+    "scaled_tangents",
     "set_num_threads",
     "to_device",
+    "weighted_rows",
 ]
