@@ -19,6 +19,7 @@ from fwdad.kernels.elementwise import (
     WEIGHTED_ROWS,
     activation_jvp,
     cross_entropy_jvp,
+    pays,
     scaled_tangents,
     weighted_rows,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "gram",
     "info",
     "is_device_array",
+    "pays",
     "project_gram_schmidt",
     "projection_coefficients",
     "scaled_tangents",

@@ -2,6 +2,7 @@
 
 All of them are bound by memory. NumPy's own `f'(x) * dx` runs on one thread and, for two terms, writes the tangents
 three times; these compute a derivative once for a tile that stays in the cache, and read and write each tangent once.
+They have no CUDA bodies: on a device the rules are programs of CuPy's own elementwise kernels.
 """
 
 from __future__ import annotations
@@ -16,6 +17,27 @@ from fwdad.kernels.affine import ACTIVATIONS
 from fwdad.kernels.dispatch import Kernel
 
 Array = NDArray[Any]
+
+WORTH_A_CALL = 2**16
+"""Tangent entries from which on a kernel's second thread makes good for its call."""
+
+
+def pays(tangent: Any, factor: Any) -> bool:
+    """Whether these kernels may take ``factor dx_i``, and are faster at it than NumPy is.
+
+    True for large C-contiguous NumPy tangents (k, ...) and a factor (...) of one float dtype: no broadcasting.
+    """
+    return (
+        type(tangent) is np.ndarray
+        and tangent.size >= WORTH_A_CALL
+        and type(factor) is np.ndarray
+        and factor.shape == tangent.shape[1:]
+        and factor.dtype == tangent.dtype
+        and factor.dtype in checks.FLOATS
+        and tangent.flags.carray
+        and factor.flags.carray
+        and dispatch.native is not None
+    )
 
 
 def activation_jvp(x: Array, dx: Array, activation: str) -> tuple[Array, Array]:
@@ -143,17 +165,19 @@ def cross_entropy_jvp(z: Array, labels: Array, dz: Array) -> tuple[Array, Array]
 
 
 def _contiguous(here: str, name: str, value: Any, dtype: np.dtype[Any] | None = None) -> Array:
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{here}: {name}: expected a NumPy array, given {type(value).__name__}")
     array = checks.float_array(here, name, value, dtype)
     return array if array.flags.c_contiguous else np.array(array, order="C")
 
 
 def _tangents(here: str, name: str, value: Any, of: str, primal: Array) -> Array:
     """Check tangents of a primal, and make them C-contiguous."""
-    value = _contiguous(here, name, value, primal.dtype)
-    if value.shape[1:] != primal.shape or value.ndim == 0:
+    array: Array = _contiguous(here, name, value, primal.dtype)
+    if array.shape[1:] != primal.shape or array.ndim == 0:
         expected = ", ".join(["k", *map(str, primal.shape)])
-        raise ValueError(f"{here}: {name}: expected shape ({expected}) ({of} is {primal.shape}), given {value.shape}")
-    return value
+        raise ValueError(f"{here}: {name}: expected shape ({expected}) ({of} is {primal.shape}), given {array.shape}")
+    return array
 
 
 def activation_jvp_reference(x: Array, dx: Array, activation: str) -> tuple[Array, Array]:
