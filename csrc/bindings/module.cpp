@@ -298,6 +298,90 @@ void projection_coefficients(const py::array& gram, const py::array& d, py::arra
     kernels().coefficients(gram_data, d_data, batch, k, c_data, rank_data, margin_data);
 }
 
+template <class T>
+void activation_as(const std::string& activation, const py::array& x, const py::array& dx, py::array& y,
+                   py::array& dy) {
+    const int64_t n = x.size();
+    const int64_t k = n == 0 ? 0 : dx.size() / n;
+    const T* x_data = contiguous<T>(x, n, "x");
+    const T* dx_data = contiguous<T>(dx, k * n, "dx");
+    T* y_data = writable<T>(y, n, "y");
+    T* dy_data = writable<T>(dy, k * n, "dy");
+    const Activation known = activation_of(activation);
+    const py::gil_scoped_release release;
+    typed_kernels<T>().activation_jvp(known, k, n, x_data, dx_data, y_data, dy_data);
+}
+
+void activation_jvp(const std::string& activation, const py::array& x, const py::array& dx, py::array y, py::array dy) {
+    (holds<float>(x) ? activation_as<float> : activation_as<double>)(activation, x, dx, y, dy);
+}
+
+template <class T>
+void scaled_as(const py::array& a, const py::array& dx, const py::object& b, const py::object& dy, py::array& out) {
+    const int64_t n = a.size();
+    const int64_t k = n == 0 ? 0 : dx.size() / n;
+    const T* a_data = contiguous<T>(a, n, "a");
+    const T* dx_data = contiguous<T>(dx, k * n, "dx");
+    const bool two = !b.is_none();
+    const T* b_data = two ? contiguous<T>(py::cast<py::array>(b), n, "b") : nullptr;
+    const T* dy_data = two ? contiguous<T>(py::cast<py::array>(dy), k * n, "dy") : nullptr;
+    T* out_data = writable<T>(out, k * n, "out");
+    const py::gil_scoped_release release;
+    typed_kernels<T>().scaled_tangents(k, n, a_data, dx_data, b_data, dy_data, out_data);
+}
+
+void scaled_tangents(const py::array& a, const py::array& dx, const py::object& b, const py::object& dy,
+                     py::array out) {
+    (holds<float>(a) ? scaled_as<float> : scaled_as<double>)(a, dx, b, dy, out);
+}
+
+template <class T>
+void weighted_as(const py::array& w, const py::array& dx, py::array& out) {
+    const int64_t rows = w.shape(0);
+    const int64_t n = w.shape(1);
+    const int64_t k = dx.shape(0);
+    const T* w_data = contiguous<T>(w, rows * n, "w");
+    const T* dx_data = contiguous<T>(dx, k * rows * n, "dx");
+    T* out_data = writable<T>(out, k * rows, "out");
+    const py::gil_scoped_release release;
+    typed_kernels<T>().weighted_rows(k, rows, n, w_data, dx_data, out_data);
+}
+
+void weighted_rows(const py::array& w, const py::array& dx, py::array out) {
+    if (w.ndim() != 2 || dx.ndim() != 3) {
+        refuse("w, dx", "two and three axes");
+    }
+    (holds<float>(w) ? weighted_as<float> : weighted_as<double>)(w, dx, out);
+}
+
+template <class T>
+void cross_entropy_as(const py::array& z, const py::array& labels, const py::array& dz, py::array& loss,
+                      py::array& dloss) {
+    const int64_t rows = z.shape(0);
+    const int64_t n = z.shape(1);
+    const int64_t k = dz.shape(0);
+    const T* z_data = contiguous<T>(z, rows * n, "z");
+    const int64_t* label_data = contiguous<int64_t>(labels, rows, "labels");
+    for (int64_t r = 0; r < rows; ++r) {
+        if (label_data[r] < 0 || label_data[r] >= n) {
+            refuse("labels", "class numbers below the number of classes");
+        }
+    }
+    const T* dz_data = contiguous<T>(dz, k * rows * n, "dz");
+    T* loss_data = writable<T>(loss, rows, "loss");
+    T* dloss_data = writable<T>(dloss, k * rows, "dloss");
+    const py::gil_scoped_release release;
+    typed_kernels<T>().cross_entropy_jvp(k, rows, n, z_data, label_data, dz_data, loss_data, dloss_data);
+}
+
+void cross_entropy_jvp(const py::array& z, const py::array& labels, const py::array& dz, py::array loss,
+                       py::array dloss) {
+    if (z.ndim() != 2 || dz.ndim() != 3) {
+        refuse("z, dz", "two and three axes");
+    }
+    (holds<float>(z) ? cross_entropy_as<float> : cross_entropy_as<double>)(z, labels, dz, loss, dloss);
+}
+
 int64_t probe_fma(int64_t rounds, py::array sink) {
     float* data = writable<float>(sink, sink.size(), "sink");
     const int64_t tasks = sink.size();
@@ -345,6 +429,10 @@ PYBIND11_MODULE(_native, module) {
     module.def("gram", &fwdad::gram);
     module.def("combine", &fwdad::combine);
     module.def("projection_coefficients", &fwdad::projection_coefficients);
+    module.def("activation_jvp", &fwdad::activation_jvp);
+    module.def("scaled_tangents", &fwdad::scaled_tangents);
+    module.def("weighted_rows", &fwdad::weighted_rows);
+    module.def("cross_entropy_jvp", &fwdad::cross_entropy_jvp);
     module.def("probe_fma", &fwdad::probe_fma);
     module.def("probe_read", &fwdad::probe_read);
     module.def("probe_copy", &fwdad::probe_copy);

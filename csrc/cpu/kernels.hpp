@@ -90,6 +90,15 @@ struct TypedKernels {
     void (*gram)(const Directions<T>& v, bool per_row, bool exact, double* g);
     // out (rows, columns) = sum_i c_i v_i; c (k), or per_row c (rows, k).
     void (*combine)(const double* c, const Directions<T>& v, bool per_row, T* out);
+    // y (n) = act(x (n)), dy (k, n) = act'(x) dx (k, n).
+    void (*activation_jvp)(Activation activation, int64_t k, int64_t n, const T* x, const T* dx, T* y, T* dy);
+    // out (k, n) = a (n) dx (k, n) + b (n) dy (k, n); b and dy may be null.
+    void (*scaled_tangents)(int64_t k, int64_t n, const T* a, const T* dx, const T* b, const T* dy, T* out);
+    // out (k, rows) = sums of w (rows, n) dx (k, rows, n) over n.
+    void (*weighted_rows)(int64_t k, int64_t rows, int64_t n, const T* w, const T* dx, T* out);
+    // z (rows, n), n > 0, labels (rows) in 0 .. n - 1, dz (k, rows, n) -> loss (rows), dloss (k, rows).
+    void (*cross_entropy_jvp)(int64_t k, int64_t rows, int64_t n, const T* z, const int64_t* labels, const T* dz,
+                              T* loss, T* dloss);
 };
 
 struct Kernels {

@@ -6,6 +6,7 @@
 #include "threads.hpp"
 
 #include <pthread.h>
+#include <unistd.h>
 #ifdef __linux__
 #include <sched.h>
 #endif
@@ -172,6 +173,19 @@ int get_num_threads() {
 
 void parallel(int threads, int64_t chunks, void (*body)(void*, int64_t, int), void* context) {
     the_pool().run(threads, chunks, body, context);
+}
+
+int64_t last_level_cache() {
+    static const int64_t bytes = [] {
+#if defined(_SC_LEVEL3_CACHE_SIZE)
+        const int64_t told = sysconf(_SC_LEVEL3_CACHE_SIZE);
+        if (told > 0) {
+            return told;
+        }
+#endif
+        return int64_t{32} << 20;
+    }();
+    return bytes;
 }
 
 void* allocate_scratch(size_t bytes) {

@@ -12,7 +12,7 @@ import numpy as np
 
 from fwdad import kernels
 from fwdad.dual import Array, Dual, highest_level, plain, primitive, split
-from fwdad.rules.forms import align, rule_for, unary
+from fwdad.rules.forms import align, rule_for, surely_finite, unary
 from fwdad.rules.reductions import every_axis
 
 
@@ -62,9 +62,9 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 
 # fmt: off
 #     function   derivative (x: argument, y: answer)
-unary(relu,      lambda x, y: np.greater(x, 0).astype(y.dtype), "0 at the kink 0")
-unary(sigmoid,   lambda x, y: y * sigmoid(-x))
-unary(softplus,  lambda x, y: sigmoid(x))
+unary(relu,      lambda x, y: np.greater(x, 0).astype(y.dtype), "0 at the kink 0", activation="relu")
+unary(sigmoid,   lambda x, y: y * sigmoid(-x), activation="sigmoid")
+unary(softplus,  lambda x, y: sigmoid(x), activation="softplus")
 unary(erf,       lambda x, y: (2 / math.sqrt(math.pi)) * np.exp(-x * x))
 # fmt: on
 
@@ -166,7 +166,11 @@ def _logsumexp(x: Dual, axis: Axis = -1, keepdims: bool = False) -> Dual:
     ties = top / np.maximum(np.sum(top, axis=axes, keepdims=True), 1)
     shares = np.exp(np.where(infinite, 0, x.primal) - np.where(infinite, 0, answer))
     weights = np.where(infinite, ties.astype(plain(answer).dtype), shares)
-    tangent = np.sum(x.tangent * weights, axis=axes, keepdims=keepdims)
+    if axes == (-1,) and kernels.pays(x.tangent, weights):
+        tangent = kernels.weighted_rows(weights, x.tangent)
+        tangent = tangent[..., np.newaxis] if keepdims else tangent
+    else:
+        tangent = np.sum(x.tangent * weights, axis=axes, keepdims=keepdims)
     return Dual(answer if keepdims else np.squeeze(answer, axes), tangent, x.level)
 
 
@@ -186,6 +190,28 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
     array([-0.693, -0.693])
     """
     return x - logsumexp(x, axis, True)
+
+
+@primitive
+def softmax_cross_entropy(logits: Array, labels: np.ndarray) -> Array:
+    """``logsumexp(z) - z[label]`` for each row z of logits (B, classes), labels (B,) integers below classes; (B,).
+
+    One kernel computes the losses and their k tangents, ``dloss_i = <softmax(z) - e_label, dz_i>``.
+
+    >>> softmax_cross_entropy(np.array([[0.0, 0.0], [0.0, 100.0]]), np.array([0, 1])).round(3)
+    array([0.693, 0.   ])
+    """
+    return logsumexp(logits, axis=-1) - logits[np.arange(labels.size), labels]
+
+
+@rule_for(softmax_cross_entropy, singular="as logsumexp")
+def _softmax_cross_entropy(logits: Dual, labels: np.ndarray) -> Array:
+    z, dz = logits.primal, logits.tangent
+    if type(z) is np.ndarray and type(dz) is np.ndarray and z.dtype == dz.dtype and z.dtype in (np.float32, np.float64):
+        loss, tangent = kernels.cross_entropy_jvp(z, labels, dz)
+        if surely_finite(loss):
+            return Dual(loss, tangent, logits.level)
+    return logsumexp(logits, axis=-1) - logits[np.arange(labels.size), labels]
 
 
 @primitive

@@ -21,6 +21,8 @@ SMALL = {
     "signs + product": {"m": 3, "depth": 20, "n": 10, "k": 2},
     "normals": {"n": 2**21},
     "signs": {"n": 2**14},
+    "tanh JVP": {"n": 100, "k": 2},
+    "scaled tangents": {"n": 100, "k": 2},
     "Gram matrix": {"k": 4, "n": 50, "exact": True},
     "combination": {"k": 4, "n": 50},
     "projection": {"k": 4, "n": 50, "degrees": 15.0},

@@ -22,18 +22,19 @@ def runnable(isa):
     return True
 
 
-def body_params():
+def body_params(kernel):
     marks = {
         isa: [] if runnable(isa) else [pytest.mark.skip(reason=f"this processor lacks the instruction set {isa}")]
         for isa in ([os.environ["FWDAD_ISA"]] if os.environ.get("FWDAD_ISA") else info()["isas"])
     }
     native = [pytest.param(f"native-{isa}", marks=mark) for isa, mark in marks.items()]
     on_host = [] if "FWDAD_TEST_NATIVE" in os.environ else ["cuda-host"]  # there, the native module is what is tested
-    return ["reference", *native, *on_host, pytest.param("cuda-device", marks=pytest.mark.gpu)]
+    cuda = [*on_host, pytest.param("cuda-device", marks=pytest.mark.gpu)] if "cuda" in kernel.bodies else []
+    return ["reference", *native, *cuda]
 
 
 CHOSEN = info()["isa"]
-BODIES = body_params()
+BODIES = {name: body_params(kernel) for name, kernel in KERNELS.items()}
 if dispatch.native is not None:
     dispatch.native.select_isa(CHOSEN)
 
@@ -45,7 +46,7 @@ def poisoned_empty(shape, dtype=np.float64, order="C"):  # np.pad gives an order
 
 
 def kernel_fixture(kernel):
-    @pytest.fixture(name=kernel.name, params=BODIES)
+    @pytest.fixture(name=kernel.name, params=BODIES[kernel.name])
     def fixture(request, monkeypatch, on_device):
         name, _, isa = request.param.partition("-")
         body = kernel.bodies[name]
@@ -65,6 +66,10 @@ generate = kernel_fixture(KERNELS["generate"])
 affine_jvp = kernel_fixture(KERNELS["affine_jvp"])
 stream_product = kernel_fixture(KERNELS["stream_product"])
 conv_jvp = kernel_fixture(KERNELS["conv_jvp"])
+activation_jvp = kernel_fixture(KERNELS["activation_jvp"])
+scaled_tangents = kernel_fixture(KERNELS["scaled_tangents"])
+weighted_rows = kernel_fixture(KERNELS["weighted_rows"])
+cross_entropy_jvp = kernel_fixture(KERNELS["cross_entropy_jvp"])
 gram = kernel_fixture(KERNELS["gram"])
 projection_coefficients = kernel_fixture(KERNELS["projection_coefficients"])
 combine = kernel_fixture(KERNELS["combine"])

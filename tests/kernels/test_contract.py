@@ -13,27 +13,36 @@ from fwdad.kernels import (
     KERNELS,
     Stream,
     Window,
+    activation_jvp,
     affine_jvp,
     combine,
     conv_jvp,
+    cross_entropy_jvp,
     dispatch,
     generate,
     get_num_threads,
     gram,
     info,
     projection_coefficients,
+    scaled_tangents,
     set_num_threads,
     stream_product,
+    weighted_rows,
 )
+
+NOT_ON_CUDA = {"activation_jvp", "scaled_tangents", "weighted_rows", "cross_entropy_jvp"}
+"""There, rules are CuPy's own elementwise programs."""
 
 
 def test_native_bodies_are_built():
     assert info()["isa"] in info()["isas"]
     for name, kernel in KERNELS.items():
         assert kernel.name == name
-        assert list(kernel.bodies) == ["reference", "native", "cuda"]
+        on_cuda = [] if name in NOT_ON_CUDA else ["cuda"]
+        assert list(kernel.bodies) == ["reference", "native", *on_cuda]
         assert kernel.best is kernel.on("cpu") is kernel.bodies["native"]
         assert kernel.contract
+    assert set(KERNELS) > NOT_ON_CUDA
 
 
 @pytest.mark.skipif("FWDAD_TEST_NATIVE" not in os.environ, reason="FWDAD_TEST_NATIVE names no module to be tested")
@@ -84,6 +93,11 @@ def results():
     yield from (combine(np.arange(5.0), v) for v in (dx, dw, normal, sign))
     yield combine(np.arange(3.0), vector)
     yield from (combine(rng.standard_normal((300, 5)), v) for v in (dw, normal, sign))
+    a, b, dy = (rng.standard_normal(s).astype(np.float32) for s in ((70, 300), (70, 300), (5, 70, 300)))
+    yield from activation_jvp(x, dx, "tanh")
+    yield scaled_tangents(a, dx, b, dy)
+    yield weighted_rows(a, dx)
+    yield from cross_entropy_jvp(x, np.arange(70), dx)
     yield from projection_coefficients(g, rng.standard_normal((30, 20)))
 
 

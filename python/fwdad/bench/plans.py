@@ -36,6 +36,8 @@ KERNELS: tuple[tuple[str, tuple[str, ...], tuple[dict[str, Any], ...]], ...] = (
     ("signs + product",   ("fwdad",),                   ({**LAYER, "k": 16},)),
     ("normals",           ALL,                          ({"n": 2**24},)),
     ("signs",             ("fwdad",),                   ({"n": 2**24},)),
+    ("tanh JVP",          ("fwdad", "torch", "numpy"),  ({"n": 2**20, "k": 16},)),
+    ("scaled tangents",   ("fwdad",),                   ({"n": 2**20, "k": 16},)),
     ("Gram matrix",       ("fwdad",),                   tuple({"k": k, "n": P, "exact": False} for k in MANY)),
     ("Gram matrix",       ("fwdad",),                   ({"k": 64, "n": P, "exact": True},)),
     ("combination",       ("fwdad",),                   ({"k": 64, "n": P},)),

@@ -1,8 +1,9 @@
 """The kernels: what is computed by machine code, each with a contract, a readable NumPy reference and faster bodies.
 
 This layer knows arrays only. In reading order: `philox` (words, normals, signs), `stream` (directions that need no
-memory), `affine` (a layer and its k tangents), `conv` (a convolution and its k tangents), `projection` (from
-directional derivatives to a gradient), `dispatch`; `device` (arrays on a CUDA device), `cuda` (the kernels there).
+memory), `affine` (a layer and its k tangents), `conv` (a convolution and its k tangents), `elementwise` (activations,
+scaled tangents, reductions, cross-entropy), `projection` (from directional derivatives to a gradient), `dispatch`;
+`device` (arrays on a CUDA device), `cuda` (the kernels there).
 """
 
 from __future__ import annotations
@@ -12,6 +13,17 @@ from fwdad.kernels.affine import ACTIVATIONS, AFFINE_JVP, STREAM_PRODUCT, affine
 from fwdad.kernels.conv import CONV_JVP, Window, conv_jvp, patches
 from fwdad.kernels.device import CudaError, device_of, is_device_array, to_device
 from fwdad.kernels.dispatch import Kernel, get_num_threads, info, set_num_threads
+from fwdad.kernels.elementwise import (
+    ACTIVATION_JVP,
+    CROSS_ENTROPY_JVP,
+    SCALED_TANGENTS,
+    WEIGHTED_ROWS,
+    activation_jvp,
+    cross_entropy_jvp,
+    pays,
+    scaled_tangents,
+    weighted_rows,
+)
 from fwdad.kernels.projection import (
     COMBINE,
     GRAM,
@@ -27,7 +39,19 @@ from fwdad.kernels.stream import GENERATE, Stream, generate
 
 KERNELS: dict[str, Kernel] = {
     kernel.name: kernel
-    for kernel in (GENERATE, AFFINE_JVP, STREAM_PRODUCT, CONV_JVP, GRAM, PROJECTION_COEFFICIENTS, COMBINE)
+    for kernel in (
+        GENERATE,
+        AFFINE_JVP,
+        STREAM_PRODUCT,
+        CONV_JVP,
+        ACTIVATION_JVP,
+        SCALED_TANGENTS,
+        WEIGHTED_ROWS,
+        CROSS_ENTROPY_JVP,
+        GRAM,
+        PROJECTION_COEFFICIENTS,
+        COMBINE,
+    )
 }
 """The list of all kernels. A body for another device is one more entry in a kernel's `bodies`."""
 
@@ -39,9 +63,11 @@ __all__ = [
     "Kernel",
     "Stream",
     "Window",
+    "activation_jvp",
     "affine_jvp",
     "combine",
     "conv_jvp",
+    "cross_entropy_jvp",
     "device_of",
     "generate",
     "get_num_threads",
@@ -50,9 +76,12 @@ __all__ = [
     "is_device_array",
     "orthonormalise",
     "patches",
+    "pays",
     "project_gram_schmidt",
     "projection_coefficients",
+    "scaled_tangents",
     "set_num_threads",
     "stream_product",
     "to_device",
+    "weighted_rows",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fwdad.dual import Array
-from fwdad.functions import logsumexp, softplus
+from fwdad.functions import logsumexp, softmax_cross_entropy, softplus
 
 
 def cross_entropy(logits: Array, labels: np.ndarray, smoothing: float = 0.0) -> Array:
@@ -30,9 +30,9 @@ def cross_entropy(logits: Array, labels: np.ndarray, smoothing: float = 0.0) -> 
         raise ValueError(f"labels must lie in 0..{logits.shape[1] - 1}; got {labels.min()}..{labels.max()}")
     if not 0 <= smoothing <= 1:
         raise ValueError(f"smoothing must lie in 0..1; got {smoothing}")
-    at_label = logits[np.arange(labels.size), labels]
-    if smoothing:
-        at_label = (1 - smoothing) * at_label + smoothing * np.mean(logits, axis=-1)
+    if not smoothing:
+        return softmax_cross_entropy(logits, labels)
+    at_label = (1 - smoothing) * logits[np.arange(labels.size), labels] + smoothing * np.mean(logits, axis=-1)
     return logsumexp(logits, axis=-1) - at_label
 
 

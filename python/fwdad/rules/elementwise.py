@@ -24,6 +24,8 @@ from fwdad.rules.forms import (
     constant,
     linear,
     rule_for,
+    scaled,
+    scaled_sum,
     spread,
     surely_finite,
     unary,
@@ -37,6 +39,7 @@ class Unary(NamedTuple):
     derivative: Partial
     domain: tuple[float, float] = (-2.0, 2.0)
     singular: str = ""
+    activation: str = ""
 
 
 class Binary(NamedTuple):
@@ -53,8 +56,8 @@ class Binary(NamedTuple):
 def product(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
     """dz = dx y + x dy, in one call."""
     if dy is None:
-        return dx * y
-    return x * dy if dx is None else dx * y + x * dy
+        return scaled(dx, y)
+    return scaled(dy, x) if dx is None else scaled_sum(dx, y, dy, x)
 
 
 def quotient(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
@@ -106,7 +109,7 @@ UNARY = [
     Unary(np.arctan,      lambda x, y: square_sum(x)),
     Unary(np.sinh,        lambda x, y: np.cosh(x)),
     Unary(np.cosh,        lambda x, y: np.sinh(x)),
-    Unary(np.tanh,        lambda x, y: (1 - y) * (1 + y)),
+    Unary(np.tanh,        lambda x, y: (1 - y) * (1 + y),               activation="tanh"),
     Unary(np.arcsinh,     lambda x, y: np.sqrt(square_sum(x))),
     Unary(np.arccosh,     lambda x, y: 1 / np.sqrt((x - 1) * (x + 1)),  (1.2, 4.0),     f"{STRONG} at 1"),
     Unary(np.arctanh,     lambda x, y: 1 / ((1 - x) * (1 + x)),         (-0.8, 0.8),    f"{STRONG} at -1, 1"),
@@ -190,7 +193,7 @@ def bessel_i1(x: Array) -> Array:
 
 
 for _row in UNARY:
-    unary(_row.function, _row.derivative, _row.singular)
+    unary(_row.function, _row.derivative, _row.singular, _row.activation)
 for _pair in BINARY:
     binary(_pair.function, _pair.by_x, _pair.by_y, _pair.singular, _pair.shortcut)
 constant(*CONSTANT)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from fwdad import kernels
 from fwdad.dual import RULES, Array, Dual, Rule, highest_level, plain, split
 from fwdad.errors import LostDerivativeError
 
@@ -79,6 +80,18 @@ def zeros(like: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     return np.zeros_like(like, dtype=dtype, shape=(like.shape[0], *shape))
 
 
+def scaled(tangent: Array, factor: Array) -> Array:
+    """``factor dx_i``: by the kernel where it pays."""
+    return kernels.scaled_tangents(factor, tangent) if kernels.pays(tangent, factor) else tangent * factor
+
+
+def scaled_sum(dx: Array, a: Array, dy: Array, b: Array) -> Array:
+    """``a dx_i + b dy_i``: by the kernel where it pays."""
+    if kernels.pays(dx, a) and kernels.pays(dy, b) and dx.dtype == dy.dtype and dx.shape == dy.shape:
+        return kernels.scaled_tangents(a, dx, b, dy)
+    return dx * a + b * dy
+
+
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def strongly_scaled(tangent: Array, derivative: Callable[..., Any], *arguments: Any) -> Array:
     """The derivative times the tangent, where a component that does not move stays at zero even if the derivative is infinite.
@@ -122,14 +135,20 @@ def checked(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, 
     return given
 
 
-def unary(function: Callable[..., Any], derivative: Partial, singular: str = "") -> None:
-    """Enter y = f(x); `derivative(x, y)` may use the answer, so that nothing is computed twice."""
+def unary(function: Callable[..., Any], derivative: Partial, singular: str = "", activation: str = "") -> None:
+    """Enter y = f(x); `derivative(x, y)` may use the answer, so that nothing is computed twice.
+
+    `activation` names f among the kernels' activations, which compute y and all dy_i of large float32 arrays in one go,
+    to a few units in the last place.
+    """
     term = _unary_term(derivative, STRONG in singular)
 
     def rule(x: Dual, **options: Any) -> Dual:
         if options:
             checked(function, options)
         primal = x.primal
+        if activation and primal.dtype == np.float32 and kernels.pays(x.tangent, primal):
+            return Dual(*kernels.activation_jvp(primal, x.tangent, activation), x.level)
         answer = function(primal)
         return Dual(answer, term(x.tangent, primal, answer), x.level)
 
@@ -145,7 +164,7 @@ def _unary_term(derivative: Partial, strong_zero: bool) -> Callable[[Array, Arra
         return _divided(derivative.divisor)
     if strong_zero:
         return lambda dx, x, y: strongly_scaled(dx, derivative, x, y)
-    return lambda dx, x, y: dx * derivative(x, y)
+    return lambda dx, x, y: scaled(dx, derivative(x, y))
 
 
 def _divided(divisor: Callable[..., Any]) -> Callable[[Array, Array, Array], Array]:
@@ -215,7 +234,7 @@ def _binary_term(partial: Partial, strong_zero: bool) -> Callable[[Array, Array,
         return (lambda t, x, y, z: t) if partial == 1 else (lambda t, x, y, z: -t)
     if strong_zero:
         return lambda t, x, y, z: strongly_scaled(t, partial, x, y, z)
-    return lambda t, x, y, z: t * partial(x, y, z)
+    return lambda t, x, y, z: scaled(t, partial(x, y, z))
 
 
 def constant(*functions: Callable[..., Any]) -> None:

@@ -78,6 +78,17 @@ def generate(n: int) -> Task:
     return Task(lambda: random.standard_normal(out=out, dtype=np.float32), problems.moments_error, 3e-3)
 
 
+def tanh(n: int, k: int) -> Task:
+    """The two equations as they stand."""
+    x, dx = problems.normals(0, n), problems.normals(1, k, n)
+
+    def call() -> Any:
+        y = np.tanh(x)
+        return y, (1 - y * y) * dx
+
+    return Task(call, lambda answer: problems.tanh_error(x, dx, answer), 1e-6)
+
+
 def projection(k: int, n: int, degrees: float) -> Task:
     """Gram matrix in float32, solved in float64."""
     p = problems.projected(k, n, degrees)
@@ -106,6 +117,7 @@ TASKS = {
     ("numpy", "product"): product,
     ("numpy", "normals + product"): drawn_product,
     ("numpy", "normals"): generate,
+    ("numpy", "tanh JVP"): tanh,
     ("numpy", "projection"): projection,
     ("numpy-qr", "projection"): projection_by_qr,
 }

@@ -141,6 +141,18 @@ def generate(n: int) -> Task:
     return Task(lambda: out.normal_(), problems.moments_error, 3e-3)
 
 
+def tanh(n: int, k: int) -> Task:
+    """vmap of the JVP of torch.tanh."""
+    x, dx = problems.normals(0, n), problems.normals(1, k, n)
+    tx, tdx = torch.tensor(x), torch.tensor(dx)
+
+    def call() -> Any:
+        y, dy = vmap(lambda v: jvp(torch.tanh, (tx,), (v,)), out_dims=(None, 0))(tdx)
+        return y, dy
+
+    return Task(call, lambda answer: problems.tanh_error(x, dx, answer), 1e-6)
+
+
 def projection(k: int, n: int, degrees: float) -> Task:
     """Gram matrix in float32, solved in float64."""
     p = problems.projected(k, n, degrees)
@@ -173,6 +185,7 @@ TASKS = {
     ("torch", "product"): product,
     ("torch", "normals + product"): drawn_product,
     ("torch", "normals"): generate,
+    ("torch", "tanh JVP"): tanh,
     ("torch", "projection"): projection,
     ("torch-qr", "projection"): projection_by_qr,
 }

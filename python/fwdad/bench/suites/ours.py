@@ -101,6 +101,25 @@ def generate(n: int, distribution: str) -> Task:
     return Task(call, check, 1e-6)
 
 
+def tanh(n: int, k: int) -> Task:
+    """The JVP of np.tanh, as a user calls it."""
+    x, dx = problems.normals(0, n), problems.normals(1, k, n)
+    return Task(lambda: fwdad.jvp(np.tanh, (x,), (dx,)), lambda answer: problems.tanh_error(x, dx, answer), 1e-6)
+
+
+def scaled(n: int, k: int) -> Task:
+    """The kernel beneath all elementwise rules, into memory that is there."""
+    a, dx, out = problems.normals(0, n), problems.normals(1, k, n), np.empty((k, n), np.float32)
+
+    def call() -> np.ndarray:
+        native = kernels.dispatch.native
+        assert native is not None
+        native.scaled_tangents(a, dx, None, None, out)
+        return out
+
+    return Task(call, lambda answer: relative_error(answer, a * dx.astype(np.float64)), 1e-6)
+
+
 def gram(k: int, n: int, exact: bool) -> Task:
     """The Gram kernel."""
     v = problems.normals(0, k, n)
@@ -137,6 +156,8 @@ TASKS = {
     ("fwdad", "signs + product"): lambda **sizes: drawn_product(**sizes, distribution="rademacher"),
     ("fwdad", "normals"): lambda n: generate(n, "normal"),
     ("fwdad", "signs"): lambda n: generate(n, "rademacher"),
+    ("fwdad", "tanh JVP"): tanh,
+    ("fwdad", "scaled tangents"): scaled,
     ("fwdad", "Gram matrix"): gram,
     ("fwdad", "combination"): combination,
     ("fwdad", "projection"): projection,

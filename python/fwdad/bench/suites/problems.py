@@ -132,6 +132,12 @@ def moments_error(values: Any) -> float:
     return max(abs(float(values.mean())), abs(float(values.var()) - 1))
 
 
+def tanh_error(x: np.ndarray, dx: np.ndarray, answer: tuple[Any, Any]) -> float:
+    """The larger error of y = tanh x and dy = (1 - y^2) dx."""
+    y = np.tanh(x.astype(np.float64))
+    return max(relative_error(answer[0], y), relative_error(answer[1], (1 - y * y) * dx))
+
+
 def cone(k: int, n: int, degrees: float) -> np.ndarray:
     """k directions at an angle from one axis: the smaller, the worse the condition; 90 for independent normals."""
     v = normals(0, k, n)
@@ -188,6 +194,8 @@ WORK: dict[str, Callable[..., Work]] = {
     "signs + product":   lambda m, depth, n, k: Work(2.0 * m * depth * n * k, 4.0 * k * m * n),
     "normals":           lambda n: Work(values=n),
     "signs":             lambda n: Work(values=n),
+    "tanh JVP":          lambda n, k: Work(0, 8.0 * (k + 1) * n),
+    "scaled tangents":   lambda n, k: Work(0, 4.0 * (2 * k + 1) * n),
     "Gram matrix":       lambda k, n, exact: Work(1.0 * k * (k + 1) * n, 4.0 * k * n),
     "combination":       lambda k, n: Work(0, 4.0 * (k + 1) * n),
     "projection":        lambda k, n, degrees: Work(1.0 * k * (k + 1) * n + 2.0 * k * n, 8.0 * k * n),

@@ -1,0 +1,227 @@
+// Each entry sees the same operations wherever it lies and whichever thread computes it: what is left at the end of a
+// tile goes through a register too.
+#include "elementwise.hpp"
+
+#include <math.h>
+#include <string.h>
+
+#include "activation.hpp"
+#include "exponential.hpp"
+#include "run.hpp"
+#include "simd.hpp"
+#include "stream_store.hpp"
+
+namespace fwdad::FWDAD_ISA {
+namespace {
+
+// Entries of a tile: so many that each tangent is read in stretches of several pages, since between stretches memory
+// waits; so few that the derivative stays in the second-level cache, and that small arrays are shared out to all
+// threads.
+constexpr int64_t largest_tile = 16384;
+
+int64_t tile_of(int64_t n) { return most(1024, least(largest_tile, round_up(n / 16, 1024))); }
+
+// The first `count` entries of a register, count < lanes<T>; the others are 0.
+template <class T>
+FWDAD_INLINE Vector<T> load_part(const T* p, int64_t count) {
+    T entries[lanes<T>] = {};
+    memcpy(entries, p, static_cast<size_t>(count) * sizeof(T));
+    return load(entries);
+}
+
+template <class T>
+FWDAD_INLINE void store_part(T* p, Vector<T> v, int64_t count) {
+    T entries[lanes<T>];
+    store(entries, v);
+    memcpy(p, entries, static_cast<size_t>(count) * sizeof(T));
+}
+
+// out[j] = a[j] dx[j], or a[j] dx[j] + b[j] dy[j] if Two, for j < n. With Past, whole lines go past the caches.
+template <bool Two, bool Past, class T>
+void scale(int64_t n, const T* a, const T* dx, const T* b, const T* dy, T* out) {
+    constexpr int width = lanes<T>;
+    const auto term = [](Vector<T> a_, Vector<T> dx_, Vector<T> b_, Vector<T> dy_) {
+        return Two ? fma(a_, dx_, b_ * dy_) : a_ * dx_;
+    };
+    const auto part = [&](int64_t j, int64_t count) {
+        const Vector<T> zero{};
+        store_part(out + j,
+                   term(load_part(a + j, count), load_part(dx + j, count), Two ? load_part(b + j, count) : zero,
+                        Two ? load_part(dy + j, count) : zero),
+                   count);
+    };
+    int64_t j = 0;
+    if constexpr (Past) {
+        const auto offset = reinterpret_cast<uintptr_t>(out) / sizeof(T) % width;
+        j = least(n, static_cast<int64_t>((width - offset) % width));
+        part(0, j);
+    }
+    for (; j + width <= n; j += width) {
+        const Vector<T> zero{};
+        const Vector<T> value = term(load(a + j), load(dx + j), Two ? load(b + j) : zero, Two ? load(dy + j) : zero);
+        if constexpr (Past) {
+            store_past(out + j, value);
+        } else {
+            store(out + j, value);
+        }
+    }
+    part(j, n - j);
+}
+
+// Whether k results of n entries are so large that nothing of them would be found in the caches again.
+template <class T>
+bool goes_past(int64_t k, int64_t n) {
+    return k * n * static_cast<int64_t>(sizeof(T)) > last_level_cache() / 2;
+}
+
+// Call f(first, count) for tiles that make up [0, n).
+template <class F>
+void for_tiles(int64_t n, double work, const F& f) {
+    const int64_t tile = tile_of(n);
+    const int64_t tiles = blocks_of(n, tile);
+    parallel_ranges(threads_for(tiles, work), tiles, [&](int64_t begin, int64_t end, int) {
+        for (int64_t t = begin; t < end; ++t) {
+            f(t * tile, least(tile, n - t * tile));
+        }
+        fence_past();
+    });
+}
+
+// sum_j w[j] v[j], j < n: four sums a lane.
+template <class T>
+T dot(int64_t n, const T* w, const T* v) {
+    constexpr int width = lanes<T>;
+    Vector<T> sums[4] = {};
+    int64_t j = 0;
+    for (; j + 4 * width <= n; j += 4 * width) {
+#pragma GCC unroll 4
+        for (int s = 0; s < 4; ++s) {
+            sums[s] = fma(load(w + j + s * width), load(v + j + s * width), sums[s]);
+        }
+    }
+    for (; j + width <= n; j += width) {
+        sums[0] = fma(load(w + j), load(v + j), sums[0]);
+    }
+    if (j < n) {
+        sums[1] = fma(load_part(w + j, n - j), load_part(v + j, n - j), sums[1]);
+    }
+    const Vector<T> all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    T total = 0;
+    for (int lane = 0; lane < width; ++lane) {
+        total += all[lane];
+    }
+    return total;
+}
+
+// p[j] = exp(z[j] - top), j < n; returns their sum. z - top is never positive; NaN stays.
+double exponentials(int64_t n, const double* z, double top, double* p) {
+    double total = 0;
+    for (int64_t j = 0; j < n; ++j) {
+        p[j] = exp(z[j] - top);
+        total += p[j];
+    }
+    return total;
+}
+
+double exponentials(int64_t n, const float* z, float top, float* p) {
+    constexpr int width = lanes<float>;
+    double total = 0;
+    for (int64_t j = 0; j < n; j += width) {
+        const int64_t count = least(width, n - j);
+        const Float value = exp_of_negative((count == width ? load(z + j) : load_part(z + j, count)) - splat(top));
+        store_part(p + j, value, count);
+        for (int64_t lane = 0; lane < count; ++lane) {
+            total += static_cast<double>(p[j + lane]);
+        }
+    }
+    return total;
+}
+
+}  // namespace
+
+template <class T>
+void activation_jvp(Activation activation, int64_t k, int64_t n, const T* x, const T* dx, T* y, T* dy) {
+    const bool past = goes_past<T>(k, n);
+    const double work = static_cast<double>(n) * static_cast<double>(k + 8) / 4;
+    for_tiles(n, work, [&](int64_t first, int64_t count) {
+        alignas(register_bytes) T slope[largest_tile];
+        activate(activation, count, x + first, y + first, slope);
+        for (int64_t i = 0; i < k; ++i) {
+            const int64_t at = i * n + first;
+            past ? scale<false, true, T>(count, slope, dx + at, nullptr, nullptr, dy + at)
+                 : scale<false, false, T>(count, slope, dx + at, nullptr, nullptr, dy + at);
+        }
+    });
+}
+
+template <class T>
+void scaled_tangents(int64_t k, int64_t n, const T* a, const T* dx, const T* b, const T* dy, T* out) {
+    const bool past = goes_past<T>(k, n);
+    const double work = static_cast<double>(n) * static_cast<double>(k) / 4;
+    for_tiles(n, work, [&](int64_t first, int64_t count) {
+        for (int64_t i = 0; i < k; ++i) {
+            const int64_t at = i * n + first;
+            if (b == nullptr) {
+                past ? scale<false, true, T>(count, a + first, dx + at, nullptr, nullptr, out + at)
+                     : scale<false, false, T>(count, a + first, dx + at, nullptr, nullptr, out + at);
+            } else {
+                past ? scale<true, true>(count, a + first, dx + at, b + first, dy + at, out + at)
+                     : scale<true, false>(count, a + first, dx + at, b + first, dy + at, out + at);
+            }
+        }
+    });
+}
+
+template <class T>
+void weighted_rows(int64_t k, int64_t rows, int64_t n, const T* w, const T* dx, T* out) {
+    const double work = static_cast<double>(k * rows) * static_cast<double>(n + 8) / 8;
+    parallel_ranges(threads_for(rows, work), rows, [&](int64_t begin, int64_t end, int) {
+        for (int64_t i = 0; i < k; ++i) {
+            for (int64_t r = begin; r < end; ++r) {
+                out[i * rows + r] = dot(n, w + r * n, dx + (i * rows + r) * n);
+            }
+        }
+    });
+}
+
+template <class T>
+void cross_entropy_jvp(int64_t k, int64_t rows, int64_t n, const T* z, const int64_t* labels, const T* dz, T* loss,
+                       T* dloss) {
+    // Of all rows, so that each tangent is read from one end to the other.
+    const Buffer<T> weights(rows * n);
+    const double work = static_cast<double>(rows * n) * static_cast<double>(k + 16) / 8;
+    parallel_ranges(threads_for(rows, work), rows, [&](int64_t begin, int64_t end, int) {
+        for (int64_t r = begin; r < end; ++r) {
+            const T* row = z + r * n;
+            T* p = weights.get() + r * n;
+            T top = row[0];
+            for (int64_t j = 1; j < n; ++j) {
+                top = row[j] > top ? row[j] : top;
+            }
+            const double total = exponentials(n, row, top, p);
+            loss[r] = static_cast<T>(log(total) + static_cast<double>(top - row[labels[r]]));
+            const T inverse = static_cast<T>(1 / total);
+            for (int64_t j = 0; j < n; ++j) {
+                p[j] *= inverse;
+            }
+            p[labels[r]] -= 1;  // exact to half a unit of 1, as all of dloss is
+        }
+        for (int64_t i = 0; i < k; ++i) {
+            for (int64_t r = begin; r < end; ++r) {
+                dloss[i * rows + r] = dot(n, weights.get() + r * n, dz + (i * rows + r) * n);
+            }
+        }
+    });
+}
+
+template void activation_jvp(Activation, int64_t, int64_t, const float*, const float*, float*, float*);
+template void activation_jvp(Activation, int64_t, int64_t, const double*, const double*, double*, double*);
+template void scaled_tangents(int64_t, int64_t, const float*, const float*, const float*, const float*, float*);
+template void scaled_tangents(int64_t, int64_t, const double*, const double*, const double*, const double*, double*);
+template void weighted_rows(int64_t, int64_t, int64_t, const float*, const float*, float*);
+template void weighted_rows(int64_t, int64_t, int64_t, const double*, const double*, double*);
+template void cross_entropy_jvp(int64_t, int64_t, int64_t, const float*, const int64_t*, const float*, float*, float*);
+template void cross_entropy_jvp(int64_t, int64_t, int64_t, const double*, const int64_t*, const double*, double*,
+                                double*);
+
+}  // namespace fwdad::FWDAD_ISA
