@@ -219,12 +219,12 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
         z = np.matmul(x, w) if b is None else np.matmul(x, w) + b
         return ACTIVATIONS[activation](z)
     rows, rest = _as_rows(px)
-    if dw is not None and not isinstance(dw, (np.ndarray, kernels.Stream)):
+    if dw is not None and not _known(dw):
         # A kind of tangent that the kernel does not know multiplies itself, and arrives as noise on z.
         noise = np.matmul(rows, dw).reshape(dw.shape[0], *rest, pw.shape[1])
         db = noise if db is None else noise + align(db, px.ndim)
-        pb, dw = np.broadcast_to(np.zeros((), pw.dtype) if pb is None else pb, noise.shape[1:]), None
-    if db is not None and not isinstance(db, (np.ndarray, kernels.Stream)):
+        pb, dw = np.broadcast_to(np.zeros_like(pw, shape=()) if pb is None else pb, noise.shape[1:]), None
+    if db is not None and not _known(db):
         db = np.asarray(db)
     if dx is not None:
         dx = dx.reshape(dx.shape[0], *rows.shape)
@@ -234,6 +234,11 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
     assert dy is not None, "one argument moves, or there would be no rule to call"
     n = pw.shape[1]
     return Dual(y.reshape(*rest, n), dy.reshape(dy.shape[0], *rest, n), level)
+
+
+def _known(tangent: Array) -> bool:
+    """Whether the kernel takes such tangents as they are."""
+    return isinstance(tangent, (np.ndarray, kernels.Stream)) or kernels.is_device_array(tangent)
 
 
 def _as_rows(x: Array) -> tuple[Array, tuple[int, ...]]:

@@ -21,7 +21,10 @@ from fwdad.data import DataError
 from fwdad.train import CheckpointError, ConfigError, RunError, TrainingDiverged
 
 # What a user can cause and mend. Any other exception is a fault of this program, and shows its traceback.
-USER_ERRORS = (BenchError, ConfigError, DataError, RunError, CheckpointError, TrainingDiverged, OSError, MemoryError)
+USER_ERRORS = (
+    BenchError, ConfigError, DataError, RunError, CheckpointError, TrainingDiverged, kernels.CudaError, OSError,
+    MemoryError,
+)  # fmt: skip
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

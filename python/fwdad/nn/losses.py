@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fwdad import kernels
 from fwdad.dual import Array
 from fwdad.functions import logsumexp, softplus
 
@@ -21,7 +22,7 @@ def cross_entropy(logits: Array, labels: np.ndarray, smoothing: float = 0.0) -> 
     >>> cross_entropy(np.array([[0.0, 0.0], [0.0, 100.0]]), np.array([0, 1])).round(3)
     array([0.693, 0.   ])
     """
-    labels = np.asarray(labels)
+    labels = labels if kernels.is_device_array(labels) else np.asarray(labels)
     if not np.issubdtype(labels.dtype, np.integer):
         raise TypeError(f"labels must be integer class numbers; got dtype {labels.dtype}")
     if logits.ndim != 2 or labels.shape != logits.shape[:1]:
@@ -30,7 +31,7 @@ def cross_entropy(logits: Array, labels: np.ndarray, smoothing: float = 0.0) -> 
         raise ValueError(f"labels must lie in 0..{logits.shape[1] - 1}; got {labels.min()}..{labels.max()}")
     if not 0 <= smoothing <= 1:
         raise ValueError(f"smoothing must lie in 0..1; got {smoothing}")
-    at_label = logits[np.arange(labels.size), labels]
+    at_label = logits[kernels.to_device(np.arange(labels.size), kernels.device_of(labels)), labels]
     if smoothing:
         at_label = (1 - smoothing) * at_label + smoothing * np.mean(logits, axis=-1)
     return logsumexp(logits, axis=-1) - at_label
@@ -45,7 +46,7 @@ def binary_cross_entropy(logits: Array, targets: np.ndarray) -> Array:
     >>> binary_cross_entropy(np.array([[0.0], [-1000.0]]), np.array([[1.0], [0.0]])).round(3)
     array([0.693, 0.   ])
     """
-    targets = np.asarray(targets)
+    targets = targets if kernels.is_device_array(targets) else np.asarray(targets)
     if logits.shape != targets.shape or logits.ndim == 0:
         raise ValueError(f"logits and targets must have one shape (B, ...); got {logits.shape} and {targets.shape}")
     if not np.all((targets >= 0) & (targets <= 1)):
