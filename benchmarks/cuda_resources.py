@@ -125,7 +125,7 @@ def compiled(nvcc, nvdisasm, architecture, source, folder):
         spills = re.search(r"(\d+) bytes spill stores, (\d+) bytes spill loads", about)
         used = re.search(r"Used (\d+) registers.*", about)
         shared = re.search(r"(\d+) bytes smem", used.group(0))
-        wide = {kind for kind in ("LDG", "LDS") if re.search(rf"\b{kind}\S*\.128", sections[symbol])}
+        wide = {kind for kind in ("LDG", "STG", "LDS") if re.search(rf"\b{kind}\S*\.128", sections[symbol])}
         rows[short(symbol)] = (
             int(used.group(1)), int(shared.group(1)) if shared else 0, sum(map(int, spills.groups())), wide,
         )  # fmt: skip
