@@ -112,8 +112,7 @@ struct Coefficients {
                 w.e[q] = q == p ? known : w.e[q] - w.factor[q * k + w.chosen[p]] * known;
             }
         }
-        block.sync();
-        for (int64_t p = thread; p < rank; p += threads) {
+        for (int64_t p = thread; p < rank; p += threads) {  // as in the loops above, e[p] is this thread's
             c[w.chosen[p]] = w.e[p] * w.scale[w.chosen[p]];
         }
         if (thread == 0) {
