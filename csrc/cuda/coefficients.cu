@@ -21,7 +21,7 @@ struct Coefficients {
     };
     struct Shared {
         Best best[2][warps];
-        int finite[warps];
+        int bad[warps];
     };
 
     // What a block works in, beside shared memory: k (k + 4) numbers.
@@ -66,7 +66,6 @@ struct Coefficients {
             w.left[i] = w.scale[i] * square * w.scale[i];
             c[i] = 0;
         }
-        block.sync();
         int64_t rank = 0;
         double margin = 1;
         for (; rank < k; ++rank) {
@@ -90,8 +89,8 @@ struct Coefficients {
             if (thread == 0) {
                 w.chosen[rank] = pivot.at;
             }
-            block.sync();
         }
+        block.sync();
         // L e = d, column by column: what is known of e is taken from all that is not.
         for (int64_t p = thread; p < rank; p += threads) {
             w.e[p] = d[w.chosen[p]] * w.scale[w.chosen[p]];
@@ -113,8 +112,7 @@ struct Coefficients {
                 w.e[q] = q == p ? known : w.e[q] - w.factor[q * k + w.chosen[p]] * known;
             }
         }
-        block.sync();
-        for (int64_t p = thread; p < rank; p += threads) {
+        for (int64_t p = thread; p < rank; p += threads) {  // as in the loops above, e[p] is this thread's
             c[w.chosen[p]] = w.e[p] * w.scale[w.chosen[p]];
         }
         if (thread == 0) {
@@ -126,24 +124,24 @@ struct Coefficients {
  private:
     // The same answer in every thread.
     FWDAD_DEVICE bool all_finite(const Block& block, Shared& shared, const double* gram, const double* d) const {
-        int finite = 1;
+        int bad = 0;
         for (int64_t j = block.thread(); j < k * k; j += threads) {
-            finite &= isfinite(gram[j]) ? 1 : 0;
+            bad |= isfinite(gram[j]) ? 0 : 1;
         }
         for (int64_t j = block.thread(); j < k; j += threads) {
-            finite &= isfinite(d[j]) ? 1 : 0;
+            bad |= isfinite(d[j]) ? 0 : 1;
         }
         for (int mask = warp / 2; mask > 0; mask /= 2) {
-            finite &= block.shuffle_xor(finite, mask);
+            bad |= block.shuffle_xor(bad, mask);
         }
         if (block.thread() % warp == 0) {
-            shared.finite[block.thread() / warp] = finite;
+            shared.bad[block.thread() / warp] = bad;
         }
         block.sync();
         for (int other = 0; other < warps; ++other) {
-            finite &= shared.finite[other];
+            bad |= shared.bad[other];
         }
-        return finite != 0;
+        return bad == 0;
     }
 
     // The first of the largest entries of `left`; the same answer in every thread. `buffer` is another than in the call

@@ -9,7 +9,7 @@ namespace {
 template <class T, bool Streamed>
 struct Combine {
     static constexpr int threads = 256;
-    static constexpr int resident = 4;
+    static constexpr int resident = 3;
     struct Shared {};
 
     Source<T> source;
@@ -33,7 +33,11 @@ struct Combine {
 #endif
         for (int64_t i = 0; i < k; ++i) {
             T v[4];
-            source.read(i, four, v);
+            if constexpr (Streamed) {
+                source.make(i, four, v);
+            } else {
+                source.read_array(i, four, v);
+            }
             const double factor = factors[i];
             FWDAD_UNROLL
             for (int r = 0; r < 4; ++r) {
@@ -42,15 +46,15 @@ struct Combine {
         }
         const T values[4] = {static_cast<T>(sum[0]), static_cast<T>(sum[1]), static_cast<T>(sum[2]),
                              static_cast<T>(sum[3])};
-        if (source.v != nullptr) {
+        if constexpr (!Streamed) {
             store_four(out + source.position(four, 0), source.columns - four.column, packed, values);
-            return;
-        }
-        FWDAD_UNROLL
-        for (int r = 0; r < 4; ++r) {
-            const int64_t position = source.position(four, r);
-            if (position >= 0) {
-                out[position] = values[r];
+        } else {
+            FWDAD_UNROLL
+            for (int r = 0; r < 4; ++r) {
+                const int64_t position = source.position(four, r);
+                if (position >= 0) {
+                    out[position] = values[r];
+                }
             }
         }
     }

@@ -42,10 +42,14 @@ struct Source {
 
     // Zeros beyond the end.
     FWDAD_DEVICE void read(int64_t direction, const Four& four, T (&out)[4]) const {
-        if (v != nullptr) {
-            load_four(v + (direction * rows + four.row) * columns + four.column, columns - four.column, packed, out);
-            return;
-        }
+        v != nullptr ? read_array(direction, four, out) : make(direction, four, out);
+    }
+
+    FWDAD_DEVICE void read_array(int64_t direction, const Four& four, T (&out)[4]) const {
+        load_four(v + (direction * rows + four.row) * columns + four.column, columns - four.column, packed, out);
+    }
+
+    FWDAD_DEVICE void make(int64_t direction, const Four& four, T (&out)[4]) const {
         if (down()) {
             make_quad(stream, direction, four.row / 4, four.column, out);
             FWDAD_UNROLL

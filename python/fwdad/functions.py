@@ -201,7 +201,7 @@ def softmax_cross_entropy(logits: Array, labels: np.ndarray) -> Array:
     >>> softmax_cross_entropy(np.array([[0.0, 0.0], [0.0, 100.0]]), np.array([0, 1])).round(3)
     array([0.693, 0.   ])
     """
-    return logsumexp(logits, axis=-1) - logits[np.arange(labels.size), labels]
+    return logsumexp(logits, axis=-1) - at_labels(logits, labels)
 
 
 @rule_for(softmax_cross_entropy, singular="as logsumexp")
@@ -211,7 +211,16 @@ def _softmax_cross_entropy(logits: Dual, labels: np.ndarray) -> Array:
         loss, tangent = kernels.cross_entropy_jvp(z, labels, dz)
         if surely_finite(loss):
             return Dual(loss, tangent, logits.level)
-    return logsumexp(logits, axis=-1) - logits[np.arange(labels.size), labels]
+    return logsumexp(logits, axis=-1) - at_labels(logits, labels)
+
+
+def at_labels(logits: Array, labels: np.ndarray) -> Array:
+    """``z[label]`` for each row z of logits (B, classes), on the device where they are; (B,).
+
+    >>> at_labels(np.array([[0.0, 1.0], [2.0, 3.0]]), np.array([1, 0]))
+    array([1., 2.])
+    """
+    return logits[kernels.to_device(np.arange(labels.size), kernels.device_of(labels)), labels]
 
 
 @primitive
@@ -255,12 +264,12 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
         assert slope is not None
         return Dual(y, align(db, 2) * slope[0], level)
     rows, rest = _as_rows(px)
-    if dw is not None and not isinstance(dw, (np.ndarray, kernels.Stream)):
+    if dw is not None and not _known(dw):
         # A kind of tangent that the kernel does not know multiplies itself, and arrives as noise on z.
         noise = np.matmul(rows, dw).reshape(dw.shape[0], *rest, pw.shape[1])
         db = noise if db is None else noise + align(db, px.ndim)
-        pb, dw = np.broadcast_to(np.zeros((), pw.dtype) if pb is None else pb, noise.shape[1:]), None
-    if db is not None and not isinstance(db, (np.ndarray, kernels.Stream)):
+        pb, dw = np.broadcast_to(np.zeros_like(pw, shape=()) if pb is None else pb, noise.shape[1:]), None
+    if db is not None and not _known(db):
         db = np.asarray(db)
     if dx is not None:
         dx = dx.reshape(dx.shape[0], *rows.shape)
@@ -270,6 +279,11 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
     assert dy is not None, "one argument moves, or there would be no rule to call"
     n = pw.shape[1]
     return Dual(y.reshape(*rest, n), dy.reshape(dy.shape[0], *rest, n), level)
+
+
+def _known(tangent: Array) -> bool:
+    """Whether the kernel takes such tangents as they are."""
+    return isinstance(tangent, (np.ndarray, kernels.Stream)) or kernels.is_device_array(tangent)
 
 
 def _as_rows(x: Array) -> tuple[Array, tuple[int, ...]]:

@@ -142,11 +142,13 @@ class ndarray(NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
         calls.add(ufunc.__name__)
-        if method != "__call__":
+        known = (ndarray, np.ndarray, np.generic, int, float, bool)  # ndarrays are refused below, as CuPy does
+        if method != "__call__" or not all(isinstance(x, known) for x in (*inputs, *(out or ()))):
             return NotImplemented
+        kwargs = {name: on_host(v) for name, v in kwargs.items()}
         if out is not None:
-            kwargs["out"] = tuple(on_host(o) for o in out)
-        result = ufunc(*(on_host(x) for x in inputs), **{name: on_host(v) for name, v in kwargs.items()})
+            kwargs["out"] = tuple(o._host for o in out)
+        result = ufunc(*map(on_host, inputs), **kwargs)
         return out[0] if out is not None else to_device(result)
 
     def __array_function__(self, function, types, args, kwargs):

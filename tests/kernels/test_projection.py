@@ -253,6 +253,12 @@ def test_nonfinite_is_never_hidden(projection_coefficients, bad):
     assert np.isnan(c[[0, 2]]).all()
     assert c[1].tolist() == [1, 1, 1]
     assert rank.tolist() == [0, 3, 0]
+    g, d40 = np.eye(40), np.ones(40)
+    g[39, 38] = bad
+    c, rank, margin = projection_coefficients(g, d40)
+    assert np.isnan(c).all()
+    assert np.isnan(margin)
+    assert rank == 0
     result, rank = project_gram_schmidt(np.eye(3), d[2])
     assert np.isnan(result).all()
     assert rank == 0

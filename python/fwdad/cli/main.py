@@ -24,16 +24,9 @@ from fwdad.train import CheckpointError, ConfigError, RunError, TrainingDiverged
 
 # What a user can cause and mend. Any other exception is a fault of this program, and shows its traceback.
 USER_ERRORS = (
-    BenchError,
-    ConfigError,
-    DataError,
-    ExportError,
-    RunError,
-    CheckpointError,
-    TrainingDiverged,
-    OSError,
-    MemoryError,
-)
+    BenchError, ConfigError, DataError, ExportError, RunError, CheckpointError, TrainingDiverged, kernels.CudaError,
+    OSError, MemoryError,
+)  # fmt: skip
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

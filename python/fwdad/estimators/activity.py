@@ -22,7 +22,7 @@ import numpy as np
 
 from fwdad import kernels
 from fwdad.dual import Array, Dual, new_level, plain, split
-from fwdad.tangents import Tangent, dense
+from fwdad.tangents import Tangent, dense, to_device
 
 
 class Perturbable(Protocol):
@@ -71,12 +71,14 @@ class Pass:
         # One matrix a call, an example a row: rows are what the projection is taken over.
         rows = _rows(shape)
         noise = self.source(len(self.sites), rows[1:] if self.shared else rows, dtype)
+        if noise is not None:
+            noise = to_device(noise, kernels.device_of(plain(x)))
         if noise is not None and not self.shared:
             noise = dense(noise)
         self.sites.append(Site(layer, plain(x), shape, noise))
         if noise is None:
             return bias
-        still = np.zeros((), dtype) if bias is None else bias
+        still = np.zeros_like(plain(x), dtype=dtype, shape=()) if bias is None else bias
         if not self.shared:
             return Dual(np.broadcast_to(still, shape), noise.reshape(noise.shape[0], *shape), self.level)
         if len(shape) == 2:
@@ -122,8 +124,9 @@ class Survey:
     def perturb(self, layer: Perturbable, x: Array, bias: Array | None, shape: tuple[int, ...], dtype: Any) -> Any:
         rows = _rows(shape)
         self.places.append(Place(rows[1:] if self.shared else rows, np.dtype(dtype), self.batch))
-        still = np.zeros((), dtype) if bias is None else bias
-        return Dual(np.broadcast_to(still, shape), np.ones((1, *shape), dtype), self.level)
+        still = np.zeros_like(plain(x), dtype=dtype, shape=()) if bias is None else bias
+        ones = np.ones_like(plain(x), dtype=dtype, shape=(1, *shape))
+        return Dual(np.broadcast_to(still, shape), ones, self.level)
 
     def settle(self, y: Array) -> Array:
         primal, tangent = split(y, self.level)

@@ -49,7 +49,8 @@ class Sum(Combiner):
 
     def coefficients(self, d: np.ndarray, directions: Directions) -> np.ndarray:
         if not self.corrected:
-            return np.asarray(d * np.expand_dims(self.factor(directions), -1))
+            factor = self.factor(directions)
+            return d * (factor if isinstance(factor, float) else np.expand_dims(factor, -1))
         ratio = theory.norm_ratio_of_sum(directions.gram(), directions.n)
         return np.asarray(d / np.expand_dims(np.where(ratio == 0, 1, ratio), -1))
 
@@ -184,7 +185,7 @@ class Projection(Combiner):
         c, rank, margin = _solve(directions.gram(exact=False), d)
         if any(directions.rough) and np.any(margin < kernels.SAFE_MARGIN):  # nearly dependent: errors of G would grow
             c, rank, _ = _solve(directions.gram(), d)
-        return np.asarray(c / np.expand_dims(self._expected(directions.n, rank), -1))
+        return c / np.expand_dims(self._expected(directions.n, rank), -1) if self.corrected else c
 
     def gradient(self, d: np.ndarray, directions: Directions) -> list[np.ndarray]:
         project = self._orthonormalise if self.method == "gram-schmidt" else super().gradient
@@ -215,7 +216,7 @@ class Projection(Combiner):
 
 def _solve(gram: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`fwdad.kernels.projection_coefficients` with one Gram matrix for all, or one for each leading index of d."""
-    return kernels.projection_coefficients(np.ascontiguousarray(np.broadcast_to(gram, (*d.shape, d.shape[-1]))), d)
+    return kernels.projection_coefficients(np.broadcast_to(gram, (*d.shape, d.shape[-1])), d)
 
 
 COMBINERS: dict[str, type[Combiner]] = {

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fwdad import tree
+from fwdad import kernels, tree
 from fwdad.dual import Array, Dual, new_level, plain, split
 from fwdad.estimators.activity import Site, activity_pass, is_perturbable, survey
 from fwdad.estimators.combiners import Combiner, Projection
 from fwdad.estimators.diagnostics import Report, report
 from fwdad.estimators.directions import Directions
 from fwdad.estimators.samplers import Sampler
-from fwdad.tangents import Tangent
+from fwdad.tangents import Tangent, to_device
 
 Model = Any
 Loss = Callable[..., Array]
@@ -114,6 +114,8 @@ class ForwardGradient:
         if not moving:
             raise ValueError(f"the model has no parameters: no floating array among its {len(leaves)} leaves")
         directions = self.sampler.directions([leaves[i] for i in moving], self.step)
+        for part, i in enumerate(moving):
+            directions.parts[part] = to_device(directions.parts[part], kernels.device_of(leaves[i]))
         level = new_level()
         duals = list(leaves)
         for i, v in zip(moving, directions.parts, strict=True):

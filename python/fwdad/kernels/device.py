@@ -60,7 +60,7 @@ def device_of(value: Any) -> str:
     >>> device_of(np.zeros(3))
     'cpu'
     """
-    return f"cuda:{value.device.id}" if is_device_array(value) else str(value.device)
+    return f"cuda:{value.device.id}" if is_device_array(value) else str(getattr(value, "device", "cpu"))
 
 
 def to_device(array: Any, device: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fwdad.dual import Array
-from fwdad.functions import logsumexp, softmax_cross_entropy, softplus
+from fwdad.functions import at_labels, logsumexp, softmax_cross_entropy, softplus
 
 
 def cross_entropy(logits: Array, labels: np.ndarray, smoothing: float = 0.0) -> Array:
@@ -21,7 +21,7 @@ def cross_entropy(logits: Array, labels: np.ndarray, smoothing: float = 0.0) -> 
     >>> cross_entropy(np.array([[0.0, 0.0], [0.0, 100.0]]), np.array([0, 1])).round(3)
     array([0.693, 0.   ])
     """
-    labels = np.asarray(labels)
+    labels = labels if kernels.is_device_array(labels) else np.asarray(labels)
     if not np.issubdtype(labels.dtype, np.integer):
         raise TypeError(f"labels must be integer class numbers; got dtype {labels.dtype}")
     if logits.ndim != 2 or labels.shape != logits.shape[:1]:
@@ -32,7 +32,7 @@ def cross_entropy(logits: Array, labels: np.ndarray, smoothing: float = 0.0) -> 
         raise ValueError(f"smoothing must lie in 0..1; got {smoothing}")
     if not smoothing:
         return softmax_cross_entropy(logits, labels)
-    at_label = (1 - smoothing) * logits[np.arange(labels.size), labels] + smoothing * np.mean(logits, axis=-1)
+    at_label = (1 - smoothing) * at_labels(logits, labels) + smoothing * np.mean(logits, axis=-1)
     return logsumexp(logits, axis=-1) - at_label
 
 
@@ -45,7 +45,7 @@ def binary_cross_entropy(logits: Array, targets: np.ndarray) -> Array:
     >>> binary_cross_entropy(np.array([[0.0], [-1000.0]]), np.array([[1.0], [0.0]])).round(3)
     array([0.693, 0.   ])
     """
-    targets = np.asarray(targets)
+    targets = targets if kernels.is_device_array(targets) else np.asarray(targets)
     if logits.shape != targets.shape or logits.ndim == 0:
         raise ValueError(f"logits and targets must have one shape (B, ...); got {logits.shape} and {targets.shape}")
     if not np.all((targets >= 0) & (targets <= 1)):

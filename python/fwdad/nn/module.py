@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from fwdad import tree
+from fwdad import kernels, tree
 from fwdad.estimators.forward_gradient import is_parameter
+
+if TYPE_CHECKING:
+    from typing import Self
 
 if sys.version_info >= (3, 11):
     from typing import dataclass_transform
@@ -46,6 +49,13 @@ class Module:
     def parameters(self) -> int:
         """The number of parameters P."""
         return sum(leaf.size for leaf in tree.flatten(self, tree.is_buffer)[0] if is_parameter(leaf))
+
+    def to(self, device: str) -> Self:
+        """The model with its arrays on a device, "cpu", "cuda" or "cuda:N"; see `fwdad.kernels.to_device`.
+
+        Raises ValueError for another name, `fwdad.kernels.CudaError` where a CUDA device cannot be used.
+        """
+        return cast("Self", tree.map(lambda leaf: kernels.to_device(leaf, device), self))
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{f.name}={_brief(getattr(self, f.name))}" for f in dataclasses.fields(self))  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ An estimator asks three things of it, all by the functions here: `dense`, `gram`
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -46,4 +47,11 @@ def combine(c: np.ndarray, v: Tangent) -> np.ndarray:
     return kernels.combine(c, v)
 
 
-__all__ = ["BasisTangent", "DuckTangent", "StreamTangent", "Tangent", "combine", "dense", "gram"]
+def to_device(v: Tangent, device: str) -> Tangent:
+    """The tangents on a device; a stream has the same entries everywhere, so that nothing moves."""
+    if isinstance(v, StreamTangent):
+        return v if v.device == device else dataclasses.replace(v, device=device)
+    return v if kernels.device_of(v) == device else kernels.to_device(dense(v), device)
+
+
+__all__ = ["BasisTangent", "DuckTangent", "StreamTangent", "Tangent", "combine", "dense", "gram", "to_device"]

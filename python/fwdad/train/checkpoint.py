@@ -14,6 +14,7 @@ import safetensors
 import safetensors.numpy
 
 from fwdad import tree
+from fwdad.kernels import device_of, to_device
 from fwdad.train.files import write_atomic
 
 FORMAT = 1
@@ -31,7 +32,7 @@ def save(path: Path, trees: dict[str, Any], state: dict[str, Any]) -> None:
     trees : pytrees of arrays by name; the array at path `p` of tree `t` is stored as ``t.p``.
     state : JSON values; NaN and infinity are refused (ValueError).
     """
-    arrays = {name: np.array(array, order="C") for name, array in _named(trees).items()}
+    arrays = {name: np.array(to_device(array, "cpu"), order="C") for name, array in _named(trees).items()}
     header = {KEY: json.dumps({"format": FORMAT, **state}, allow_nan=False)}
     write_atomic(path, safetensors.numpy.save(arrays, header))
 
@@ -62,7 +63,7 @@ def _parse(path: Path, header: str | None) -> dict[str, Any]:
 
 
 def restore(trees: dict[str, Any], arrays: Arrays, path: Path) -> dict[str, Any]:
-    """Trees like ``trees`` with the checkpoint's arrays at their leaves.
+    """Trees like ``trees`` with the checkpoint's arrays at their leaves, on the same devices.
 
     Raises `CheckpointError`, which names the first difference, unless names, shapes and dtypes are the same.
     """
@@ -71,10 +72,11 @@ def restore(trees: dict[str, Any], arrays: Arrays, path: Path) -> dict[str, Any]
         found, needed = (_describe(side.get(name)) for side in (arrays, expected))
         if found != needed:
             raise CheckpointError(f"{path} is of another model: {name} is {found} in it, but {needed} here")
-    return {
-        name: tree.unflatten(tree.flatten(value)[1], [arrays[f"{name}.{leaf}"] for leaf in tree.named_leaves(value)])
-        for name, value in trees.items()
-    }
+    restored = {}
+    for name, value in trees.items():
+        leaves = [to_device(arrays[f"{name}.{leaf}"], device_of(at)) for leaf, at in tree.named_leaves(value).items()]
+        restored[name] = tree.unflatten(tree.flatten(value)[1], leaves)
+    return restored
 
 
 def _named(trees: dict[str, Any]) -> Arrays:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -88,6 +89,7 @@ class TrainConfig:
     threads: int | None = setting(
         None, int, "Threads; by default $FWDAD_NUM_THREADS or all cores.", low=1, high=1024, resumable=True
     )
+    device: str = setting("cpu", str, 'Where to train: "cpu", "cuda" or "cuda:N".')
     patience: int | None = setting(
         None, int, "Stop after so many epochs in a row without a better validation loss.", low=1, resumable=True
     )
@@ -103,6 +105,8 @@ class TrainConfig:
         for name in ("momentum", "average"):
             if (value := getattr(self, name)) is not None and value >= 1:
                 raise ConfigError(name, f"must be below 1, got {value}")
+        if re.fullmatch(r"cpu|cuda(:\d+)?", self.device) is None:
+            raise ConfigError("device", f'must be "cpu", "cuda" or "cuda:N", got {self.device!r}')
         if self.clip == 0:
             raise ConfigError("clip", "must be above 0, got 0")
         if self.weight_decay and self.optimizer not in ("sgd", "adamw"):

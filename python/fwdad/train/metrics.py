@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fwdad.data import Split
+from fwdad.kernels import to_device
 from fwdad.train.files import RunError, write_atomic
 from fwdad.train.parts import losses
 
@@ -76,15 +77,16 @@ def predict(model: Callable[[Any], Any], inputs: np.ndarray) -> np.ndarray:
     return np.concatenate([model(inputs[start : start + EVALUATION_BATCH]) for start in starts])
 
 
-def evaluate(model: Callable[[Any], Any], split: Split) -> tuple[float, float | None]:
+def evaluate(model: Callable[[Any], Any], split: Split, device: str = "cpu") -> tuple[float, float | None]:
     """Mean loss and accuracy (None in a regression) of ``model(inputs) -> outputs`` over a split, in batches.
 
     The loss is the cross-entropy, without smoothing, or the squared error.
     """
     loss, hits, n = 0.0, 0, len(split.targets)
     for start in range(0, n, EVALUATION_BATCH):
-        targets = split.targets[start : start + EVALUATION_BATCH]
-        outputs = model(split.inputs[start : start + EVALUATION_BATCH])
+        part = slice(start, start + EVALUATION_BATCH)
+        inputs, targets = (to_device(array[part], device) for array in (split.inputs, split.targets))
+        outputs = model(inputs)
         loss += float(np.sum(losses(outputs, targets), dtype=np.float64))
         hits += correct(outputs, targets)
     return loss / n, hits / n if split.targets.dtype.kind == "i" else None

@@ -81,7 +81,7 @@ class Trainer:
             self.augment = data.Augmenter(config.augment, examples, self.data.shape, config.seed)
         except ValueError as error:
             raise ConfigError("augment", f"cannot be {config.augment}: {error}") from error
-        self.model: Any = make_model(config, self.data.shape, self.data.outputs)
+        self.model: Any = make_model(config, self.data.shape, self.data.outputs).to(config.device)
         sampler = estimators.SAMPLERS[config.sampler](config.tangents, config.seed)
         self.estimator = fwdad.ForwardGradient(sampler, estimators.COMBINERS[config.combine](), config.perturb)
         self.schedule = make_schedule(config, self.steps)
@@ -206,8 +206,8 @@ class Trainer:
                     self._save()
                 if self._stop and not self.trained:
                     return None
-            final, best = self.evaluated, load_model(self.folder, "best")
-            tested = [evaluate(model, self.data.test) for model in (final, best)]
+            final, best = self.evaluated, load_model(self.folder, "best").to(self.config.device)
+            tested = [evaluate(model, self.data.test, self.config.device) for model in (final, best)]
         for loss, _ in tested:
             self._check_finite("test loss", loss)
         self.progress.seconds = time.perf_counter() - self._began
@@ -228,8 +228,9 @@ class Trainer:
             hits = correct(outputs, targets)
             return losses(outputs, targets, self.config.label_smoothing)
 
+        batch = (kernels.to_device(array, self.config.device) for array in (inputs, train.targets[rows]))
         with nn.training(progress.step, self.config.seed) as run:
-            value, gradient = self.estimator(loss, self.model, inputs, train.targets[rows])
+            value, gradient = self.estimator(loss, self.model, *batch)
         self._check_finite("loss", value)
         parameters = learned(self.model)
         updates, state = self.optimizer.update(learned(gradient), self.optimizer_state, parameters)
@@ -249,7 +250,7 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         progress = self.progress
-        loss, accuracy = evaluate(self.evaluated, self.data.validation)
+        loss, accuracy = evaluate(self.evaluated, self.data.validation, self.config.device)
         self._check_finite("validation loss", loss)
         row = EpochMetrics(
             epoch=progress.step // self.batches.steps_per_epoch,
@@ -323,6 +324,8 @@ class Trainer:
 
 
 def _c_order(array: Any) -> Any:
+    if kernels.is_device_array(array):
+        return array if array.flags.c_contiguous else array.copy(order="C")
     return np.asarray(array, order="C")
 
 

@@ -1,0 +1,146 @@
+"""Training through the CUDA backend's Python path, with its kernels run on the host: the CPU's numbers, to rounding."""
+
+import dataclasses
+import sys
+
+import numpy as np
+import pytest
+
+import fwdad
+from fwdad import estimators, kernels, nn, optim, tree
+from fwdad.kernels import device, dispatch
+from fwdad.train import TrainConfig, Trainer
+
+X = np.random.default_rng(0).standard_normal((32, 20)).astype(np.float32)
+Y = np.arange(32) % 5
+
+
+def steps(where, sampler, combiner, perturb, noise="example", activation="tanh", count=3):
+    """Losses and model after a few steps of Adam."""
+    x, y = (kernels.to_device(a, where) for a in (X, Y))
+    model, optimizer = nn.MLP((20, 24, 5), activation).to(where), optim.adam(1e-2)
+    state = optimizer.init(model)
+    fg = fwdad.ForwardGradient(sampler, combiner, perturb, noise)
+    losses = []
+    for _ in range(count):
+        loss, gradient = fg(lambda m, x, y: nn.cross_entropy(m(x), y), model, x, y)
+        updates, state = optimizer.update(gradient, state, model)
+        model = optim.apply_updates(model, updates)
+        losses.append(loss)
+    return losses, model
+
+
+@pytest.mark.parametrize("perturb", ["activity", "weight"])
+@pytest.mark.parametrize("sampler", [estimators.Rademacher(k=6, seed=3), estimators.Normal(k=6, seed=3)], ids=str)
+@pytest.mark.parametrize("combiner", [estimators.Projection(), estimators.Mean()], ids=str)
+def test_steps_equal_the_cpus(cuda_on_host, perturb, sampler, combiner):
+    losses, model = steps("cuda", sampler, combiner, perturb)
+    expected_losses, expected_model = steps("cpu", sampler, combiner, perturb)
+    assert losses == pytest.approx(expected_losses, rel=2e-6)
+    for leaf, expected in zip(tree.leaves(model), tree.leaves(expected_model), strict=True):
+        assert kernels.device_of(leaf) == "cuda:0"
+        np.testing.assert_allclose(leaf.get(), expected, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "silu", "softplus", "sigmoid"])
+def test_every_activation_and_shared_noise(cuda_on_host, activation):
+    arguments = estimators.Rademacher(k=6), estimators.Projection(), "activity", "batch", activation
+    losses, _ = steps("cuda", *arguments)
+    assert losses == pytest.approx(steps("cpu", *arguments)[0], rel=2e-6)
+
+
+def test_a_run_of_the_trainer(cuda_on_host, tmp_path):
+    """fwdad train --device cuda: metrics, checkpoint and resume; metrics equal the CPU's to float32 rounding."""
+    config = TrainConfig(hidden=(16,), tangents=4, epochs=2, batch_size=256, seed=5)
+    results = {}
+    for where in ("cpu", "cuda"):
+        trainer = Trainer.new(dataclasses.replace(config, device=where), tmp_path / where)
+        results[where] = trainer.run()
+        results[where, "rows"] = trainer.progress.rows
+    for given, expected in zip(results["cuda", "rows"], results["cpu", "rows"], strict=True):
+        assert given == pytest.approx(expected, rel=2e-5)
+    assert results["cuda"]["test_accuracy"] == results["cpu"]["test_accuracy"]
+    again = Trainer.resume(tmp_path / "cuda")
+    assert again.finished
+    for leaf in tree.leaves(again.model):
+        assert kernels.device_of(leaf) == "cuda:0"
+
+
+def test_only_functions_that_cupy_has_are_called(cuda_on_host):
+    """What a step calls through NumPy's protocols; all of it is in CuPy 14 under the same name."""
+    cuda_on_host.calls.clear()
+    steps("cuda", estimators.Rademacher(k=6), estimators.Projection(), "activity", activation="relu")
+    assert cuda_on_host.calls <= {
+        "add", "all", "any", "argmax", "broadcast_to", "divide", "equal", "exp", "greater", "greater_equal", "isfinite",
+        "isinf", "less", "log", "max", "maximum", "mean", "minimum", "moveaxis", "multiply", "ndim", "negative",
+        "ones_like", "shape", "sqrt", "squeeze", "subtract", "sum", "transpose", "where", "zeros_like",
+    }  # fmt: skip
+
+
+def test_host_and_device_arrays_do_not_mix(cuda_on_host):
+    x, w = np.ones((2, 3), np.float32), np.ones((3, 4), np.float32)
+    message = "affine_jvp: expected all arrays on one device, given x on cuda:0, w on cpu; move them with"
+    with pytest.raises(TypeError, match=message):
+        kernels.affine_jvp(cuda_on_host.array(x), w, None, None, None, None)
+    with pytest.raises(TypeError, match="combine: expected all arrays on one device, given c on cpu, v on cuda:0"):
+        kernels.combine(np.ones(2), cuda_on_host.array(x))
+    stream = kernels.Stream(0, 0, 0, "normal", 2, (3, 4))
+    with pytest.raises(TypeError, match=r"x on cuda:0, w on cuda:0, dw on cpu"):
+        kernels.affine_jvp(cuda_on_host.array(x), cuda_on_host.array(w), None, None, stream, None)
+
+
+def test_arrays_come_and_go(cuda_on_host):
+    x = np.arange(6.0).reshape(2, 3)
+    there = kernels.to_device(x, "cuda")
+    assert kernels.device_of(there) == "cuda:0"
+    assert kernels.to_device(there, "cuda:0") is there
+    assert np.array_equal(kernels.to_device(there, "cpu"), x)
+    assert kernels.to_device(x, "cpu") is x
+    with pytest.raises(ValueError, match='device: expected "cpu", "cuda" or "cuda:N", given \'gpu\''):
+        kernels.to_device(x, "gpu")
+    with pytest.raises(kernels.CudaError, match="there is no device cuda:1: the driver counts 1"):
+        kernels.to_device(x, "cuda:1")
+
+
+def test_errors_of_the_module_are_python_exceptions(cuda_host_module):
+    at = (0, 0, None)
+    with pytest.raises(ValueError, match="kernels: out: expected a device array"):
+        cuda_host_module.generate(at, (1, 0, 0, 4, 2, 3, 4, -1), "float32", np.empty((2, 3, 4), np.float32))
+    with pytest.raises(ValueError, match="kernels: at: expected"):
+        cuda_host_module.generate((), (1, 0, 0, 4, 2, 3, 4, -1), "float32", None)
+
+
+def test_without_kernels_there_is_one_clear_error(monkeypatch):
+    monkeypatch.setattr(dispatch, "cuda", None)
+    device.require.cache_clear()
+    with pytest.raises(kernels.CudaError, match=r"the CUDA kernels of this fwdad are not built: .*install nvcc"):
+        nn.MLP((2, 2)).to("cuda")
+
+
+def test_without_cupy_there_is_one_clear_error(monkeypatch, cuda_host_module):
+    monkeypatch.setattr(dispatch, "cuda", cuda_host_module)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    device.require.cache_clear()
+    with pytest.raises(kernels.CudaError, match=r"need CuPy, which cannot be imported .*install fwdad\[cuda12\] or"):
+        kernels.to_device(X, "cuda")
+
+
+@pytest.mark.skipif(dispatch.cuda is None, reason="the CUDA kernels were not built: " + dispatch.info()["cuda"])
+def test_the_module_imports_and_says_why_there_is_no_device():
+    assert dispatch.info()["cuda"].startswith("built by nvcc")
+    try:
+        assert dispatch.cuda.device_count() > 0
+    except RuntimeError as error:
+        assert str(error).startswith("CUDA: ")  # noqa: PT017
+        assert "csrc/cuda/device.cu:" in str(error)  # noqa: PT017
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("perturb", ["activity", "weight"])
+def test_a_step_on_the_device_equals_the_cpus(cuda_device, perturb):
+    arguments = estimators.Rademacher(k=6, seed=3), estimators.Projection(), perturb
+    losses, model = steps("cuda", *arguments)
+    expected_losses, expected_model = steps("cpu", *arguments)
+    assert losses == pytest.approx(expected_losses, rel=2e-6)
+    for leaf, expected in zip(tree.leaves(model), tree.leaves(expected_model), strict=True):
+        np.testing.assert_allclose(leaf.get(), expected, rtol=0, atol=2e-5)
