@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fwdad import kernels
 from fwdad.dual import Array
 from fwdad.functions import at_labels, logsumexp, softmax_cross_entropy, softplus
 
