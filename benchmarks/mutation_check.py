@@ -27,15 +27,20 @@ def names():
 
 
 def break_rule(function, factor):
-    """The tangents that the function's rule gives are multiplied by a factor."""
+    """The tangents that the function's rule gives, or writes into its first argument, are multiplied by a factor."""
     rule = RULES[function]
 
-    def wrong(leaf):
-        return (
-            Dual(leaf.primal, leaf.tangent * np.asarray(factor, leaf.dtype), leaf.level) if type(leaf) is Dual else leaf
-        )
+    def scaled(leaf):
+        moves = type(leaf) is Dual
+        return Dual(leaf.primal, leaf.tangent * np.asarray(factor, leaf.dtype), leaf.level) if moves else leaf
 
-    RULES[function] = lambda *args, **kwargs: tree.map(wrong, rule(*args, **kwargs))
+    def broken(*args, **kwargs):
+        answer = rule(*args, **kwargs)
+        if answer is None and type(args[0]) is Dual:
+            args[0].tangent = scaled(args[0]).tangent
+        return tree.map(scaled, answer)
+
+    RULES[function] = broken
 
 
 def pytest_configure():

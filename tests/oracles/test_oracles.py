@@ -6,7 +6,10 @@ import pytest
 import fwdad
 from fwdad.testing import expect_close
 
-pytestmark = pytest.mark.oracle
+pytestmark = [
+    pytest.mark.oracle,
+    pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),  # PyTorch about itself
+]
 RNG = np.random.default_rng(21)
 X = RNG.permutation(24).reshape(2, 3, 4) / 12 - 0.93
 M = RNG.standard_normal((3, 4))
@@ -119,7 +122,9 @@ def torch():
     return torch
 
 
-@pytest.mark.parametrize("name", [*BOTH, *JAX_ONLY])
+@pytest.mark.parametrize(
+    "name", [name for name in (*BOTH, *JAX_ONLY) if name != "abs at 0"]
+)  # JAX takes the right side
 def test_jax(jax, name):
     """Values, JVPs and second derivatives."""
     f, *arrays = {**BOTH, **JAX_ONLY}[name]
@@ -128,7 +133,7 @@ def test_jax(jax, name):
     theirs = jax.vmap(lambda *t: jax.jvp(lambda *x: f(jax.numpy, *x), tuple(map(jax.numpy.asarray, arrays)), t)[1])
     expect_close(y, f(jax.numpy, *map(jax.numpy.asarray, arrays)), 1e-10, "value")
     expect_close(dy, theirs(*map(jax.numpy.asarray, v)), 1e-9, "jvp")
-    if "0" in name or "tie" in name:
+    if "tie" in name:
         return  # at a kink there is no second derivative
     first = tuple(t[0] for t in v)
     ours = fwdad.jvp(lambda *x: fwdad.jvp(lambda *x: f(np, *x), x, first)[1], tuple(arrays), tuple(t[1] for t in v))[1]
