@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import cmath
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -241,7 +241,7 @@ def plain_all(value: Any) -> Any:
 
 def moves(answer: Array) -> bool:
     """Whether values of this dtype carry a tangent: floating or complex ones do."""
-    return bool(np.issubdtype(answer.dtype, np.inexact))
+    return answer.dtype.kind in "fc"
 
 
 def from_back(axis: Any, ndim: int) -> Any:
@@ -328,17 +328,20 @@ def reshaping(function: Callable[..., Any]) -> None:
 
 def reject_duals(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Raise where a Dual stands for an argument that has no derivative (an index, a shape, out=)."""
-    named = {
-        **{f"argument {i}": arg for i, arg in enumerate(args, start=2)},
-        **{f"{name}=": v for name, v in kwargs.items()},
-    }
-    for name, value in named.items():
-        if type(value) is Dual:
-            raise LostDerivativeError(f"np.{function.__name__}: {name} cannot be a Dual, it has no derivative")
+    for i, value in enumerate(args, start=2):
+        if isinstance(value, Dual):
+            _reject(function, f"argument {i}")
+    for name, value in kwargs.items():
+        if isinstance(value, Dual):
+            _reject(function, f"{name}=")
     if kwargs.get("out") is not None:
         raise LostDerivativeError(
             f"np.{function.__name__}: out= is not possible with a Dual, its derivative would be lost"
         )
+
+
+def _reject(function: Callable[..., Any], name: str) -> NoReturn:
+    raise LostDerivativeError(f"np.{function.__name__}: {name} cannot be a Dual, it has no derivative")
 
 
 def bilinear(function: Callable[..., Any], under_k: Callable[..., Any]) -> None:

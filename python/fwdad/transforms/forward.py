@@ -95,7 +95,7 @@ class Seeds:
 
     def _leaf(self, primal: Array, tangent: Array, name: str) -> Dual:
         primal, tangent = as_array(primal), as_array(tangent)
-        if not np.issubdtype(primal.dtype, np.inexact):
+        if primal.dtype.kind not in "fc":
             raise TypeError(
                 f"{name} has dtype {primal.dtype}, and integers and booleans carry no tangent; "
                 "pass a float (3.0, not 3), or None as its tangent if it does not move"
@@ -142,7 +142,7 @@ def _leaf_apart(value: Any, level: int, k: int) -> tuple[Any, Any]:
         if value.level == level:
             return value.primal, value.tangent
     array = as_array(value)
-    if not np.issubdtype(plain(array).dtype, np.inexact):
+    if array.dtype.kind not in "fc":
         return value, None
     return value, np.zeros((k, *array.shape), array.dtype)
 
