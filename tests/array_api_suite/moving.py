@@ -5,6 +5,7 @@ test and compares values. Here the creation functions attach two tangents, so th
 that come out of the rules. See README.md in this folder.
 """
 
+import functools
 import sys
 from types import ModuleType
 
@@ -31,7 +32,7 @@ def moving(array):
 
 
 def _creating(function):
-    return lambda *args, **kwargs: moving(function(*args, **kwargs))
+    return functools.wraps(function)(lambda *args, **kwargs: moving(function(*args, **kwargs)))
 
 
 class Namespace(ModuleType):

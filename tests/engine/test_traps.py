@@ -25,6 +25,7 @@ AT_SINGULAR_POINTS = {
     "arctan2": (lambda x: np.arctan2(x[0], x[1]), [0.0, 0.0], [[0.0, 0.0]], [0]),
     "log": (np.log, [0.0], [[0.0], [1.0]], [[0], [INF]]),
     "divide": (lambda x: 1 / x, [0.0], [[0.0]], [[0]]),
+    "divide by a Python 0": (lambda x: x[0] / 0.0, [0.0, 1.0], [[0.0, 1.0], [1.0, 0.0]], [0, INF]),
     "arcsin": (np.arcsin, [1.0, 0.0], [[0.0, 1.0]], [[0, 1]]),
     "sinc": (np.sinc, [0.0], [[1.0]], [[0]]),
     "relu": (functions.relu, [0.0, -0.0], [[1.0, 1.0]], [[0, 0]]),
@@ -113,6 +114,18 @@ def test_mixed_dtypes_follow_numpy():
     ):
         y, dy = jvp(lambda x, o=other: x * o, (x,), (np.ones((2, 3), np.float32),))
         assert y.dtype == dy.dtype == dtype
+
+
+def test_dtypes_that_go_separate_ways():
+    """What broadcast_arrays and meshgrid return keeps its own dtype beside Duals of others."""
+    mask, single, z = np.array([True, False]), np.ones(2, np.float32), np.ones(2, np.complex128)
+    v = (None, np.ones((3, 2), np.float32), 1j * np.ones((3, 2)))
+    answers, tangents = jvp(lambda *x: tuple(np.broadcast_arrays(*x)), (mask, single, z), v)
+    assert [y.dtype for y in answers] == [bool, np.float32, np.complex128]
+    assert tangents[0] is None
+    assert (tangents[1].dtype, tangents[2].dtype) == (np.float32, np.complex128)
+    assert np.all(tangents[1] == 1)
+    assert np.all(tangents[2] == 1j)
 
 
 def test_duals_and_constants_mixed():

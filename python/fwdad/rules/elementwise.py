@@ -123,7 +123,7 @@ BINARY = [
     Binary(np.add,          1,                                          1),
     Binary(np.subtract,     1,                                          -1),
     Binary(np.multiply,     lambda x, y, z: y,                          lambda x, y, z: x,                    shortcut=product),
-    Binary(np.true_divide,  lambda x, y, z: 1 / y,                      lambda x, y, z: -z / y,               singular=f"{STRONG} at y = 0", shortcut=quotient),
+    Binary(np.true_divide,  lambda x, y, z: np.true_divide(1, y),       lambda x, y, z: -z / y,               singular=f"{STRONG} at y = 0", shortcut=quotient),
     Binary(np.maximum,      share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly", shortcut=winner),
     Binary(np.minimum,      share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly", shortcut=winner),
     Binary(np.fmax,         share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly"),

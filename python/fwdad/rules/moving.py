@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import Array, Dual, highest_level, plain, split
-from fwdad.rules.forms import enter, flat, reject_duals, zeros
+from fwdad.rules.forms import enter, flat, moves, reject_duals, zeros
 
 ALL_ARGUMENTS: tuple[int, ...] = ()
 
@@ -75,12 +75,16 @@ class Numbers:
         """Duals of the primal's structure."""
         if isinstance(primal, (list, tuple)):
             return type(primal)(self.gather(p, s) for p, s in zip(primal, places, strict=True))
+        if not moves(primal):
+            return primal
         places = np.asarray(places).astype(np.intp)
         if len(self.tangents) == 1 and np.all(places):
             return Dual(primal, np.take(self.tangents[0], places - 1, 1), self.level)
         nothing = zeros(self.tangents[0], (1,), primal.dtype)
-        table = np.concatenate([nothing, *self.tangents], 1, dtype=primal.dtype)
-        return Dual(primal, np.take(table, places, 1), self.level)
+        tangent = np.take(np.concatenate([nothing, *self.tangents], 1), places, 1)
+        if primal.dtype.kind == "f" and tangent.dtype.kind == "c":  # the complex ones went elsewhere
+            tangent = np.real(tangent)
+        return Dual(primal, tangent if tangent.dtype == primal.dtype else tangent.astype(primal.dtype), self.level)
 
 
 def leaves(value: Any) -> Iterator[Any]:
