@@ -100,6 +100,22 @@ def test_writes_on_the_way():
         expect_close(a, b, 1e-14, "writes through views")
 
 
+def test_the_map_is_that_of_the_numbers_at_x():
+    """Arrays that change afterwards, in f or out of it, do not reach the map."""
+    x, w = X.copy(), np.full(4, 2.0)
+
+    def g(x):
+        y = x * w
+        w[...] = 100
+        return y * x + np.sum(np.broadcast_to(w, (3, 4)) * x)
+
+    _, linear = linearize(g, x)
+    v = RNG.standard_normal((2, 3, 4))
+    w[...] = 7
+    x[...] = 0
+    expect_close(linear(v), v * 4 * X + np.sum(100 * v, axis=(1, 2), keepdims=True), 1e-13, "map")
+
+
 def test_levels():
     """A map made inside an outer transform, applied to directions that move, and the other way round."""
     v = RNG.standard_normal((3, 4))

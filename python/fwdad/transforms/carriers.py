@@ -57,6 +57,10 @@ ATTRIBUTES: dict[Callable[..., Any], Callable[..., Any]] = {
 """Functions of what an array tells about itself, which no transform changes."""
 
 
+LINEAR_ROWS = {np.add, np.subtract, np.negative, np.positive}
+"""Elementwise functions that are linear in all that moves."""
+
+
 def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Let the argument of the highest level decide: a Dual's rule, or the carrier's own way."""
     top = max((leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Dual)), key=lambda dual: dual.level)

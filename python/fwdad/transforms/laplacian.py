@@ -23,12 +23,10 @@ from fwdad.dual import Array, Dual, new_level, plain, split
 from fwdad.rules.einsum import parse, unused_letter
 from fwdad.rules.forms import ELEMENTWISE, ENTRIES, align, strongly_scaled
 from fwdad.transforms.arguments import Argnums, as_array, check_chunk_size, choose, moving_leaves, unit_directions
-from fwdad.transforms.carriers import Carrier, replaced, rule_of
+from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, replaced, rule_of
 from fwdad.transforms.forward import split_aux
 
 Tree = Any
-
-LINEAR = {np.add, np.subtract, np.negative, np.positive}
 
 
 class Spread(Carrier):
@@ -54,7 +52,7 @@ class Spread(Carrier):
         leaves, structure = tree.flatten(rule(*dual_args, **dual_kwargs))
         parts = [split(leaf, inner) for leaf in leaves]
         changes: list[Any] = [None] * len(parts)
-        if kind != "linear" and function not in LINEAR:
+        if kind != "linear" and function not in LINEAR_ROWS:
             changes = second(function, args, kwargs, level)
         answers = [
             y if t is None else Spread(y, t if change is None else with_last_row(t, change), level)

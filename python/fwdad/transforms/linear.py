@@ -95,6 +95,15 @@ class Traced(Carrier):
         )
 
 
+def _kept(leaf: Any) -> Any:
+    """An argument as a step remembers it: of an array that a program may write into later, the numbers of today."""
+    if type(leaf) is Traced:
+        return leaf.slot
+    if isinstance(leaf, np.ndarray) and (leaf.flags.writeable or not leaf.flags.owndata):
+        return leaf.copy()
+    return Dual(leaf.primal, leaf.tangent, leaf.level) if type(leaf) is Dual else leaf
+
+
 def _astype(t: Array, dtype: Any) -> Array:
     return t.astype(dtype)
 
@@ -145,7 +154,7 @@ class Tape:
                 ) from error
         (one, answer_structure), (two, _) = answers
         results = [self._result(a, b) for a, b in zip(one, two, strict=True)]
-        kept = [leaf.slot if type(leaf) is Traced else leaf for leaf in leaves]
+        kept = [_kept(leaf) for leaf in leaves]
         slots = [r.slot if type(r) is Traced else None for r in results]
         self.steps.append(Step(function, kept, structure, slots))
         return tree.unflatten(answer_structure, results)

@@ -25,11 +25,10 @@ from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain, split
 from fwdad.rules.forms import ENTRIES
 from fwdad.transforms.arguments import as_array, moving_leaves
-from fwdad.transforms.carriers import Carrier, replaced, rule_of
+from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, replaced, rule_of
 
 Tree = Any
 
-LINEAR = {np.add, np.subtract, np.negative, np.positive}
 MULTILINEAR = {np.multiply, np.matmul, np.einsum}
 
 
@@ -97,7 +96,7 @@ class Series(Carrier):
             return rule(*args, **kwargs)
         run.depth += 1
         try:
-            if kind == "linear" or function in LINEAR:
+            if kind == "linear" or function in LINEAR_ROWS:
                 answer = _by_coefficient(run, function, args, kwargs)
             elif function is np.einsum or (function in MULTILINEAR and not kwargs):
                 answer = _product(run, function, args, kwargs)
