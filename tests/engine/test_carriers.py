@@ -183,6 +183,12 @@ def test_a_zero_factor_keeps_its_place_in_the_pattern():
     assert list(zip(pattern.rows, pattern.columns, strict=True)) == [(0, 0), (0, 1), (1, 0), (1, 2)]
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_patterns_at_singular_points():
+    pattern = fwdad.jacobian_pattern(lambda x: np.sqrt(x) + np.cbrt(x[::-1]))(np.array([0.0, 4.0, 0.0]))
+    assert list(zip(pattern.rows, pattern.columns, strict=True)) == [(0, 0), (0, 2), (1, 1), (2, 0), (2, 2)]
+
+
 # custom_jvp
 @custom_jvp
 def scaled_sum(p, c):

@@ -116,6 +116,12 @@ def test_the_map_is_that_of_the_numbers_at_x():
     expect_close(linear(v), v * 4 * X + np.sum(100 * v, axis=(1, 2), keepdims=True), 1e-13, "map")
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_strong_zeros_are_found_in_each_direction():
+    _, linear = linearize(np.sqrt, np.array([0.0, 4.0]))
+    assert linear(np.array([[0.0, 1.0], [1.0, 0.0]])).tolist() == [[0, 0.25], [np.inf, 0]]
+
+
 def test_levels():
     """A map made inside an outer transform, applied to directions that move, and the other way round."""
     v = RNG.standard_normal((3, 4))

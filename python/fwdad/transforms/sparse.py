@@ -92,6 +92,10 @@ class Bits(Carrier):
 
     def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args, kwargs = tree.map(lambda leaf: leaf if type(leaf) is Bits else plain(leaf), (args, kwargs))
+        if (
+            function is np.equal
+        ):  # asked at singular points: which entries stand still; for some direction each may move
+            return np.zeros(self.shape, bool)
         if function in MOVING and type(args[0]) is Bits:
             return Bits(function(args[0].words, *args[1:], **kwargs), self.dtype, self.level)
         if function in JOINING:
