@@ -218,6 +218,16 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
     if any(isinstance(a, Dual) for a in (px, dx, pw, dw, pb, db)):
         z = np.matmul(x, w) if b is None else np.matmul(x, w) + b
         return ACTIVATIONS[activation](z)
+    if _is_kind(dx):
+        # It multiplies itself, and arrives as noise on z.
+        noise = np.matmul(dx, pw) if db is None else np.matmul(dx, pw) + align(db, px.ndim)
+        still = np.broadcast_to(np.zeros_like(pw, shape=()) if pb is None else pb, noise.shape[1:])
+        return _affine(px, w, Dual(still, noise, level), activation)
+    if _is_kind(db) and dx is None and dw is None and pb.ndim == 1 and px.ndim == 2:
+        # y moves as b does, times the slope of the activation, and the kind knows how to be multiplied.
+        y, slope = kernels.affine_jvp(px, pw, pb, None, None, np.ones_like(pb, shape=(1, *pb.shape)), activation)
+        assert slope is not None
+        return Dual(y, align(db, 2) * slope[0], level)
     rows, rest = _as_rows(px)
     if dw is not None and not _known(dw):
         # A kind of tangent that the kernel does not know multiplies itself, and arrives as noise on z.
@@ -251,3 +261,8 @@ def _bias_rows(b: Array | None, rest: tuple[int, ...]) -> Array | None:
     if b is None or b.ndim == 1 or len(rest) == 1:
         return b
     return np.broadcast_to(b, (*rest, b.shape[-1])).reshape(-1, b.shape[-1])
+
+
+def _is_kind(tangent: Array | None) -> bool:
+    """Whether a tangent is of a kind of its own (see `fwdad.tangents`) that kernels do not know."""
+    return hasattr(tangent, "dense") and not isinstance(tangent, kernels.Stream)

@@ -3,6 +3,7 @@
 dense     an ndarray: the reference for all others (needs no class of its own)
 stream    values that a counter-based generator can give tile by tile, again and again: nothing is stored
 basis     unit vectors: one integer a direction
+columns   what becomes of them behind an activation: one column of a matrix a direction
 
 A kind is an array-like that follows NumPy's protocols, cleverly where it can and as `dense()` elsewhere (`duck`).
 An estimator asks three things of it, all by the functions here: `dense`, `gram`, `combine`.

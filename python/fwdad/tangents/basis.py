@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fwdad.tangents.columns import ColumnTangent
 from fwdad.tangents.duck import DuckTangent
 
 
@@ -15,7 +16,8 @@ class BasisTangent(DuckTangent):
     index : (k,) integers, positions in the flattened parameter; -1 for a direction that moves another parameter.
     primal_shape, dtype : the parameter's.
 
-    Never stored: ``x @ t`` picks columns of x; `gram` costs k^2 and `combine` k operations.
+    Never stored: ``x @ t`` picks columns of x; `gram` costs k^2 and `combine` k operations. Unit vectors (1, n) times a
+    matrix (B, n), as in a bias before an activation, are a `ColumnTangent`.
 
     >>> t = BasisTangent(np.array([3, -1]), (2, 2), np.float64)
     >>> t.dense()[0].tolist(), t.gram().tolist(), t.combine(np.array([5.0, 7.0])).tolist()
@@ -50,11 +52,21 @@ class BasisTangent(DuckTangent):
         np.add.at(out, self.index[moving], c[moving])
         return out.astype(self.dtype).reshape(self.primal_shape)
 
+    def reshape(self, *shape: Any) -> Any:
+        new = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+        if new[:1] == self.shape[:1] and np.prod(new, dtype=np.int64) == self.size:
+            return BasisTangent(self.index, new[1:], self.dtype)
+        return super().reshape(*shape)
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if ufunc is np.matmul and method == "__call__" and not kwargs:
-            x, t = inputs
-            if t is self and type(x) is np.ndarray and x.ndim == 2 and len(self.primal_shape) == 2:
-                return self._left_product(x)
+        if method == "__call__" and not kwargs and len(inputs) == 2:
+            x = inputs[0] if inputs[1] is self else inputs[1]
+            if type(x) is np.ndarray and x.ndim == 2:
+                if ufunc is np.matmul and inputs[1] is self and len(self.primal_shape) == 2:
+                    return self._left_product(x)
+                if ufunc is np.multiply and self.primal_shape == (1, x.shape[1]) and np.all(self.index >= 0):
+                    values = np.ascontiguousarray(x.T[self.index], np.result_type(x.dtype, self.dtype))
+                    return ColumnTangent(self.index, values, x.shape[1])
         return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
 
     def _left_product(self, x: np.ndarray) -> np.ndarray:
