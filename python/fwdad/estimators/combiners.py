@@ -95,6 +95,7 @@ class MeanTimesDimension(Sum):
         return mean._replace(norm_ratio=1.0 if self.corrected else n * mean.norm_ratio)
 
 
+@dataclass(frozen=True)
 class Max(Combiner):
     """``g = d_j v_j`` for the j of the largest ``|d_j|``.
 
@@ -115,6 +116,7 @@ class Max(Combiner):
         return c
 
 
+@dataclass(frozen=True)
 class MaxNormalised(Max):
     """``g = d_j v_j`` for the j of the largest ``|d_j| / |v_j|``: the direction closest to the gradient's."""
 
@@ -122,6 +124,7 @@ class MaxNormalised(Max):
         return _steepness(d, directions)
 
 
+@dataclass(frozen=True)
 class MeanOfNearBest(Combiner):
     """The mean of ``d_i v_i`` over the directions that are nearly the best: ``|d_i| / |v_i| >= 0.9`` of the largest.
 

@@ -9,7 +9,7 @@ Source: Fournier et al., arXiv 2306.06968: guesses that are gradients of local l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,12 @@ class Previous(Sampler):
         else:
             self.mean = [self.momentum * m + (1 - self.momentum) * g for m, g in zip(self.mean, news, strict=True)]
 
+    def state(self) -> dict[str, np.ndarray]:
+        return _numbered("mean", self.mean or [])
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        self.mean = _in_order("mean", state) or None
+
 
 class LocalClassifier(Sampler):
     """One direction a layer: the gradient of that layer's own loss, by an auxiliary linear classifier on its output.
@@ -92,7 +98,7 @@ class LocalClassifier(Sampler):
     The classifier of layer l, ``p = softmax(y_l A_l + b_l)``, sees the layer's output y_l and the labels; its
     cross-entropy has the gradient ``act'(z_l) (p - onehot) A_l^T`` in z_l. That is direction l for the example, zero in
     all other layers. After each estimate the classifiers take a step of gradient descent on the same batch, which
-    needs nothing but y_l.
+    needs nothing but y_l. A last layer with one output a class is its own classifier: ``p = softmax(y_l)``.
 
     classes : number of classes. labels : gives the integer labels (B,) from what the loss was called with beside the
     model; by default its last argument. rate : step size, in units of 1 / mean |y|^2. seed : of initial values.
@@ -103,13 +109,13 @@ class LocalClassifier(Sampler):
     Source: Fournier et al., arXiv 2306.06968, sections 3 and 4 (local loss, linear auxiliary net).
     """
 
-    def __init__(self, classes: int, labels: Any = None, rate: float = 0.5, seed: int = 0) -> None:
+    def __init__(self, classes: int, labels: Any = None, rate: float = 2.0, seed: int = 0) -> None:
         self.classes = classes
         self.labels = (lambda *batch: batch[-1]) if labels is None else labels
         self.rate = rate
         self.random = np.random.default_rng(seed)
         self.weights: list[np.ndarray] = []  # (n_l + 1, classes): the last row is the bias
-        self._errors: list[tuple[np.ndarray, np.ndarray]] = []
+        self._errors: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # by layer, of those that learn
 
     def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
         places = [t for t in templates if isinstance(t, Place)]
@@ -117,16 +123,16 @@ class LocalClassifier(Sampler):
             raise TypeError(
                 "LocalClassifier knows layers' outputs from activity perturbation alone: perturb='activity'"
             )
-        self._errors = []
+        self._errors = {}
         parts = []
         for s, place in enumerate(places):
-            guess = self._guess(s, place)
+            guess = self._guess(s, place, last=s == len(places) - 1)
             v = np.zeros((len(places), *place.shape), place.dtype)
             v[s] = guess if per_row else guess.mean(axis=0)
             parts.append(v)
         return Directions(parts, per_row)
 
-    def _guess(self, s: int, place: Place) -> np.ndarray:
+    def _guess(self, s: int, place: Place, last: bool) -> np.ndarray:
         """The gradient of layer s's local loss in its z, (B, n)."""
         labels = np.asarray(self.labels(*place.batch))
         examples, n = place.y.shape
@@ -134,18 +140,27 @@ class LocalClassifier(Sampler):
             raise ValueError(f"labels must be {examples} integers, one an example; got {labels.dtype}{labels.shape}")
         if not (labels.min() >= 0 and labels.max() < self.classes):
             raise ValueError(f"labels must lie in 0..{self.classes - 1}; got {labels.min()}..{labels.max()}")
+        own = last and n == self.classes
         if s == len(self.weights):
-            self.weights.append(self.random.standard_normal((n + 1, self.classes)) / np.sqrt(n))
+            initial = np.eye(n + 1, n) if own else self.random.standard_normal((n + 1, self.classes)) / np.sqrt(n)
+            self.weights.append(initial)
         y = np.concatenate([place.y, np.ones((examples, 1))], axis=1)
         error = functions.softmax(y @ self.weights[s])
         error[np.arange(examples), labels] -= 1
-        self._errors.append((y, error))
+        if not own:
+            self._errors[s] = y, error
         return np.asarray(place.slope * (error @ self.weights[s][:-1].T))
 
     def observe(self, estimate: Sequence[np.ndarray]) -> None:
-        for s, (y, error) in enumerate(self._errors):
+        for s, (y, error) in self._errors.items():
             # The curvature of the loss is at most |y|^2 / 2: in these units a rate below 4 is stable.
             self.weights[s] -= self.rate / np.mean(np.sum(y * y, axis=1)) * (y.T @ error) / len(y)
+
+    def state(self) -> dict[str, np.ndarray]:
+        return _numbered("weights", self.weights)
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        self.weights = _in_order("weights", state)
 
 
 class Mixed(Sampler):
@@ -170,3 +185,22 @@ class Mixed(Sampler):
     def observe(self, estimate: Sequence[np.ndarray]) -> None:
         for sampler in self.samplers:
             sampler.observe(estimate)
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {f"{i}.{name}": array for i, s in enumerate(self.samplers) for name, array in s.state().items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        for i, sampler in enumerate(self.samplers):
+            prefix = f"{i}."
+            sampler.restore({name[len(prefix) :]: array for name, array in state.items() if name.startswith(prefix)})
+
+
+def _numbered(name: str, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"{name}.{i}": array.copy() for i, array in enumerate(arrays)}
+
+
+def _in_order(name: str, state: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The inverse of `_numbered`."""
+    if set(state) != {f"{name}.{i}" for i in range(len(state))}:
+        raise ValueError(f"expected a state of arrays {name}.0, {name}.1, ...; given {', '.join(state)}")
+    return [state[f"{name}.{i}"].copy() for i in range(len(state))]

@@ -8,7 +8,7 @@ not random            Given, Previous, LocalClassifier, and Mixed with others: `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -43,6 +43,18 @@ class Sampler:
 
     def observe(self, estimate: Sequence[np.ndarray]) -> None:
         """Hears of the estimate, one array a template, that its directions gave; most samplers have no use for it."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What the sampler has learnt from estimates, as arrays by name; empty for a function of (seed, step)."""
+        return {}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what `state` of a sampler made alike has given, so that the next draws are those it would make.
+
+        Raises ValueError for a state of another kind of sampler.
+        """
+        if state:
+            raise ValueError(f"{type(self).__name__} has no state, but was given {', '.join(state)}")
 
 
 @dataclass(frozen=True)
