@@ -1,6 +1,10 @@
 """fwdad reproduce: options, messages, files."""
 
+import os
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -80,3 +84,34 @@ def test_a_run_and_the_same_command_again(capsys, tmp_path, small, monkeypatch):
     code, _, err = run(capsys, "closed-form", "--out", str(out_folder))
     assert code == 2
     assert "other settings" in err
+
+
+def test_a_signal_ends_a_run_and_keeps_what_is_finished(tmp_path):
+    """And the processes of the run end with it."""
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "fwdad.cli", "reproduce", "closed-form", "--quick", "--jobs", "1"]
+    process = subprocess.Popen([*command, "--out", str(folder)], stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("cells/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "Stopped by SIGTERM" in out
+    assert f"--out {folder}" in out
+    finished = {file: file.read_bytes() for file in folder.glob("cells/*.json")}
+    assert 0 < len(finished) < len(EXPERIMENTS["closed-form"].cells(Settings(quick=True)))
+    assert not (folder / "results.csv").exists()
+
+
+def test_processes_end_when_the_first_one_is_killed(tmp_path):
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "fwdad.cli", "reproduce", "closed-form", "--quick", "--jobs", "1"]
+    process = subprocess.Popen([*command, "--out", str(folder)], stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("cells/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    # Its processes hold the other end of the pipe: this returns when the last has ended.
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL

@@ -5,8 +5,8 @@ import pytest
 
 import fwdad
 from fwdad.experiments import Settings
-from fwdad.experiments.closed_form import ClosedForm, Draws, by_estimates
-from fwdad.experiments.landscapes import LANDSCAPES, derivatives, descend, exact_gradient
+from fwdad.experiments.closed_form import ClosedForm, Draws
+from fwdad.experiments.landscapes import LANDSCAPES, by_estimates, derivatives, descend, exact_gradient
 from fwdad.testing import expect_close
 
 RNG = np.random.default_rng(5)
@@ -42,8 +42,8 @@ def test_values_and_minima():
 def test_a_row_does_not_depend_on_the_others():
     landscape = LANDSCAPES["rosenbrock"]
     rates = {"mean": 1e-4, "projection": 1e-3}
-    together = by_estimates(landscape, 8, 4, rates, [0, 1, 2], 200, lambda part: None)
-    alone = by_estimates(landscape, 8, 4, {"projection": 1e-3}, [1], 200, lambda part: None)
+    together = by_estimates(landscape, 8, rates, 3, Draws([0, 1, 2], 4, 8), 200, lambda part: None)
+    alone = by_estimates(landscape, 8, {"projection": 1e-3}, 1, Draws([1], 4, 8), 200, lambda part: None)
     for a, b in zip(together, alone, strict=True):
         assert a[4] == b[0]
     assert len(set(together.best.tolist())) == 6

@@ -1,6 +1,8 @@
 """Runs in folders: what is finished is kept, what is missing is run, and a folder holds one run."""
 
 import json
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -61,6 +63,15 @@ def test_a_failing_cell_ends_the_run_and_leaves_no_file(tmp_path):
     with pytest.raises(KeyError, match="nothing"):
         run.execute(lambda part: None)
     assert [cell.name for cell in run.missing] == ["wrong"]
+
+
+def test_a_process_that_is_killed_is_an_error_of_one_line(tmp_path, monkeypatch):
+    def broken(self):
+        raise BrokenProcessPool("a worker died")
+
+    monkeypatch.setattr(Future, "result", broken)
+    with pytest.raises(RunError, match="fewer --jobs"):
+        make(tmp_path / "run", cells=1).execute(lambda part: None)
 
 
 def test_a_folder_holds_one_run(tmp_path):

@@ -5,11 +5,21 @@ runner                  cells in processes; what is finished is kept
 approximation_quality   arXiv 2410.17764, section 4.1
 landscapes              functions to descend, and many descents as one pass
 closed_form             arXiv 2410.17764, section 4.2
+custom_tangents         arXiv 2410.17764, section 4.3
+fc_mnist                arXiv 2410.17764, section 4.4
+fgd_functions           arXiv 2202.08587, section 5: Beale and Rosenbrock functions
+fgd_mnist               arXiv 2202.08587, section 5: logistic regression and an MLP
+guesses                 arXiv 2306.06968: gradient guess by gradient target
 """
 
 from fwdad.experiments.approximation_quality import ApproximationQuality
 from fwdad.experiments.closed_form import ClosedForm
+from fwdad.experiments.custom_tangents import CustomTangents
 from fwdad.experiments.experiment import Cell, Experiment, Row, Settings, Summary
+from fwdad.experiments.fc_mnist import FcMnist
+from fwdad.experiments.fgd_functions import FgdBeale, FgdRosenbrock
+from fwdad.experiments.fgd_mnist import FgdMnist
+from fwdad.experiments.guesses import Guesses
 from fwdad.experiments.runner import Run
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -17,6 +27,12 @@ EXPERIMENTS: dict[str, Experiment] = {
     for experiment in (
         ApproximationQuality(),
         ClosedForm(),
+        CustomTangents(),
+        FcMnist(),
+        FgdBeale(),
+        FgdRosenbrock(),
+        FgdMnist(),
+        Guesses(),
     )
 }
 """All experiments by their names on the command line."""

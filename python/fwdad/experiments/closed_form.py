@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.estimators import COMBINERS, Directions, Normal
+from fwdad.estimators import Normal
 from fwdad.experiments.experiment import (
     Cell,
     Experiment,
@@ -23,7 +23,7 @@ from fwdad.experiments.experiment import (
     paper_table,
     select,
 )
-from fwdad.experiments.landscapes import LANDSCAPES, Descent, Landscape, derivatives, descend, exact_gradient
+from fwdad.experiments.landscapes import LANDSCAPES, Descent, Landscape, by_estimates, descend, exact_gradient
 
 SEEDS = (0, 1, 2, 3, 4)
 FLOOR = 1e-14  # what is drawn of values at the minimum
@@ -34,7 +34,7 @@ class ClosedForm(Experiment):
     name = "closed-form"
     source = "arXiv 2410.17764, section 4.2"
     about = "sphere, Rosenbrock, Styblinski-Tang, n to 2^10: best and last value by gradient, mean and projection"
-    costs = "full: about 10 minutes on 2 cores; --quick (five n to 2^8, two seeds, Rosenbrock 2,500 steps): seconds"
+    costs = "full: 3 minutes on 2 cores; --quick (five n to 2^8, two seeds, Rosenbrock 2,500 steps): seconds"
 
     def cells(self, settings: Settings) -> list[Cell]:
         rates: dict[tuple[str, int, int | None], dict[str, float]] = {}
@@ -60,8 +60,9 @@ class ClosedForm(Experiment):
             runs = [("gradient", None)]
             result = by_gradient(landscape, n, rates["gradient"], steps, report)
         else:
-            runs = [(method, seed) for method in rates for seed in parameters["seeds"]]
-            result = by_estimates(landscape, n, k, rates, parameters["seeds"], steps, report)
+            seeds = parameters["seeds"]
+            runs = [(method, seed) for method in rates for seed in seeds]
+            result = by_estimates(landscape, n, rates, len(seeds), Draws(seeds, k, n), steps, report)
         # Rows share passes: each has its part of the processor time by its number of steps.
         per_step = (time.process_time() - start) / max(1, int(result.steps.sum()))
         return [
@@ -130,36 +131,7 @@ def by_gradient(landscape: Landscape, n: int, rate: float, steps: int, report: R
         landscape.begin(n)[None],
         np.array([rate]),
         lambda x, rows, step: exact_gradient(landscape, x),
-        lambda x: np.sum(landscape.terms(x), axis=-1),
-        steps,
-        report,
-    )
-
-
-def by_estimates(
-    landscape: Landscape, n: int, k: int, rates: dict[str, float], seeds: list[int], steps: int, report: Report
-) -> Descent:
-    """Descents by forward gradients: for each method with a rate, the seeds one after the other."""
-    draws = Draws(seeds, k, n)
-    methods = list(rates)
-    combiners = [COMBINERS[method]() for method in methods]
-
-    def gradient(x: np.ndarray, rows: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
-        v = draws(step)[:, rows % len(seeds)]
-        values, d = derivatives(landscape, x, v)
-        g = np.empty_like(x)
-        ends = np.searchsorted(rows, len(seeds) * np.arange(len(methods) + 1))
-        for combiner, start, end in zip(combiners, ends[:-1], ends[1:], strict=True):
-            if end > start:
-                here = slice(start, end)
-                (g[here],) = combiner.gradient(d[here], Directions([v[:, here]], per_row=True))
-        return values, g
-
-    return descend(
-        np.tile(landscape.begin(n), (len(methods) * len(seeds), 1)),
-        np.repeat(list(rates.values()), len(seeds)),
-        gradient,
-        lambda x: np.sum(landscape.terms(x), axis=-1),
+        landscape.value,
         steps,
         report,
     )

@@ -7,12 +7,13 @@ M. Powell, J. Reid, On the estimation of sparse Jacobian matrices, IMA J. Appl. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from fwdad.dual import Array, Dual, new_level, split
+from fwdad.estimators import COMBINERS, Directions
 from fwdad.experiments.experiment import Report
 
 
@@ -29,6 +30,10 @@ class Landscape(NamedTuple):
     start: tuple[float, float]
     steps: int
     minimum: float
+
+    def value(self, x: np.ndarray) -> np.ndarray:
+        """f at x (..., n), (...)."""
+        return np.asarray(np.sum(self.terms(x), axis=-1))
 
     def begin(self, n: int) -> np.ndarray:
         """Where descents begin, (n,)."""
@@ -128,3 +133,33 @@ def descend(
             if step % 64 == 0:
                 report(step / steps)
     return Descent(best, last, taken)
+
+
+def by_estimates(
+    landscape: Landscape,
+    n: int,
+    rates: Mapping[str, float],
+    seeds: int,
+    draw: Callable[[int], np.ndarray],
+    steps: int,
+    report: Report,
+) -> Descent:
+    """Descents by forward gradients: for each combiner with a rate, the seeds one after the other.
+
+    draw(step) : directions (k, seeds, n). The runs of one seed see the same.
+    """
+    combiners = [COMBINERS[name]() for name in rates]
+
+    def gradient(x: np.ndarray, rows: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+        v = draw(step)[:, rows % seeds]
+        values, d = derivatives(landscape, x, v)
+        g = np.empty_like(x)
+        ends = np.searchsorted(rows, seeds * np.arange(len(combiners) + 1))
+        for combiner, start, end in zip(combiners, ends[:-1], ends[1:], strict=True):
+            if end > start:
+                here = slice(start, end)
+                (g[here],) = combiner.gradient(d[here], Directions([v[:, here]], per_row=True))
+        return values, g
+
+    begin = np.tile(landscape.begin(n), (len(rates) * seeds, 1))
+    return descend(begin, np.repeat(list(rates.values()), seeds), gradient, landscape.value, steps, report)

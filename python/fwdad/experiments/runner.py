@@ -24,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ class Run:
                     finished = wait(pending, POLL_SECONDS, FIRST_COMPLETED).done
                     for name, part in _received(reports):
                         running[name] = part
-                    for future in finished:
+                    for future in sorted(finished, key=_failed):  # what is done is kept before an error ends the run
                         cell = pending.pop(future)
                         self._keep(cell, future)
                         running.pop(cell.name, None)
@@ -112,11 +113,21 @@ class Run:
             finally:
                 stop.set()
                 pool.shutdown(cancel_futures=True)
-        return not pending
+                for future, cell in pending.items():
+                    if not future.cancelled() and not _failed(future):
+                        self._keep(cell, future)
+        return not self.missing
 
     def _keep(self, cell: Cell, future: Future[list[Row]]) -> None:
+        try:
+            rows = future.result()
+        except BrokenProcessPool as error:
+            raise RunError(
+                "a process ended by force, perhaps for want of memory; finished parts are kept: "
+                "run the same command again, with fewer --jobs"
+            ) from error
         # NaN is a result here, so this is JSON as Python writes it.
-        write_atomic(self._file(cell), json.dumps(future.result()).encode())
+        write_atomic(self._file(cell), json.dumps(rows).encode())
 
     def table(self) -> list[Row]:
         """The tidy table of all cells."""
@@ -177,6 +188,10 @@ def _received(reports: Any) -> Iterator[tuple[str, float]]:
     with contextlib.suppress(queue.Empty):
         while True:
             yield reports.get_nowait()
+
+
+def _failed(future: Future[list[Row]]) -> bool:
+    return future.exception() is not None
 
 
 # In the processes.
