@@ -13,12 +13,14 @@ MODULES = [
     "fwdad",
     *(m.name for m in pkgutil.walk_packages(fwdad.__path__, "fwdad.") if not m.name.endswith(NO_EXAMPLES)),
 ]
-EXTRAS = ("fwdad.sklearn",)
+EXTRAS = {"fwdad.export": "onnx", "fwdad.sklearn": "sklearn"}
+"""Modules whose examples need a library that an extra brings."""
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples(name):
-    # A module that needs an extra says so in its ImportError.
-    module = pytest.importorskip(name, exc_type=ImportError) if name in EXTRAS else importlib.import_module(name)
+    if name in EXTRAS:
+        pytest.importorskip(EXTRAS[name], reason=f"{EXTRAS[name]} is not installed")
+    module = importlib.import_module(name)
     result = doctest.testmod(module, extraglobs={"np": importlib.import_module("numpy")})
     assert result.failed == 0

@@ -7,7 +7,7 @@ import fwdad
 
 ROOMS = [
     "errors", "kernels", "tree", "dual", "rules", "array_api", "functions", "coverage", "transforms", "testing",
-    "tangents", "estimators", "optim", "nn", "data", "train", "sklearn", "experiments", "bench", "cli",
+    "tangents", "estimators", "optim", "nn", "export", "data", "train", "sklearn", "experiments", "bench", "cli",
 ]  # fmt: skip
 PACKAGE = Path(fwdad.__file__).parent
 

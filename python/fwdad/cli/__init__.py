@@ -4,6 +4,7 @@ main      the entry point: errors and exit codes
 options   options made from TrainConfig
 train     fwdad train
 progress  the progress bar
+runs      fwdad eval, plot, export
 download  fwdad download
 bench     fwdad bench
 info      fwdad info

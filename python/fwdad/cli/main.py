@@ -16,14 +16,16 @@ from fwdad.cli.download import download
 from fwdad.cli.info import info
 from fwdad.cli.options import name_of
 from fwdad.cli.reproduce import reproduce
+from fwdad.cli.runs import curves, evaluation, export
 from fwdad.cli.train import train
 from fwdad.data import DataError
+from fwdad.export import ExportError
 from fwdad.train import CheckpointError, ConfigError, RunError, TrainingDiverged
 
 # What a user can cause and mend. Any other exception is a fault of this program, and shows its traceback.
 USER_ERRORS = (
-    BenchError, ConfigError, DataError, RunError, CheckpointError, TrainingDiverged, kernels.CudaError, OSError,
-    MemoryError,
+    BenchError, ConfigError, DataError, ExportError, RunError, CheckpointError, TrainingDiverged, kernels.CudaError,
+    OSError, MemoryError,
 )  # fmt: skip
 
 
@@ -40,7 +42,8 @@ def commands(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-commands.add_command(train)
+for command in (train, evaluation, curves, export):
+    commands.add_command(command)
 commands.add_command(download)
 commands.add_command(reproduce)
 commands.add_command(bench)

@@ -7,6 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
+CONFIG, METRICS, RESULT = "config.json", "metrics.csv", "result.json"
+
 
 class RunError(ValueError):
     """A run folder that cannot be used as asked; the message names it and says what to do."""

@@ -71,6 +71,12 @@ def correct(outputs: Any, targets: np.ndarray) -> int:
     return int(np.sum(np.argmax(outputs, axis=-1) == targets)) if targets.dtype.kind == "i" else 0
 
 
+def predict(model: Callable[[Any], Any], inputs: np.ndarray) -> np.ndarray:
+    """``model(inputs)`` for inputs (N, D), in batches."""
+    starts = range(0, len(inputs), EVALUATION_BATCH)
+    return np.concatenate([model(inputs[start : start + EVALUATION_BATCH]) for start in starts])
+
+
 def evaluate(model: Callable[[Any], Any], split: Split, device: str = "cpu") -> tuple[float, float | None]:
     """Mean loss and accuracy (None in a regression) of ``model(inputs) -> outputs`` over a split, in batches.
 

@@ -16,13 +16,22 @@ from fwdad import data, estimators, kernels, nn, optim, tree
 from fwdad.train import checkpoint
 from fwdad.train.checkpoint import CheckpointError
 from fwdad.train.config import ConfigError, TrainConfig
-from fwdad.train.files import RunError, claim, first_free, read_json, write_json
+from fwdad.train.files import (
+    BEST,
+    CHECKPOINT,
+    CONFIG,
+    METRICS,
+    RESULT,
+    RunError,
+    claim,
+    first_free,
+    read_json,
+    write_json,
+)  # fmt: skip
 from fwdad.train.metrics import EpochMetrics, correct, evaluate, write_metrics
 from fwdad.train.observer import Observer
 from fwdad.train.parts import learned, losses, make_model, make_optimizer, make_schedule, with_learned
-
-CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
-CONFIG, METRICS, RESULT = "config.json", "metrics.csv", "result.json"
+from fwdad.train.saved import load_model, read_config
 
 
 class TrainingDiverged(ArithmeticError):
@@ -325,28 +334,6 @@ def best_row(rows: Sequence[EpochMetrics]) -> EpochMetrics:
     return min(rows, key=lambda row: row.validation_loss)
 
 
-def load_model(folder: Path, weights: str = "final") -> Any:
-    """The trained model of the run in ``folder``: call it on inputs (B, D) for its outputs.
-
-    weights : ``"best"``, of the epoch with the lowest validation loss, or ``"final"``, of the last checkpoint.
-    Raises `CheckpointError` if there is none or it is damaged, ValueError for other weights.
-    """
-    if weights not in ("final", "best"):
-        raise ValueError(f"weights must be final or best; got {weights!r}")
-    path = folder / (BEST if weights == "best" else CHECKPOINT)
-    arrays, state = checkpoint.load(path)
-    try:
-        config = TrainConfig.from_json(state["config"])
-        model = make_model(config, tuple(state["shape"]), state["outputs"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} holds a model that this version of fwdad cannot make: {error}") from error
-    chosen = {name: array for name, array in arrays.items() if name.startswith("model.")}
-    if weights == "final":  # of parameters, their average, if there is one
-        averages = "optimizer.average."
-        chosen |= {f"model.{k.removeprefix(averages)}": a for k, a in arrays.items() if k.startswith(averages)}
-    return checkpoint.restore({"model": model}, chosen, path)["model"]
-
-
 def changed(old: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
     """The configuration of a resumed run; `ConfigError` where a change would make it another run."""
     for field in dataclasses.fields(TrainConfig):
@@ -364,10 +351,7 @@ def changed(old: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
 
 def check_same_run(saved: TrainConfig, folder: Path) -> None:
     """`CheckpointError` unless the checkpoint's configuration is that of the folder's config.json."""
-    try:
-        written = TrainConfig.from_json(read_json(folder / CONFIG))
-    except ConfigError as error:
-        raise RunError(f"{folder / CONFIG}: {error}") from error
+    written = read_config(folder)
     for field in dataclasses.fields(TrainConfig):
         ours, theirs = getattr(written, field.name), getattr(saved, field.name)
         if ours != theirs and not field.metadata["resumable"]:

@@ -1,0 +1,61 @@
+"""What a run left behind: its settings and its trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fwdad.train import checkpoint
+from fwdad.train.checkpoint import CheckpointError
+from fwdad.train.config import ConfigError, TrainConfig
+from fwdad.train.files import BEST, CHECKPOINT, CONFIG, RunError, read_json
+from fwdad.train.parts import make_model
+
+WEIGHTS = ("final", "best")
+
+
+class Saved(NamedTuple):
+    """The model of a run, and what it takes to use it: the shape of one input, the number of outputs, the settings."""
+
+    model: Any
+    shape: tuple[int, ...]
+    outputs: int
+    config: TrainConfig
+
+
+def load_run(folder: Path, weights: str = "final") -> Saved:
+    """The trained model of the run in ``folder``.
+
+    weights : ``"best"``, of the epoch with the lowest validation loss, or ``"final"``, of the last checkpoint.
+    Raises `RunError` if there is no such folder, `CheckpointError` if there is no such model or it is damaged,
+    ValueError for other weights.
+    """
+    if weights not in WEIGHTS:
+        raise ValueError(f"weights must be {' or '.join(WEIGHTS)}; got {weights!r}")
+    if not folder.is_dir():
+        raise RunError(f"there is no run folder {folder}")
+    path = folder / (BEST if weights == "best" else CHECKPOINT)
+    arrays, state = checkpoint.load(path)
+    try:
+        config, shape, outputs = TrainConfig.from_json(state["config"]), tuple(state["shape"]), state["outputs"]
+        model = make_model(config, shape, outputs)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} holds a model that this version of fwdad cannot make: {error}") from error
+    chosen = {name: array for name, array in arrays.items() if name.startswith("model.")}
+    if weights == "final":  # of parameters, their average, if there is one
+        averages = "optimizer.average."
+        chosen |= {f"model.{k.removeprefix(averages)}": a for k, a in arrays.items() if k.startswith(averages)}
+    return Saved(checkpoint.restore({"model": model}, chosen, path)["model"], shape, outputs, config)
+
+
+def load_model(folder: Path, weights: str = "final") -> Any:
+    """The trained model of the run in ``folder``, as of `load_run`: call it on inputs (B, D) for its outputs."""
+    return load_run(folder, weights).model
+
+
+def read_config(folder: Path) -> TrainConfig:
+    """The settings in a run folder's config.json; `RunError` if it cannot be read."""
+    try:
+        return TrainConfig.from_json(read_json(folder / CONFIG))
+    except ConfigError as error:
+        raise RunError(f"{folder / CONFIG}: {error}") from error

@@ -1,0 +1,161 @@
+"""fwdad eval, plot, export: what they print, and one line for every error."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from fwdad import kernels
+from fwdad.cli import main
+from fwdad.train import TrainConfig, Trainer, load_model
+
+WORDS = {"hidden": (16,), "tangents": 2, "epochs": 3, "batch_size": 400}
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FWDAD_DATA", raising=False)
+    before = kernels.get_num_threads()
+    yield
+    kernels.set_num_threads(before)
+
+
+@pytest.fixture
+def fwdad_(capfd):
+    """Run a command; returns (exit code, standard output, standard error)."""
+
+    def call(*args):
+        with pytest.raises(SystemExit) as exit_:
+            main([str(arg) for arg in args])
+        return exit_.value.code or 0, *capfd.readouterr()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a finished run; not to be changed."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    Trainer.new(TrainConfig(**WORDS), folder).run()
+    return folder
+
+
+def rows(out):
+    return {line[:15].strip(): line[15:] for line in out.splitlines()}
+
+
+def test_eval_gives_the_results_of_the_run_again(fwdad_, run):
+    result = json.loads((run / "result.json").read_text())
+    for weights, expected in (("final", result), ("best", result["best"])):
+        code, out, err = fwdad_("eval", run, "--weights", weights)
+        found = rows(out)
+        assert (code, err) == (0, "")
+        assert found["data"] == "digits, 300 test examples"
+        assert found["weights"] == weights
+        assert found["test loss"] == f"{expected['test_loss']:.4f}"
+        assert found["test accuracy"] == f"{expected['test_accuracy']:.4f}"
+        assert float(found["test accuracy"]) <= float(found["top-5"]) <= 1
+    assert rows(fwdad_("eval", run)[1])["weights"] == "final"
+
+
+def test_eval_on_other_data(fwdad_, run, tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "same.npz", x=rng.standard_normal((50, 8, 8)), y=np.arange(50) % 10)
+    np.savez(tmp_path / "other.npz", x=rng.standard_normal((50, 5)), y=np.arange(50) % 10)
+    assert rows(fwdad_("eval", run, "--data", "same.npz")[1])["data"] == "same, 5 test examples"
+    code, out, err = fwdad_("eval", run, "--data", "other.npz")
+    assert (code, out) == (2, "")
+    assert "takes inputs (1, 8, 8) to 10 outputs, but other has inputs (5,) and needs 10" in err
+
+
+def test_eval_of_a_regression(fwdad_, tmp_path):
+    x = np.random.default_rng(0).standard_normal((200, 3))
+    np.savez(tmp_path / "values.npz", x=x, y=x.sum(1))
+    config = TrainConfig(data="values.npz", task="regression", hidden=(8,), epochs=20, batch_size=16)
+    result = Trainer.new(config, tmp_path / "run").run()
+    found = rows(fwdad_("eval", "run")[1])
+    assert found["test loss"] == f"{result['test_loss']:.4f}"
+    trainer = Trainer.resume(tmp_path / "run")
+    residual = load_model(tmp_path / "run")(trainer.data.test.inputs) - trainer.data.test.targets
+    assert float(found["test R2"]) == pytest.approx(1 - residual.var() / trainer.data.test.targets.var(), abs=0.05)
+    assert "test accuracy" not in found
+
+
+@pytest.mark.parametrize("file", ["curves.png", "curves.svg", "curves.pdf"])
+def test_plot(fwdad_, run, tmp_path, file):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'fwdad[plot]'")
+    code, out, err = fwdad_("plot", run, run, "--out", file)
+    assert (code, out, err) == (0, f"{file}\n", "")
+    begins = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[file.split(".")[1]]
+    assert (tmp_path / file).read_bytes().startswith(begins)
+
+
+def test_the_curves_are_those_of_the_metrics(run, monkeypatch, tmp_path):
+    figure = pytest.importorskip("matplotlib.figure", reason="matplotlib is not installed: pip install 'fwdad[plot]'")
+    from fwdad.train.plot import plot
+
+    drawn = []
+    save = figure.Figure.savefig
+    monkeypatch.setattr(figure.Figure, "savefig", lambda self, *a, **k: (drawn.append(self), save(self, *a, **k)))
+    plot([run], tmp_path / "curves.png")
+    metrics = Trainer.resume(run).progress.rows
+    for axes, kind in zip(drawn[0].axes, ("loss", "accuracy"), strict=True):
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", kind)
+        for line, part in zip(axes.lines, ("train", "validation"), strict=True):
+            assert list(line.get_xdata()) == [1, 2, 3]
+            assert list(line.get_ydata()) == [getattr(row, f"{part}_{kind}") for row in metrics]
+
+
+def test_export(fwdad_, run, tmp_path):
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install 'fwdad[onnx]'")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install onnxruntime")
+    for weights in ("final", "best"):
+        code, out, err = fwdad_("export", run, "--onnx", "model.onnx", "--weights", weights)
+        assert (code, err) == (0, "")
+        assert out == "model.onnx: input (batch, 1, 8, 8) float32, normalised; output (batch, 10)\n"
+        session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
+        x = np.random.default_rng(0).standard_normal((4, 1, 8, 8)).astype(np.float32)
+        np.testing.assert_allclose(session.run(None, {"input": x})[0], load_model(run, weights)(x), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("eval", "Missing argument 'RUN'"),
+        ("eval nowhere", "there is no run folder nowhere"),
+        ("eval empty", "there is no checkpoint empty/checkpoint.safetensors"),
+        ("eval empty --weights last", "'--weights': 'last' is not one of 'final', 'best'"),
+        ("eval RUN --data nothing", "unknown data set 'nothing'"),
+        ("eval RUN --data mnist", "mnist is not part of the package"),
+        ("plot", "Missing argument 'RUNS...'"),
+        ("plot nowhere", "cannot read nowhere/metrics.csv"),
+        ("plot broken", "cannot read broken/metrics.csv as the metrics of a run"),
+        ("plot fresh", "the run in fresh has not ended an epoch yet"),
+        ("plot RUN --out curves.docx", "cannot write a figure to curves.docx"),
+        ("plot RUN --out none/curves.png", "No such file or directory"),
+        ("export RUN", "Missing option '--onnx'"),
+        ("export nowhere --onnx m.onnx", "there is no run folder nowhere"),
+        ("export RUN --onnx none/m.onnx", "No such file or directory"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(fwdad_, run, tmp_path, words, says):
+    for name, content in (("broken", "epoch,loss\n1,2\n"), ("fresh", (run / "metrics.csv").read_text().split("\n")[0])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.csv").write_text(content)
+    (tmp_path / "empty").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = fwdad_(*(run if word == "RUN" else word for word in words.split()))
+    assert (code, out) == (2, "")
+    assert err.startswith("fwdad: error: ")
+    assert says in err
+    assert err.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_without_the_libraries(fwdad_, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert "pip install 'fwdad[onnx]'" in fwdad_("export", run, "--onnx", "model.onnx")[2]
+    assert "pip install 'fwdad[plot]'" in fwdad_("plot", run)[2]
