@@ -2,16 +2,16 @@
 
     python benchmarks/models_beside_torch.py [--models resnet18 vit] [--k 4] [--batch 128] [--threads 2] [--rounds 2]
 
-A step: draw k normal directions over all parameters; the mean cross-entropy of a batch of CIFAR shape, in training mode,
-and its k directional derivatives, in one forward pass; the mean of d_i v_i. Ways to take it:
+A step: draw k normal directions over all parameters; the mean cross-entropy of a batch of CIFAR shape, in training
+mode, and its k directional derivatives, in one forward pass; the mean of d_i v_i. Ways to take it:
 
     fwdad        ForwardGradient(Normal(k), Mean(), "weight"): directions are streams
     torch vmap   torch.func.vmap over k of torch.func.jvp, directions by torch.randn
     torch loop   k calls of torch.func.jvp
 
 Before any timing, loss and derivatives along the same given directions are compared. Each way runs in a process of its
-own, so that the peak memory is its own, and the ways take turns; the time is the least of the rounds' medians. PyTorch's
-BatchNorm keeps no running statistics here, for vmap forbids it.
+own, so that the peak memory is its own, and the ways take turns; the time is the least of the rounds' medians.
+PyTorch's BatchNorm keeps no running statistics here, for vmap forbids it.
 """
 
 from __future__ import annotations
@@ -180,9 +180,7 @@ def main() -> None:
         f"({fwdad.kernels.info()['isa']}), NumPy {np.__version__}, PyTorch {torch.__version__}"
     )
     print(f"batch {options.batch} of {SHAPE}, float32, training mode, k = {options.k}\n")
-    print(
-        f"{'model':10} {'way':11} {'s / step':>9} {'of fwdad':>9} {'peak MiB':>9} {'above idle':>11}   loss; d, largest difference"
-    )
+    print(f"{'model':10} {'way':11} {'s / step':>9} {'of fwdad':>9} {'peak MiB':>9} {'above idle':>11}   loss, apart")
     for name in options.models:
         answers = {way: ask(way, name, "answer", arguments) for way in WAYS}
         value, d = answers["fwdad"]
@@ -200,7 +198,8 @@ def main() -> None:
         for way, (seconds, top, above) in best.items():
             ratio = seconds / best["fwdad"][0]
             print(
-                f"{name:10} {way:11} {seconds:9.3f} {ratio:9.2f} {top:9.0f} {above:11.0f}   {value:.4f}; {apart[way]:.1e}"
+                f"{name:10} {way:11} {seconds:9.3f} {ratio:9.2f} {top:9.0f} {above:11.0f}   "
+                f"{value:.4f}, {apart[way]:.1e}"
             )
 
 

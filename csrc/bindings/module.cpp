@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <array>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -164,6 +165,72 @@ void affine_jvp(const py::array& x, const py::array& w, const py::object& b, con
     affine(x, w, b, dx, dw, db, activation, y, dy);
 }
 
+using Pair = std::array<int64_t, 2>;
+
+template <class T>
+void conv_as(const py::array& x, const py::object& w, const py::object& b, const py::object& dx, const py::object& dw,
+             const py::object& db, const std::array<Pair, 4>& window, const std::string& activation, py::array& y,
+             const py::object& dy) {
+    if (x.ndim() != 4 || y.ndim() != 4) {
+        refuse("x, y", "four axes");
+    }
+    Conv<T> a{};
+    a.images = x.shape(0);
+    a.height = x.shape(1);
+    a.width = x.shape(2);
+    a.channels = x.shape(3);
+    a.rows = y.shape(1);
+    a.columns = y.shape(2);
+    a.n = y.shape(3);
+    const int64_t sizes[2] = {a.height, a.width};
+    const int64_t outputs[2] = {a.rows, a.columns};
+    for (size_t j = 0; j < 2; ++j) {
+        a.kernel[j] = window[0][j];
+        a.stride[j] = window[1][j];
+        a.padding[j] = window[2][j];
+        a.dilation[j] = window[3][j];
+        if (a.kernel[j] < 1 || a.stride[j] < 1 || a.padding[j] < 0 || a.dilation[j] < 1 ||
+            outputs[j] != (sizes[j] + 2 * a.padding[j] - a.dilation[j] * (a.kernel[j] - 1) - 1) / a.stride[j] + 1) {
+            refuse("window", "pairs in their ranges that give y's size");
+        }
+    }
+    const int64_t depth = a.kernel[0] * a.kernel[1] * a.channels;
+    const int64_t positions = a.images * a.rows * a.columns;
+    a.x = contiguous<T>(x, x.size(), "x");
+    a.w = matrix<T>(w, 0, depth, a.n, "w", false);
+    a.b = matrix<T>(b, 0, positions, a.n, "b", false, Missing::row);
+    a.activation = activation_of(activation);
+    a.y = writable<T>(y, positions * a.n, "y");
+    std::optional<Stream> stream;
+    if (!dy.is_none()) {
+        auto tangents = py::cast<py::array>(dy);
+        a.k = tangents.ndim() == 5 ? tangents.shape(0) : 0;
+        a.dy = writable<T>(tangents, a.k * positions * a.n, "dy");
+        if (!dx.is_none()) {
+            a.dx = contiguous<T>(py::cast<py::array>(dx), a.k * x.size(), "dx");
+        }
+        a.db = matrix<T>(db, a.k, positions, a.n, "db", true, Missing::row);
+        if (py::isinstance<py::tuple>(dw)) {
+            stream = stream_of(py::reinterpret_borrow<py::tuple>(dw));
+            if (stream->k != a.k || stream->rows != depth || stream->columns != a.n || stream->entries >= 0) {
+                refuse("dw", "a stream that fits the others");
+            }
+            a.dw_stream = &*stream;
+        } else {
+            a.dw = matrix<T>(dw, a.k, depth, a.n, "dw", true);
+        }
+    }
+    const py::gil_scoped_release release;
+    typed_kernels<T>().conv(a);
+}
+
+void conv_jvp(const py::array& x, const py::object& w, const py::object& b, const py::object& dx, const py::object& dw,
+              const py::object& db, const std::array<Pair, 4>& window, const std::string& activation, py::array y,
+              const py::object& dy) {
+    const auto conv = holds<float>(x) ? conv_as<float> : conv_as<double>;
+    conv(x, w, b, dx, dw, db, window, activation, y, dy);
+}
+
 template <class T>
 void product_as(const py::array& x, const Stream& stream, py::array& out) {
     if (x.ndim() != 2 || stream.entries >= 0) {
@@ -274,6 +341,7 @@ PYBIND11_MODULE(_native, module) {
     module.def("generate", &fwdad::generate);
     module.def("affine_jvp", &fwdad::affine_jvp);
     module.def("stream_product", &fwdad::stream_product);
+    module.def("conv_jvp", &fwdad::conv_jvp);
     module.def("gram", &fwdad::gram);
     module.def("combine", &fwdad::combine);
     module.def("projection_coefficients", &fwdad::projection_coefficients);

@@ -14,15 +14,10 @@
 #include "generate.hpp"
 #include "run.hpp"
 #include "simd.hpp"
+#include "tile.hpp"
 
 namespace fwdad::FWDAD_ISA {
 namespace {
-
-// The largest tile whose sums fit the registers, beside one row of the right panel and one entry of the left.
-constexpr int tile_rows = registers == 32 ? 8 : 4;
-constexpr int tile_vectors = registers == 32 || register_bytes == 32 ? 3 : 2;
-template <class T>
-constexpr int tile_columns = tile_vectors * lanes<T>;
 
 // The longest stretch of `depth` summed in one go: a right panel of it fills a part of the second-level cache.
 constexpr int64_t longest_stretch = 1024;
@@ -218,20 +213,6 @@ struct Job {
     T* slope;  // (m, n), act'(x w + b): written by the primal job (null: not wanted), read by the tangents' job
     bool is_primal;
 };
-
-template <class T>
-void add_bias(const Matrix<T>& bias, int64_t i, int64_t row, int64_t column, int64_t n, T* z) {
-    const T* b = bias.data + i * bias.batch + row * bias.row + column * bias.column;
-    if (bias.column == 1) {
-        for (int64_t j = 0; j < n; ++j) {
-            z[j] += b[j];
-        }
-    } else {
-        for (int64_t j = 0; j < n; ++j) {
-            z[j] += b[j * bias.column];
-        }
-    }
-}
 
 // What becomes of a tile. Between stretches of depth, partial sums wait in `out`.
 template <class T>

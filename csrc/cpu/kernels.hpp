@@ -59,11 +59,32 @@ struct Affine {
     T* dy;  // (k, m, n), C-contiguous; null: no tangents
 };
 
+// A convolution of images whose channels come last: y = act(patches(x) w + b), a patch being what the kernel sees at
+// one position, by (tap row, tap column, channel); dy_i as of Affine. Pairs are (vertical, horizontal).
+template <class T>
+struct Conv {
+    int64_t images, height, width, channels;
+    int64_t rows, columns, n;  // of y
+    int64_t kernel[2], stride[2], padding[2], dilation[2];
+    int64_t k;
+    const T* x;               // (images, height, width, channels), C-contiguous
+    const T* dx;              // (k, images, height, width, channels), C-contiguous, or null
+    Matrix<T> w;              // (kernel[0] * kernel[1] * channels, n)
+    Matrix<T> dw;             // (k, kernel[0] * kernel[1] * channels, n)
+    const Stream* dw_stream;  // of the same shape, instead of dw
+    Matrix<T> b;              // (images * rows * columns, n)
+    Matrix<T> db;             // (k, images * rows * columns, n)
+    Activation activation;
+    T* y;   // (images, rows, columns, n), C-contiguous
+    T* dy;  // (k, images, rows, columns, n), C-contiguous; null: no tangents
+};
+
 template <class T>
 struct TypedKernels {
     // out (k, rows, columns) or (k, entries), C-contiguous.
     void (*generate)(const Stream& stream, T* out);
     void (*affine)(const Affine<T>& arguments);
+    void (*conv)(const Conv<T>& arguments);
     // g (k, k): sums over all entries; per_row: g (rows, k, k), sums over columns. Exact: every product and sum in
     // double; otherwise products are summed in T over pieces of at most 1024 entries, and these sums in double.
     void (*gram)(const Directions<T>& v, bool per_row, bool exact, double* g);

@@ -1,5 +1,6 @@
 // The table of this instruction set's kernels.
 #include "affine.hpp"
+#include "conv.hpp"
 #include "generate.hpp"
 #include "kernels.hpp"
 #include "probe.hpp"
@@ -13,8 +14,8 @@ namespace fwdad::FWDAD_ISA {
 extern const Kernels kernels;
 const Kernels kernels = {
     FWDAD_TEXT(FWDAD_ISA),
-    {generate<float>, affine<float>, gram<float>, combine<float>},
-    {generate<double>, affine<double>, gram<double>, combine<double>},
+    {generate<float>, affine<float>, conv<float>, gram<float>, combine<float>},
+    {generate<double>, affine<double>, conv<double>, gram<double>, combine<double>},
     coefficients,
     probe_fma,
     probe_read,

@@ -20,6 +20,20 @@ def affine_jvp(
     dy: Array | None,
 ) -> None: ...
 def stream_product(x: Array, stream: Descriptor, out: Array) -> None: ...
+def conv_jvp(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    dx: Array | None,
+    dw: Array | Descriptor | None,
+    db: Array | None,
+    window: tuple[
+        tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]
+    ],  # kernel, stride, padding, dilation
+    activation: str,
+    y: Array,
+    dy: Array | None,
+) -> None: ...
 def gram(v: Array | Descriptor, itemsize: int, per_row: bool, exact: bool, g: Array) -> None: ...
 def combine(c: Array, v: Array | Descriptor, itemsize: int, out: Array) -> None: ...
 def projection_coefficients(gram: Array, d: Array, c: Array, rank: Array, margin: Array) -> None: ...

@@ -64,6 +64,7 @@ def kernel_fixture(kernel):
 generate = kernel_fixture(KERNELS["generate"])
 affine_jvp = kernel_fixture(KERNELS["affine_jvp"])
 stream_product = kernel_fixture(KERNELS["stream_product"])
+conv_jvp = kernel_fixture(KERNELS["conv_jvp"])
 gram = kernel_fixture(KERNELS["gram"])
 projection_coefficients = kernel_fixture(KERNELS["projection_coefficients"])
 combine = kernel_fixture(KERNELS["combine"])

@@ -12,8 +12,10 @@ import fwdad
 from fwdad.kernels import (
     KERNELS,
     Stream,
+    Window,
     affine_jvp,
     combine,
+    conv_jvp,
     dispatch,
     generate,
     get_num_threads,
@@ -71,6 +73,10 @@ def results():
     yield from affine_jvp(x, w, b, dx, normal, None, "tanh")
     yield from affine_jvp(x, w, b, None, sign, None)
     yield stream_product(x, normal)
+    images, kernel, moving = (
+        rng.standard_normal(s).astype(np.float32) for s in ((40, 6, 6, 70), (3, 3, 70, 60), (5, 40, 6, 6, 70))
+    )
+    yield from conv_jvp(images, kernel, None, moving, Stream(1, 2, 3, "normal", 5, kernel.shape), None, Window((3, 3)))
     yield from (generate(s) for s in (normal, sign, vector))
     yield from (gram(v, exact=False) for v in (dx, dw, normal, sign, vector))
     yield from (gram(v) for v in (dx, dw, normal, sign, vector))

@@ -1,14 +1,15 @@
 """The kernels: what is computed by machine code, each with a contract, a readable NumPy reference and faster bodies.
 
 This layer knows arrays only. In reading order: `philox` (words, normals, signs), `stream` (directions that need no
-memory), `affine` (a layer and its k tangents), `projection` (from directional derivatives to a gradient), `dispatch`;
-`device` (arrays on a CUDA device), `cuda` (the kernels there).
+memory), `affine` (a layer and its k tangents), `conv` (a convolution and its k tangents), `projection` (from
+directional derivatives to a gradient), `dispatch`; `device` (arrays on a CUDA device), `cuda` (the kernels there).
 """
 
 from __future__ import annotations
 
 from fwdad.kernels import cuda  # noqa: F401 -- adds its bodies to the kernels
 from fwdad.kernels.affine import ACTIVATIONS, AFFINE_JVP, STREAM_PRODUCT, affine_jvp, stream_product
+from fwdad.kernels.conv import CONV_JVP, Window, conv_jvp, patches
 from fwdad.kernels.device import CudaError, device_of, is_device_array, to_device
 from fwdad.kernels.dispatch import Kernel, get_num_threads, info, set_num_threads
 from fwdad.kernels.projection import (
@@ -25,7 +26,8 @@ from fwdad.kernels.projection import (
 from fwdad.kernels.stream import GENERATE, Stream, generate
 
 KERNELS: dict[str, Kernel] = {
-    kernel.name: kernel for kernel in (GENERATE, AFFINE_JVP, STREAM_PRODUCT, GRAM, PROJECTION_COEFFICIENTS, COMBINE)
+    kernel.name: kernel
+    for kernel in (GENERATE, AFFINE_JVP, STREAM_PRODUCT, CONV_JVP, GRAM, PROJECTION_COEFFICIENTS, COMBINE)
 }
 """The list of all kernels. A body for another device is one more entry in a kernel's `bodies`."""
 
@@ -36,8 +38,10 @@ __all__ = [
     "CudaError",
     "Kernel",
     "Stream",
+    "Window",
     "affine_jvp",
     "combine",
+    "conv_jvp",
     "device_of",
     "generate",
     "get_num_threads",
@@ -45,6 +49,7 @@ __all__ = [
     "info",
     "is_device_array",
     "orthonormalise",
+    "patches",
     "project_gram_schmidt",
     "projection_coefficients",
     "set_num_threads",

@@ -100,10 +100,10 @@ def affine_jvp(
         dx = checks.float_array(here, "dx", dx, x.dtype)
         checks.shape(here, "dx", dx.shape, (k, m, depth))
     if dw is not None:
-        dw = _tangent(here, "dw", dw, x.dtype)
+        dw = tangent(here, "dw", dw, x.dtype)
         checks.shape(here, "dw", dw.shape, (k, depth, n))
     if db is not None:
-        db = _tangent(here, "db", db, x.dtype)
+        db = tangent(here, "db", db, x.dtype)
         checks.shape(here, "db", db.shape, (k, n), (k, m, n))
         db = generate(db) if isinstance(db, Stream) else db
     body = AFFINE_JVP.on(checks.one_device(here, x=x, w=w, b=b, dx=dx, dw=dw, db=db))
@@ -134,7 +134,7 @@ def stream_product(x: Array, v: Stream) -> Array:
     checks.ndim(here, "x", x, 2, "(M, K)")
     if not isinstance(v, Stream):
         raise TypeError(f"{here}: v: expected a Stream, given {type(v).__name__}")
-    _tangent(here, "v", v, x.dtype)
+    tangent(here, "v", v, x.dtype)
     checks.shape(here, "v", v.shape, (*v.shape[:1], x.shape[1], *v.shape[2:3]), why=f"x is {x.shape}")
     result: Array = STREAM_PRODUCT.on(checks.one_device(here, x=x, v=v))(x, v)
     return result
@@ -153,7 +153,8 @@ def stream_product_native(x: Array, v: Stream) -> Array:
     return out
 
 
-def _tangent(here: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array | Stream:
+def tangent(here: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array | Stream:
+    """A tangent argument, validated: an array or a stream of this dtype."""
     if not isinstance(value, Stream):
         return checks.float_array(here, name, value, dtype)
     if value.dtype != dtype:

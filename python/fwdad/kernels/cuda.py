@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fwdad.kernels.affine import AFFINE_JVP, STREAM_PRODUCT
+from fwdad.kernels.conv import CONV_JVP, Window, by_patches
 from fwdad.kernels.device import device_of, require
 from fwdad.kernels.projection import COMBINE, GRAM, PROJECTION_COEFFICIENTS
 from fwdad.kernels.stream import GENERATE, Stream, descriptor
@@ -60,6 +61,20 @@ def stream_product_cuda(x: Array, v: Stream) -> Array:
     return affine_jvp_cuda(x, anything, None, None, v, None, "identity")[1]
 
 
+def conv_jvp_cuda(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    dx: Array | None,
+    dw: Array | Stream | None,
+    db: Array | None,
+    at: Window,
+    activation: str,
+) -> tuple[Array, Array | None]:
+    """CUDA: the affine JVP on patches."""
+    return by_patches(affine_jvp_cuda, x, w, b, dx, dw, db, at, activation)
+
+
 def gram_cuda(v: Array | Stream, per_row: bool, exact: bool) -> Array:
     """CUDA: see csrc/cuda/gram.cu."""
     with _place(device_of(v)) as (cupy, kernels, at):
@@ -100,6 +115,7 @@ for kernel, body in (
     (GENERATE, generate_cuda),
     (AFFINE_JVP, affine_jvp_cuda),
     (STREAM_PRODUCT, stream_product_cuda),
+    (CONV_JVP, conv_jvp_cuda),
     (GRAM, gram_cuda),
     (PROJECTION_COEFFICIENTS, projection_coefficients_cuda),
     (COMBINE, combine_cuda),

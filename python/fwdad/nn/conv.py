@@ -1,8 +1,7 @@
-"""Conv2d: convolution as a matrix product over patches, a chunk of images at a time."""
+"""Conv2d: convolution, a matrix product over patches that are never made."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,14 +9,12 @@ import numpy as np
 from fwdad import functions, kernels
 from fwdad.dual import Array, Dual, highest_level, primitive, split
 from fwdad.estimators.activity import outer_gradient, perturbed_bias, settled
+from fwdad.kernels import Window
 from fwdad.nn.linear import initial
 from fwdad.nn.module import Module
-from fwdad.nn.windows import Pair, Window, patches, window
+from fwdad.nn.windows import Pair, patches, window
 from fwdad.rules.forms import rule_for
 from fwdad.tree import static
-
-CHUNK_BYTES = 1 << 24
-"""Patches of so many images at a time are made that they and those of their tangents take about this much memory."""
 
 
 @primitive
@@ -25,8 +22,8 @@ def conv2d(x: Array, w: Array, b: Array | None, at: Window, activation: str = "i
     """``act(conv(x, w) + b)`` and its k tangents: x (B, H, W, C), w (KH, KW, C, O), b (O,) or (B, OH, OW, O).
 
     ``y[., r, s, o] = act(sum_ijc x[., r i', s j', c] w[i, j, c, o] + b)``, of shape (B, OH, OW, O): one matrix product
-    of patches and w, so ``dy_i = act'(z) (patches(dx_i) w + patches(x) dw_i + db_i)``. Patches are made for a
-    chunk of images at a time and those of dx only where x moves: noise on z and directions of w cost no patches.
+    of patches and w, so ``dy_i = act'(z) (patches(dx_i) w + patches(x) dw_i + db_i)``, for which the kernel makes no
+    patches. What does not move costs nothing.
 
     Raises ValueError for shapes that do not fit, TypeError for mixed dtypes.
 
@@ -36,7 +33,7 @@ def conv2d(x: Array, w: Array, b: Array | None, at: Window, activation: str = "i
     functions.check_activation(activation)
     if activation not in kernels.ACTIVATIONS:
         return functions.ACTIVATIONS[activation](conv2d(x, w, b, at))
-    return _chunked(x, w.reshape(-1, w.shape[-1]), b, None, None, None, at, activation)[0]
+    return kernels.conv_jvp(x, w, b, None, None, None, at, activation)[0]
 
 
 @rule_for(conv2d)
@@ -49,59 +46,9 @@ def _conv2d(x: Array, w: Array, b: Array | None, at: Window, activation: str = "
     if any(type(a) is Dual for a in (px, dx, pw, dw, pb, db)):
         z = np.matmul(patches(x, at), np.reshape(w, (-1, w.shape[-1])))
         return functions.ACTIVATIONS[activation](z if b is None else z + b)
-    matrix = pw.reshape(-1, pw.shape[-1])
-    if dw is not None:
-        dw = _as_matrix(dw)
-    if db is not None and not isinstance(db, np.ndarray):
-        db = np.asarray(db)
-    y, dy = _chunked(px, matrix, pb, dx, dw, db, at, activation)
+    dw, db = (t if t is None or isinstance(t, (np.ndarray, kernels.Stream)) else np.asarray(t) for t in (dw, db))
+    y, dy = kernels.conv_jvp(px, pw, pb, dx, dw, db, at, activation)
     return Dual(y, dy, level)
-
-
-def _as_matrix(dw: Array) -> Array:
-    """Directions of w, (k, KH, KW, C, O), as directions of a matrix; a stream stays one."""
-    if isinstance(dw, kernels.Stream):
-        return replace(dw, primal_shape=dw.matrix_shape)
-    return np.asarray(dw).reshape(dw.shape[0], -1, dw.shape[-1])
-
-
-def _chunked(
-    x: Array, w: Array, b: Array, dx: Array, dw: Array, db: Array, at: Window, activation: str
-) -> tuple[Array, Array]:
-    """`conv2d` on arrays, w and dw as matrices: y and dy, or None."""
-    images = x.shape[0]
-    shape = (images, *at.output(*x.shape[1:3]), w.shape[1])
-    rows = shape[1] * shape[2]
-    moving = next((t for t in (dx, dw, db) if t is not None), None)
-    k = 0 if moving is None else moving.shape[0]
-    whole = rows * w.shape[0] * x.itemsize * (1 if dx is None else 1 + k)
-    step = max(1, images if at.is_point else CHUNK_BYTES // max(1, whole))
-
-    def run(part: slice) -> tuple[Array, Array]:
-        def flat(a: Array, *lead: int) -> Array:
-            return None if a is None else a.reshape(*lead, -1, a.shape[-1])
-
-        def some(a: Array, axis: int) -> Array:  # of a bias: one for all, or one an output
-            if a is None or a.ndim == axis + 1:
-                return a
-            return flat(a[part] if axis == 0 else a[:, part], *a.shape[:axis])
-
-        moving_patches = None if dx is None else flat(patches(dx[:, part], at), k)
-        return kernels.affine_jvp(
-            flat(patches(x[part], at)), w, some(b, 0), moving_patches, dw, some(db, 1), activation
-        )
-
-    if step >= images:
-        y, dy = run(slice(None))
-    else:
-        y = np.empty((images * rows, shape[-1]), x.dtype)
-        dy = np.empty((k, *y.shape), x.dtype) if k else None
-        for start in range(0, images, step):
-            place = slice(start * rows, (start + step) * rows)
-            y[place], tangent = run(slice(start, start + step))
-            if dy is not None:
-                dy[:, place] = tangent
-    return y.reshape(shape), None if dy is None else dy.reshape(k, *shape)
 
 
 class Conv2d(Module):
