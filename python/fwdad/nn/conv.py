@@ -9,10 +9,10 @@ import numpy as np
 from fwdad import functions, kernels
 from fwdad.dual import Array, Dual, highest_level, primitive, split
 from fwdad.estimators.activity import outer_gradient, perturbed_bias, settled
-from fwdad.kernels import Window
+from fwdad.kernels import Window, patches
 from fwdad.nn.linear import initial
 from fwdad.nn.module import Module
-from fwdad.nn.windows import Pair, patches, window
+from fwdad.nn.windows import Pair, window
 from fwdad.rules.forms import rule_for
 from fwdad.tree import static
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fwdad import kernels
-from fwdad.dual import Array, Dual, primitive
 from fwdad.kernels import Window
-from fwdad.rules.forms import rule_for
 
 Pair = int | tuple[int, int]
 
@@ -27,14 +24,3 @@ def window(kernel: Pair, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1
 def _pair(value: Pair) -> tuple[int, int]:
     first, second = (value, value) if isinstance(value, (int, np.integer)) else value
     return int(first), int(second)
-
-
-@primitive
-def patches(x: Array, at: Window) -> Array:
-    """`fwdad.kernels.patches` for Duals too: what each window sees, as rows."""
-    return kernels.patches(x, at)
-
-
-@rule_for(patches, kind="linear")
-def _patches(x: Dual, at: Window) -> Dual:
-    return Dual(patches(x.primal, at), patches(x.tangent, at), x.level)
