@@ -38,7 +38,7 @@ if dispatch.native is not None:
     dispatch.native.select_isa(CHOSEN)
 
 
-def poisoned_empty(shape, dtype=np.float64):
+def poisoned_empty(shape, dtype=np.float64, order="C"):  # np.pad gives an order, and needs none
     array = np.zeros(shape, dtype)
     array.view(np.uint8 if array.ndim else array.dtype).fill(0xFF)  # NaN, or -1
     return array

@@ -14,6 +14,7 @@ from fwdad.nn.linear import initial
 from fwdad.nn.module import Module
 from fwdad.nn.windows import Pair, window
 from fwdad.rules.forms import rule_for
+from fwdad.tangents import dense
 from fwdad.tree import static
 
 
@@ -46,8 +47,8 @@ def _conv2d(x: Array, w: Array, b: Array | None, at: Window, activation: str = "
     if any(type(a) is Dual for a in (px, dx, pw, dw, pb, db)):
         z = np.matmul(patches(x, at), np.reshape(w, (-1, w.shape[-1])))
         return functions.ACTIVATIONS[activation](z if b is None else z + b)
-    dw, db = (t if t is None or isinstance(t, (np.ndarray, kernels.Stream)) else np.asarray(t) for t in (dw, db))
-    y, dy = kernels.conv_jvp(px, pw, pb, dx, dw, db, at, activation)
+    dw, db = (t if isinstance(t, kernels.Stream) else dense(t) for t in (dw, db))
+    y, dy = kernels.conv_jvp(px, pw, pb, dense(dx), dw, db, at, activation)
     return Dual(y, dy, level)
 
 
