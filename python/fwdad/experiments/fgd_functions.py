@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fwdad import ForwardGradient
-from fwdad.estimators import Mean, Normal, exact_gradient
+from fwdad.estimators import ForwardGradient, Mean, Normal, exact_gradient
 from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
 
 ROWS_A_RUN = 200

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from fwdad import ForwardGradient, data, optim
-from fwdad.estimators import Mean, Normal, exact_gradient
+from fwdad import data, optim
+from fwdad.estimators import ForwardGradient, Mean, Normal, exact_gradient
 from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
 from fwdad.experiments.fc_mnist import BATCH, initial, loss
 from fwdad.train import evaluate

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from fwdad import ForwardGradient, data, nn, optim, tree
-from fwdad.estimators import LocalClassifier, Mixed, Normal, Sampler, exact_gradient
+from fwdad import data, nn, optim, tree
+from fwdad.estimators import ForwardGradient, LocalClassifier, Mixed, Normal, Sampler, exact_gradient
 from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
 from fwdad.experiments.fc_mnist import BATCH, initial, loss
 from fwdad.train import evaluate
