@@ -313,7 +313,7 @@ void activation_as(const std::string& activation, const py::array& x, const py::
 }
 
 void activation_jvp(const std::string& activation, const py::array& x, const py::array& dx, py::array y, py::array dy) {
-    (holds<float>(x) ? activation_as<float> : activation_as<double>)(activation, x, dx, y, dy);
+    holds<float>(x) ? activation_as<float>(activation, x, dx, y, dy) : activation_as<double>(activation, x, dx, y, dy);
 }
 
 template <class T>
@@ -332,7 +332,7 @@ void scaled_as(const py::array& a, const py::array& dx, const py::object& b, con
 
 void scaled_tangents(const py::array& a, const py::array& dx, const py::object& b, const py::object& dy,
                      py::array out) {
-    (holds<float>(a) ? scaled_as<float> : scaled_as<double>)(a, dx, b, dy, out);
+    holds<float>(a) ? scaled_as<float>(a, dx, b, dy, out) : scaled_as<double>(a, dx, b, dy, out);
 }
 
 template <class T>
@@ -351,7 +351,7 @@ void weighted_rows(const py::array& w, const py::array& dx, py::array out) {
     if (w.ndim() != 2 || dx.ndim() != 3) {
         refuse("w, dx", "two and three axes");
     }
-    (holds<float>(w) ? weighted_as<float> : weighted_as<double>)(w, dx, out);
+    holds<float>(w) ? weighted_as<float>(w, dx, out) : weighted_as<double>(w, dx, out);
 }
 
 template <class T>
@@ -379,7 +379,8 @@ void cross_entropy_jvp(const py::array& z, const py::array& labels, const py::ar
     if (z.ndim() != 2 || dz.ndim() != 3) {
         refuse("z, dz", "two and three axes");
     }
-    (holds<float>(z) ? cross_entropy_as<float> : cross_entropy_as<double>)(z, labels, dz, loss, dloss);
+    holds<float>(z) ? cross_entropy_as<float>(z, labels, dz, loss, dloss)
+                    : cross_entropy_as<double>(z, labels, dz, loss, dloss);
 }
 
 int64_t probe_fma(int64_t rounds, py::array sink) {
