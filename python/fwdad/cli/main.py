@@ -42,12 +42,8 @@ def commands(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (train, evaluation, curves, export):
+for command in (train, evaluation, curves, export, download, reproduce, bench, info):
     commands.add_command(command)
-commands.add_command(download)
-commands.add_command(reproduce)
-commands.add_command(bench)
-commands.add_command(info)
 
 
 def main(args: list[str] | None = None) -> NoReturn:
