@@ -154,6 +154,20 @@ def test_projection_in_float32_follows_an_svd_in_float64(case, n, k, method):
     assert error < 1e-5, f"{error:.2e}"
 
 
+def test_a_large_cone_in_float32_to_a_millionth():
+    """Large parts get a Gram matrix that is not exact first: at 15 degrees that is 1.2e-6 off, and must not be used."""
+    n = 20_000
+    (v,) = FixedAngle(64, 1, angle=15).directions([np.zeros(n, np.float32)], 0).realised()
+    g = RNG.standard_normal(n)
+    directions = Directions([v])
+    assert directions.rough == [True]
+    (found,) = Projection().gradient(v.astype(np.float64) @ g, directions)
+    q, _ = np.linalg.qr(v.T.astype(np.float64))
+    expected = q @ (q.T @ g)
+    error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
+    assert error < 2e-7, f"{error:.2e}"
+
+
 def test_projection_by_tensor_is_that_of_each_by_itself():
     parts, d = [RNG.standard_normal((3, n)) for n in (4, 5)], RNG.standard_normal(3)
     found = Projection(scope="tensor").gradient(d, Directions(parts))
