@@ -8,10 +8,9 @@
 // is computed in the same order of operations whoever owns it: the bits do not depend on the number of threads.
 #include "affine.hpp"
 
-#include <string.h>
-
 #include "activation.hpp"
 #include "generate.hpp"
+#include "pack.hpp"
 #include "run.hpp"
 #include "simd.hpp"
 #include "tile.hpp"
@@ -28,114 +27,6 @@ FWDAD_INLINE int64_t stretch_of(int64_t depth) {
     return count == 1 ? depth : round_up(blocks_of(depth, count), 128);
 }
 
-// --------------------------------------------------------------------------------------------------------- packing
-
-// rows[j][lane] and rows[lane][j] change places in each square of Rows x Rows lanes.
-template <int Rows, int step = 1, class V>
-FWDAD_INLINE void transpose_squares(V (&rows)[Rows]) {
-    if constexpr (step < Rows) {
-        decltype(rows[0] < rows[0]) odd = {};
-#pragma GCC unroll 16
-        for (int lane = 0; lane < static_cast<int>(sizeof(V) / sizeof(rows[0][0])); ++lane) {
-            odd[lane] = (lane & step) != 0 ? -1 : 0;
-        }
-#pragma GCC unroll 8
-        for (int j = 0; j < Rows; ++j) {
-            if ((j & step) == 0) {
-                const V upper = rows[j];
-                const V lower = rows[j + step];
-                rows[j] = odd ? swap_lanes<step>(lower) : upper;
-                rows[j + step] = odd ? lower : swap_lanes<step>(upper);
-            }
-        }
-        transpose_squares<Rows, 2 * step>(rows);
-    }
-}
-
-// to [depth][tile_rows] = a (tile_rows, depth), whose rows are contiguous.
-template <class T>
-void pack_rows(const T* a, int64_t row, int64_t depth, T* to) {
-    int64_t p = 0;
-    if constexpr (lanes<T> % tile_rows == 0) {
-        for (; p + lanes<T> <= depth; p += lanes<T>) {
-            Vector<T> rows[tile_rows];
-#pragma GCC unroll 8
-            for (int r = 0; r < tile_rows; ++r) {
-                rows[r] = load(a + r * row + p);
-            }
-            transpose_squares(rows);
-#pragma GCC unroll 8
-            for (int r = 0; r < tile_rows; ++r) {
-#pragma GCC unroll 4
-                for (int square = 0; square < lanes<T> / tile_rows; ++square) {
-                    const int first = square * tile_rows;
-                    memcpy(to + (p + first + r) * tile_rows, reinterpret_cast<const T*>(&rows[r]) + first,
-                           tile_rows * sizeof(T));
-                }
-            }
-        }
-    }
-    for (; p < depth; ++p) {
-        for (int r = 0; r < tile_rows; ++r) {
-            to[p * tile_rows + r] = a[r * row + p];
-        }
-    }
-}
-
-// out [panels][depth][tile_rows] = a (m, depth), with zeros below the last row. Panels begin .. end - 1 only.
-template <class T>
-void pack_left(const T* a, int64_t row, int64_t column, int64_t m, int64_t depth, int64_t begin, int64_t end, T* out) {
-    for (int64_t panel = begin; panel < end; ++panel) {
-        const T* from = a + panel * tile_rows * row;
-        T* to = out + panel * depth * tile_rows;
-        const int64_t rows = least(tile_rows, m - panel * tile_rows);
-        if (rows == tile_rows && column == 1) {
-            pack_rows(from, row, depth, to);
-            continue;
-        }
-        for (int64_t p = 0; p < depth; ++p) {
-            for (int r = 0; r < tile_rows; ++r) {
-                to[p * tile_rows + r] = r < rows ? from[r * row + p * column] : 0;
-            }
-        }
-    }
-}
-
-// out [depth][tile_columns] = b (depth, columns), with zeros right of the last column in its register.
-template <class T>
-void pack_right(const T* b, int64_t row, int64_t column, int64_t depth, int64_t columns, T* out) {
-    constexpr int width = tile_columns<T>;
-    if (column == 1 && columns == width) {
-        for (int64_t p = 0; p < depth; ++p) {
-#pragma GCC unroll 4
-            for (int v = 0; v < tile_vectors; ++v) {
-                store(out + p * width + v * lanes<T>, load(b + p * row + v * lanes<T>));
-            }
-        }
-        return;
-    }
-    const int64_t whole = round_up(columns, lanes<T>);  // registers right of these are not read
-    if (column == 1) {
-        for (int64_t p = 0; p < depth; ++p) {
-            for (int64_t j = columns; j < whole; ++j) {
-                out[p * width + j] = 0;
-            }
-            memcpy(out + p * width, b + p * row, static_cast<size_t>(columns) * sizeof(T));
-        }
-        return;
-    }
-    // Along the shorter stride first: a transposed matrix is read along its rows.
-    const int64_t strip = 8;
-    for (int64_t p0 = 0; p0 < depth; p0 += strip) {
-        const int64_t p1 = least(depth, p0 + strip);
-        for (int64_t j = 0; j < whole; ++j) {
-            for (int64_t p = p0; p < p1; ++p) {
-                out[p * width + j] = j < columns ? b[p * row + j * column] : 0;
-            }
-        }
-    }
-}
-
 // ------------------------------------------------------------------------------------------------------ inner loop
 
 template <class T>
@@ -144,27 +35,52 @@ struct Stretch {
     const T* right;  // [depth][tile_columns]
 };
 
+// Rows that will be packed next, on their way to the cache while the tiles before them are computed: one for each 8
+// steps of the inner loop, for they come from memory at the pace of one core's products.
+struct Ahead {
+    uintptr_t row;   // an address, no pointer: the last line to fetch may lie beyond the array
+    int64_t stride;  // bytes from row to row
+    int64_t rows;
+};
+
+template <int Vectors>
+FWDAD_INLINE void fetch(Ahead& ahead) {
+    if (ahead.rows > 0) {
+        const uintptr_t lines = Vectors * register_bytes / 64 + 1;  // a row that is not aligned ends in one more
+#pragma GCC unroll 4
+        for (uintptr_t line = 0; line < lines; ++line) {
+            __builtin_prefetch(reinterpret_cast<const void*>(ahead.row + 64 * line), 0, 2);
+        }
+        ahead.row += static_cast<uintptr_t>(ahead.stride);
+        --ahead.rows;
+    }
+}
+
 // tile [tile_rows][tile_columns] = sum over `count` stretches of left^T right; only the first `Vectors` registers of a
 // row.
 template <int Vectors, class T>
-void multiply(const Stretch<T>* stretches, int count, int64_t depth, T* tile) {
+void multiply(const Stretch<T>* stretches, int count, int64_t depth, Ahead& ahead, T* tile) {
     constexpr int width = tile_columns<T>;
     Vector<T> sum[tile_rows][Vectors] = {};
     for (int s = 0; s < count; ++s) {
         const T* left = stretches[s].left;
         const T* right = stretches[s].right;
-        for (int64_t p = 0; p < depth; ++p, left += tile_rows, right += width) {
-            Vector<T> row[Vectors];
-#pragma GCC unroll 4
-            for (int v = 0; v < Vectors; ++v) {
-                row[v] = load(right + v * lanes<T>);
-            }
-#pragma GCC unroll 8
-            for (int r = 0; r < tile_rows; ++r) {
-                const Vector<T> entry = splat(left[r]);
+        for (int64_t begin = 0; begin < depth; begin += 8) {
+            fetch<Vectors>(ahead);
+            const int64_t end = least(depth, begin + 8);
+            for (int64_t p = begin; p < end; ++p, left += tile_rows, right += width) {
+                Vector<T> row[Vectors];
 #pragma GCC unroll 4
                 for (int v = 0; v < Vectors; ++v) {
-                    sum[r][v] = fma(entry, row[v], sum[r][v]);
+                    row[v] = load(right + v * lanes<T>);
+                }
+#pragma GCC unroll 8
+                for (int r = 0; r < tile_rows; ++r) {
+                    const Vector<T> entry = splat(left[r]);
+#pragma GCC unroll 4
+                    for (int v = 0; v < Vectors; ++v) {
+                        sum[r][v] = fma(entry, row[v], sum[r][v]);
+                    }
                 }
             }
         }
@@ -179,13 +95,13 @@ void multiply(const Stretch<T>* stretches, int count, int64_t depth, T* tile) {
 }
 
 template <class T>
-void multiply(int64_t columns, const Stretch<T>* stretches, int count, int64_t depth, T* tile) {
+void multiply(int64_t columns, const Stretch<T>* stretches, int count, int64_t depth, Ahead& ahead, T* tile) {
     if (columns <= lanes<T>) {
-        multiply<1>(stretches, count, depth, tile);
+        multiply<1>(stretches, count, depth, ahead, tile);
     } else if (tile_vectors == 2 || columns > 2 * lanes<T>) {
-        multiply<tile_vectors>(stretches, count, depth, tile);
+        multiply<tile_vectors>(stretches, count, depth, ahead, tile);
     } else {
-        multiply<2>(stretches, count, depth, tile);
+        multiply<2>(stretches, count, depth, ahead, tile);
     }
 }
 
@@ -254,6 +170,31 @@ struct Workspace {
     T* left[2];
 };
 
+// The rows of the dense right factor that are packed after those of direction i from (p, column): `depth` rows further
+// down, or the next columns from the top, or the next direction.
+template <class T>
+Ahead next_panel(const Job<T>& job, int64_t i, int64_t p, int64_t column, int64_t columns, int64_t depth) {
+    const Term<T>& term = job.terms[job.term_count - 1];
+    if (term.right_panels != nullptr || term.right_stream != nullptr || term.right.column != 1) {
+        return {};
+    }
+    const int64_t below = p + depth;
+    int64_t row = 0;
+    if (below < job.shape.depth) {
+        row = below;
+    } else if (column + columns < job.shape.n) {
+        column += columns;
+    } else if (i + 1 < job.count) {
+        column = 0;
+        ++i;
+    } else {
+        return {};
+    }
+    const T* first = term.right.data + i * term.right.batch + row * term.right.row + column;
+    const int64_t stride = term.right.row * static_cast<int64_t>(sizeof(T));
+    return {reinterpret_cast<uintptr_t>(first), stride, least(depth, job.shape.depth - row)};
+}
+
 template <class T>
 void run_tiles(const Job<T>& job, int64_t begin, int64_t end, const Workspace<T>& workspace) {
     const Affine<T>& shape = job.shape;
@@ -299,13 +240,14 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, const Workspace<T>
                                term.right.row, term.right.column, depth, columns, workspace.right[s]);
                 }
             }
+            Ahead ahead = next_panel(job, i, p, column, columns, depth);
             for (int64_t panel = panel0; panel < panel1; ++panel) {
                 Stretch<T> stretches[2];
                 for (int s = 0; s < job.term_count; ++s) {
                     stretches[s] = {left[s] + (panel * shape.depth + p) * tile_rows, right[s]};
                 }
                 alignas(64) T tile[tile_rows * width];
-                multiply(columns, stretches, job.term_count, depth, tile);
+                multiply(columns, stretches, job.term_count, depth, ahead, tile);
                 finish(job, i, panel * tile_rows, column, p == 0, p + depth == shape.depth, tile);
             }
             p += depth;
