@@ -174,7 +174,7 @@ struct Workspace {
 // down, or the next columns from the top, or the next direction.
 template <class T>
 Ahead next_panel(const Job<T>& job, int64_t i, int64_t p, int64_t column, int64_t columns, int64_t depth) {
-    const Term<T>& term = job.terms[job.term_count - 1];
+    const Term<T>& term = job.terms[job.term_count == 2 ? 1 : 0];  // the one whose right factor differs by direction
     if (term.right_panels != nullptr || term.right_stream != nullptr || term.right.column != 1) {
         return {};
     }
