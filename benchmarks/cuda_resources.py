@@ -57,6 +57,11 @@ def gram(size, entries=D * N):
     return K * entries * size + sections * K * K * 8, K * entries * size
 
 
+def scale(terms):
+    """The factors are read once for 4 tangents, by the cut of csrc/cuda/elementwise.cu; tangents and results once."""
+    return terms * (K // 4 + K) + K, terms * (1 + K) + K
+
+
 @dataclass(frozen=True)
 class Expected:
     """A kernel's row: registers at most, what must be 128 bits wide, and (bytes moved, bytes at least)."""
@@ -74,6 +79,14 @@ KERNELS = {
     "Product<double, 2>":    Expected(256, 128, ("LDG", "LDS"), product(8, 32)),
     "Activate<float>":       Expected(256, 64, ("LDG", "STG"), (3, 3)),
     "Activate<double>":      Expected(256, 64, ("LDG", "STG"), (3, 3)),
+    "Scale<float, false>":   Expected(256, 64, ("LDG",), scale(1)),
+    "Scale<float, true>":    Expected(256, 64, ("LDG",), scale(2)),
+    "Scale<double, false>":  Expected(256, 64, ("LDG", "STG"), scale(1)),
+    "Scale<double, true>":   Expected(256, 64, ("LDG", "STG"), scale(2)),
+    "WeightedRows<float>":   Expected(256, 40, (), (2 * K, K + 1)),
+    "WeightedRows<double>":  Expected(256, 40, (), (2 * K, K + 1)),
+    "CrossEntropy<float>":   Expected(256, 64, (), (5, 2)),
+    "CrossEntropy<double>":  Expected(256, 64, (), (5, 2)),
     "Generate<float>":       Expected(256, 40, ("STG",), (1, 1)),
     "Generate<double>":      Expected(256, 40, ("STG",), (1, 1)),
     "Gram<float, float>":    Expected(256, 128, ("LDG",), gram(4)),

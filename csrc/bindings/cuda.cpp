@@ -223,6 +223,92 @@ void affine_jvp(const py::tuple& at, const py::object& x, const py::object& w, c
 }
 
 template <class T>
+void product_as(const Place& at, const py::object& x, const Stream& stream, const py::object& out) {
+    const DeviceArray array = array_of<T>(x, "x");
+    if (array.axes() != 2 || stream.entries >= 0) {
+        refuse("x, stream", "matrices");
+    }
+    Affine<T> a{};
+    a.m = array.shape[0];
+    a.depth = array.shape[1];
+    a.n = stream.columns;
+    a.k = stream.k;
+    a.x = matrix<T>(x, 0, a.m, stream.rows, "x", false);
+    a.dw_stream = &stream;
+    a.dy = writable<T>(out, a.k * a.m * a.n, "out");
+    cuda::affine(at, a);
+}
+
+void stream_product(const py::tuple& at, const py::object& x, const py::tuple& stream, const std::string& dtype,
+                    const py::object& out) {
+    (dtype == "float32" ? product_as<float> : product_as<double>)(Place(at), x, stream_of(stream), out);
+}
+
+template <class T>
+void activation_as(const Place& at, const std::string& activation, const py::object& x, const py::object& dx,
+                   const py::object& y, const py::object& dy) {
+    const int64_t n = array_of<T>(x, "x").size();
+    const int64_t k = n == 0 ? 0 : array_of<T>(dx, "dx").size() / n;
+    cuda::activation_jvp(at, activation_of(activation), k, n, contiguous<T>(x, n, "x"), contiguous<T>(dx, k * n, "dx"),
+                         writable<T>(y, n, "y"), writable<T>(dy, k * n, "dy"));
+}
+
+void activation_jvp(const py::tuple& at, const std::string& activation, const py::object& x, const py::object& dx,
+                    const std::string& dtype, const py::object& y, const py::object& dy) {
+    (dtype == "float32" ? activation_as<float> : activation_as<double>)(Place(at), activation, x, dx, y, dy);
+}
+
+template <class T>
+void scaled_as(const Place& at, const py::object& a, const py::object& dx, const py::object& b, const py::object& dy,
+               const py::object& out) {
+    const int64_t n = array_of<T>(a, "a").size();
+    const int64_t k = n == 0 ? 0 : array_of<T>(dx, "dx").size() / n;
+    const bool two = !b.is_none();
+    cuda::scaled_tangents(at, k, n, contiguous<T>(a, n, "a"), contiguous<T>(dx, k * n, "dx"),
+                          two ? contiguous<T>(b, n, "b") : nullptr, two ? contiguous<T>(dy, k * n, "dy") : nullptr,
+                          writable<T>(out, k * n, "out"));
+}
+
+void scaled_tangents(const py::tuple& at, const py::object& a, const py::object& dx, const py::object& b,
+                     const py::object& dy, const std::string& dtype, const py::object& out) {
+    (dtype == "float32" ? scaled_as<float> : scaled_as<double>)(Place(at), a, dx, b, dy, out);
+}
+
+template <class T>
+void weighted_as(const Place& at, const py::object& w, const py::object& dx, const py::object& out) {
+    const DeviceArray weights = array_of<T>(w, "w"), tangents = array_of<T>(dx, "dx");
+    if (weights.axes() != 2 || tangents.axes() != 3) {
+        refuse("w, dx", "two and three axes");
+    }
+    const int64_t k = tangents.shape[0], rows = weights.shape[0], n = weights.shape[1];
+    cuda::weighted_rows(at, k, rows, n, contiguous<T>(w, rows * n, "w"), contiguous<T>(dx, k * rows * n, "dx"),
+                        writable<T>(out, k * rows, "out"));
+}
+
+void weighted_rows(const py::tuple& at, const py::object& w, const py::object& dx, const std::string& dtype,
+                   const py::object& out) {
+    (dtype == "float32" ? weighted_as<float> : weighted_as<double>)(Place(at), w, dx, out);
+}
+
+template <class T>
+void cross_entropy_as(const Place& at, const py::object& z, const py::object& labels, const py::object& dz,
+                      const py::object& loss, const py::object& dloss) {
+    const DeviceArray logits = array_of<T>(z, "z"), tangents = array_of<T>(dz, "dz");
+    if (logits.axes() != 2 || tangents.axes() != 3) {
+        refuse("z, dz", "two and three axes");
+    }
+    const int64_t k = tangents.shape[0], rows = logits.shape[0], n = logits.shape[1];
+    cuda::cross_entropy_jvp(at, k, rows, n, contiguous<T>(z, rows * n, "z"),
+                            contiguous<int64_t>(labels, rows, "labels"), contiguous<T>(dz, k * rows * n, "dz"),
+                            writable<T>(loss, rows, "loss"), writable<T>(dloss, k * rows, "dloss"));
+}
+
+void cross_entropy_jvp(const py::tuple& at, const py::object& z, const py::object& labels, const py::object& dz,
+                       const std::string& dtype, const py::object& loss, const py::object& dloss) {
+    (dtype == "float32" ? cross_entropy_as<float> : cross_entropy_as<double>)(Place(at), z, labels, dz, loss, dloss);
+}
+
+template <class T>
 void gram_as(const Place& at, const py::object& v, bool per_row, bool exact, const py::object& g) {
     std::optional<Stream> stream;
     const Directions<T> all = directions<T>(v, per_row, stream);
@@ -272,6 +358,11 @@ PYBIND11_MODULE(_cuda, module) {
     module.doc() = "The CUDA kernels of fwdad.kernels, which validates their arguments.";
     module.def("generate", &fwdad::generate);
     module.def("affine_jvp", &fwdad::affine_jvp);
+    module.def("stream_product", &fwdad::stream_product);
+    module.def("activation_jvp", &fwdad::activation_jvp);
+    module.def("scaled_tangents", &fwdad::scaled_tangents);
+    module.def("weighted_rows", &fwdad::weighted_rows);
+    module.def("cross_entropy_jvp", &fwdad::cross_entropy_jvp);
     module.def("gram", &fwdad::gram);
     module.def("combine", &fwdad::combine);
     module.def("projection_coefficients", &fwdad::projection_coefficients);

@@ -1,13 +1,12 @@
 // affine: y = act(x w + b) and dy_i = act'(x w + b) (dx_i w + x dw_i + db_i), in three launches:
 //
 //     y     = x w + b                                   Product, k = 1
-//     y, s  = act(y), act'(y)                           Activate
+//     y, s  = act(y), act'(y)                           Activate, of elementwise.cu
 //     dy_i  = s * (dx_i w + x dw_i + db_i)              Product
 //
 // Product gives each block a tile of one result. Slabs of the factors, `slab` deep, pass through shared memory in two
 // buffers: while one is multiplied, the next is on its way in registers. A streamed dw is generated into the buffer
 // itself and never leaves the chip. Products are summed in T, in registers, `R` rows by 4 columns a thread.
-#include "activation.hpp"
 #include "philox.hpp"
 
 namespace fwdad::cuda {
@@ -275,39 +274,6 @@ struct Product {
     }
 };
 
-// In place: y = act(y), slope = act'(y).
-template <class T>
-struct Activate {
-    static constexpr int threads = 256;
-    static constexpr int resident = 4;
-    struct Shared {};
-
-    Activation activation;
-    int64_t entries;
-    T* y;
-    T* slope;  // or null
-    bool packed;
-
-    FWDAD_DEVICE void operator()(const Block& block, Shared&) const {
-        const int64_t first = (block.index() * threads + block.thread()) * 4;
-        if (first >= entries) {
-            return;
-        }
-        T values[4], slopes[4];
-        load_four(y + first, entries - first, packed, values);
-        FWDAD_UNROLL
-        for (int r = 0; r < 4; ++r) {
-            const Both<T> both = activate(activation, values[r]);
-            values[r] = both.value;
-            slopes[r] = both.slope;
-        }
-        store_four(y + first, entries - first, packed, values);
-        if (slope != nullptr) {
-            store_four(slope + first, entries - first, packed, slopes);
-        }
-    }
-};
-
 template <class T>
 struct Term {
     Matrix<T> left, right;
@@ -354,15 +320,16 @@ void multiply(const Launch& at, const Affine<T>& a, int64_t k, const Term<T> (&t
 template <class T>
 void affine(const Launch& at, const Affine<T>& a) {
     const int64_t entries = a.m * a.n;
-    multiply(at, a, 1, {{a.x, a.w}, {}}, a.b, static_cast<const T*>(nullptr), a.y);
+    if (a.y != nullptr) {
+        multiply(at, a, 1, {{a.x, a.w}, {}}, a.b, static_cast<const T*>(nullptr), a.y);
+    }
     const bool tangents = a.dy != nullptr;
     T* slope = nullptr;
     if (a.activation != Activation::identity) {
         if (tangents) {
             slope = static_cast<T*>(at.scratch(entries * static_cast<int64_t>(sizeof(T))));
         }
-        const Activate<T> kernel{a.activation, entries, a.y, slope, aligned(a.y) && aligned(slope)};
-        launch(at, kernel, blocks_of(blocks_of(entries, 4), kernel.threads));
+        activate(at, a.activation, entries, a.y, a.y, slope);
     }
     if (tangents) {
         const bool dw = a.dw.data != nullptr || a.dw_stream != nullptr;

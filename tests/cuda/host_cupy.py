@@ -25,26 +25,43 @@ FUNCTIONS = {
 """Functions of CuPy that fwdad's programs call through NumPy; all of them have CuPy's name under NumPy's."""
 
 blocks = weakref.WeakValueDictionary()
+overwritten = []  # sizes of the arrays, now gone, around which memory was written to
 calls = set()  # names of the functions and ufuncs that were called
 
 
+SIGNALLING = {"<f4": bytes.fromhex("ffffbfff"), "<f8": bytes.fromhex("fffffffffffff7ff")}
+"""NaN whose bits any arithmetic changes: what a kernel computes from a margin is no margin again."""
+
+
 class Block:
-    """Memory of one array, in a margin of 0xFF."""
+    """Memory of one array, of 0xFF, in a margin of signalling NaN."""
 
     def __init__(self, shape, dtype):
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         self.bytes = np.full(size + 2 * MARGIN + 64, 0xFF, np.uint8)
         self.start = MARGIN + -(self.bytes.ctypes.data + MARGIN) % 64
         self.end = self.start + size
+        pattern = np.frombuffer(SIGNALLING.get(np.dtype(dtype).str, b"\xff"), np.uint8)
+        self.margin = np.resize(pattern, MARGIN)  # on either side; sizes are multiples of the pattern's
+        self.around = (slice(self.start - MARGIN, self.start), slice(self.end, self.end + MARGIN))
+        for part in self.around:
+            self.bytes[part] = self.margin
         self.array = self.bytes[self.start : self.end].view(dtype).reshape(shape)
         blocks[id(self)] = self
 
+    def untouched(self):
+        return all(np.array_equal(self.bytes[part], self.margin) for part in self.around)
+
+    def __del__(self):
+        if not self.untouched():
+            overwritten.append(self.end - self.start)
+
 
 def check_margins():
-    """Raise AssertionError where memory around an array has been written to."""
-    for block in list(blocks.values()):
-        around = np.concatenate([block.bytes[: block.start], block.bytes[block.end :]])
-        assert np.all(around == 0xFF), f"memory around an array of {block.end - block.start} bytes was written to"
+    """Raise AssertionError where memory around an array, of those that are gone as well, has been written to."""
+    found = [*overwritten, *(block.end - block.start for block in list(blocks.values()) if not block.untouched())]
+    overwritten.clear()
+    assert not found, f"memory around arrays of {found} bytes was written to"
 
 
 class ndarray(NDArrayOperatorsMixin):

@@ -22,6 +22,7 @@ TESTS = {
     "affine.cu": "test_affine.py", "philox.hpp": "test_generate.py", "generate.cu": "test_generate.py",
     "arithmetic.hpp": "test_projection.py", "source.hpp": "test_projection.py", "gram.cu": "test_projection.py",
     "combine.cu": "test_projection.py", "coefficients.cu": "test_projection.py",
+    "elementwise.cu": "test_elementwise.py",
 }  # fmt: skip
 OFF_BY_ONE = [
     ("affine.cu", "const int64_t depth0 = (step - term * slabs) * slab;",
@@ -42,6 +43,15 @@ OFF_BY_ONE = [
     ("source.hpp", "entry < stream.entries ? entry : -1", "entry <= stream.entries ? entry : -1"),
     ("coefficients.cu", "for (int64_t p = 0; p < rank; ++p) {\n                    along",
      "for (int64_t p = 1; p < rank; ++p) {\n                    along"),
+    ("elementwise.cu", "const int64_t end = begin + together < k ? begin + together : k;",
+     "const int64_t end = begin + together;"),
+    ("elementwise.cu", "const int64_t begin = at.quotient * together;",
+     "const int64_t begin = at.quotient * together + 1;"),
+    ("elementwise.cu", "sum_of_warp(const Block& block, T value) {\n    for (int mask = warp / 2;",
+     "sum_of_warp(const Block& block, T value) {\n    for (int mask = warp / 4;"),
+    ("elementwise.cu", "if (task >= k * rows) {", "if (task > k * rows) {"),
+    ("elementwise.cu", "const T other = block.shuffle_xor(top, mask);", "const T other = top;"),
+    ("elementwise.cu", "(j == label ? T(1) : T(0))", "(j == label + 1 ? T(1) : T(0))"),
     ("arithmetic.hpp", "if (packed && count >= 4) {", "if (packed && count >= 2) {"),
     ("philox.hpp", "turn < 10", "turn < 9"),
 ]  # fmt: skip

@@ -89,6 +89,34 @@ def test_host_and_device_arrays_do_not_mix(cuda_on_host):
         kernels.affine_jvp(cuda_on_host.array(x), cuda_on_host.array(w), None, None, stream, None)
 
 
+def test_elementwise_kernels_take_device_arrays(cuda_on_host):
+    """Large tangents of one dtype go through the kernels; results stay on the device and equal the CPU's."""
+    rng = np.random.default_rng(1)
+    x, dx = rng.standard_normal((64, 64), np.float32), rng.standard_normal((16, 64, 64), np.float32)
+    labels = np.arange(64) % 5
+    there = [cuda_on_host.array(a) for a in (x, dx, labels)]
+    assert kernels.pays(there[1], there[0])
+    assert not kernels.pays(there[1], x)
+    assert not kernels.pays(there[1], there[0].T)
+    for name, arguments in (
+        ("scaled_tangents", (0, 1, 0, 1)), ("weighted_rows", (0, 1)), ("cross_entropy_jvp", (0, 2, 1)),
+    ):  # fmt: skip
+        given = getattr(kernels, name)(*(there[i] for i in arguments))
+        expected = getattr(kernels, name)(*((x, dx, labels)[i] for i in arguments))
+        for g, e in zip(*(r if isinstance(r, tuple) else (r,) for r in (given, expected)), strict=True):
+            assert kernels.device_of(g) == "cuda:0"
+            np.testing.assert_allclose(g.get(), e, rtol=1e-5, atol=1e-5)
+    with pytest.raises(
+        TypeError, match="scaled_tangents: expected all arrays on one device, given a on cpu, dx on cuda"
+    ):
+        kernels.scaled_tangents(x, there[1])
+    wrong = cuda_on_host.array(labels + 1000)
+    with pytest.raises(ValueError, match="labels: expected 0 to 63"):
+        kernels.cross_entropy_jvp(there[0], wrong, there[1])
+    for part in kernels.KERNELS["cross_entropy_jvp"].bodies["cuda"](there[0], wrong, there[1]):
+        assert np.isnan(part.get()).all()
+
+
 def test_arrays_come_and_go(cuda_on_host):
     x = np.arange(6.0).reshape(2, 3)
     there = kernels.to_device(x, "cuda")

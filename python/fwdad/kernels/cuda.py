@@ -16,6 +16,7 @@ import numpy as np
 from fwdad.kernels.affine import AFFINE_JVP, STREAM_PRODUCT
 from fwdad.kernels.conv import CONV_JVP, Window, by_patches
 from fwdad.kernels.device import device_of, require
+from fwdad.kernels.elementwise import ACTIVATION_JVP, CROSS_ENTROPY_JVP, SCALED_TANGENTS, WEIGHTED_ROWS
 from fwdad.kernels.projection import COMBINE, GRAM, PROJECTION_COEFFICIENTS
 from fwdad.kernels.stream import GENERATE, Stream, descriptor
 
@@ -55,10 +56,11 @@ def affine_jvp_cuda(
 
 
 def stream_product_cuda(x: Array, v: Stream) -> Array:
-    """CUDA: the tangents of an affine JVP; its value, of whatever is in a matrix that nobody filled, is thrown away."""
-    with _place(device_of(x)) as (cupy, _, _):
-        anything = cupy.empty(v.primal_shape, v.dtype)
-    return affine_jvp_cuda(x, anything, None, None, v, None, "identity")[1]
+    """CUDA: see csrc/cuda/affine.cu."""
+    with _place(device_of(x)) as (cupy, kernels, at):
+        out = cupy.empty((v.shape[0], x.shape[0], v.shape[2]), x.dtype)
+        kernels.stream_product(at, x, descriptor(v), x.dtype.name, out)
+        return out
 
 
 def conv_jvp_cuda(
@@ -73,6 +75,38 @@ def conv_jvp_cuda(
 ) -> tuple[Array, Array | None]:
     """CUDA: the affine JVP on patches."""
     return by_patches(affine_jvp_cuda, x, w, b, dx, dw, db, at, activation)
+
+
+def activation_jvp_cuda(x: Array, dx: Array, activation: str) -> tuple[Array, Array]:
+    """CUDA: see csrc/cuda/elementwise.cu."""
+    with _place(device_of(x)) as (cupy, kernels, at):
+        y, dy = cupy.empty(x.shape, x.dtype), cupy.empty(dx.shape, x.dtype)
+        kernels.activation_jvp(at, activation, x, dx, x.dtype.name, y, dy)
+        return y, dy
+
+
+def scaled_tangents_cuda(a: Array, dx: Array, b: Array | None, dy: Array | None) -> Array:
+    """CUDA: see csrc/cuda/elementwise.cu."""
+    with _place(device_of(a)) as (cupy, kernels, at):
+        out = cupy.empty(dx.shape, a.dtype)
+        kernels.scaled_tangents(at, a, dx, b, dy, a.dtype.name, out)
+        return out
+
+
+def weighted_rows_cuda(w: Array, dx: Array) -> Array:
+    """CUDA: see csrc/cuda/elementwise.cu."""
+    with _place(device_of(w)) as (cupy, kernels, at):
+        out = cupy.empty(dx.shape[:-1], w.dtype)
+        kernels.weighted_rows(at, w, dx, w.dtype.name, out)
+        return out
+
+
+def cross_entropy_jvp_cuda(z: Array, labels: Array, dz: Array) -> tuple[Array, Array]:
+    """CUDA: see csrc/cuda/elementwise.cu."""
+    with _place(device_of(z)) as (cupy, kernels, at):
+        loss, dloss = cupy.empty(len(z), z.dtype), cupy.empty(dz.shape[:2], z.dtype)
+        kernels.cross_entropy_jvp(at, z, labels, dz, z.dtype.name, loss, dloss)
+        return loss, dloss
 
 
 def gram_cuda(v: Array | Stream, per_row: bool, exact: bool) -> Array:
@@ -116,6 +150,10 @@ for kernel, body in (
     (AFFINE_JVP, affine_jvp_cuda),
     (STREAM_PRODUCT, stream_product_cuda),
     (CONV_JVP, conv_jvp_cuda),
+    (ACTIVATION_JVP, activation_jvp_cuda),
+    (SCALED_TANGENTS, scaled_tangents_cuda),
+    (WEIGHTED_ROWS, weighted_rows_cuda),
+    (CROSS_ENTROPY_JVP, cross_entropy_jvp_cuda),
     (GRAM, gram_cuda),
     (PROJECTION_COEFFICIENTS, projection_coefficients_cuda),
     (COMBINE, combine_cuda),

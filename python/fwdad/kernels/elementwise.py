@@ -2,7 +2,6 @@
 
 All of them are bound by memory. NumPy's own `f'(x) * dx` runs on one thread and, for two terms, writes the tangents
 three times; these compute a derivative once for a tile that stays in the cache, and read and write each tangent once.
-They have no CUDA bodies: on a device the rules are programs of CuPy's own elementwise kernels.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from fwdad.kernels import checks, dispatch
 from fwdad.kernels.affine import ACTIVATIONS
+from fwdad.kernels.device import is_device_array
 from fwdad.kernels.dispatch import Kernel
 
 Array = NDArray[Any]
@@ -25,18 +25,20 @@ WORTH_A_CALL = 2**16
 def pays(tangent: Any, factor: Any) -> bool:
     """Whether these kernels may take ``factor dx_i``, and are faster at it than NumPy is.
 
-    True for large C-contiguous NumPy tangents (k, ...) and a factor (...) of one float dtype: no broadcasting.
+    True for large C-contiguous tangents (k, ...) and a factor (...) of one float dtype: no broadcasting. On a CUDA
+    device the same sizes are taken; what is faster there has not been measured.
     """
+    on_device = is_device_array(tangent)
     return (
-        type(tangent) is np.ndarray
+        (on_device or (type(tangent) is np.ndarray and dispatch.native is not None))
+        and type(factor) is type(tangent)
         and tangent.size >= WORTH_A_CALL
-        and type(factor) is np.ndarray
         and factor.shape == tangent.shape[1:]
         and factor.dtype == tangent.dtype
         and factor.dtype in checks.FLOATS
-        and tangent.flags.carray
-        and factor.flags.carray
-        and dispatch.native is not None
+        and tangent.flags.c_contiguous
+        and factor.flags.c_contiguous
+        and (on_device or (tangent.flags.carray and factor.flags.carray))
     )
 
 
@@ -64,7 +66,7 @@ def activation_jvp(x: Array, dx: Array, activation: str) -> tuple[Array, Array]:
         raise ValueError(f"{here}: activation: expected one of {', '.join(ACTIVATIONS)}, given {activation!r}")
     x = _contiguous(here, "x", x)
     dx = _tangents(here, "dx", dx, "x", x)
-    result: tuple[Array, Array] = ACTIVATION_JVP.best(x, dx, activation)
+    result: tuple[Array, Array] = ACTIVATION_JVP.on(checks.one_device(here, x=x, dx=dx))(x, dx, activation)
     return result
 
 
@@ -97,7 +99,7 @@ def scaled_tangents(a: Array, dx: Array, b: Array | None = None, dy: Array | Non
         checks.shape(here, "b", b.shape, a.shape)
         dy = _contiguous(here, "dy", dy, a.dtype)
         checks.shape(here, "dy", dy.shape, dx.shape)
-    result: Array = SCALED_TANGENTS.best(a, dx, b, dy)
+    result: Array = SCALED_TANGENTS.on(checks.one_device(here, a=a, dx=dx, b=b, dy=dy))(a, dx, b, dy)
     return result
 
 
@@ -125,7 +127,8 @@ def weighted_rows(w: Array, dx: Array) -> Array:
     dx = _tangents(here, "dx", dx, "w", w)
     k, n = dx.shape[0], w.shape[-1]
     rows = w.size // n if n else int(np.prod(w.shape[:-1], dtype=np.int64))
-    result: Array = WEIGHTED_ROWS.best(w.reshape(rows, n), dx.reshape(k, rows, n))
+    body = WEIGHTED_ROWS.on(checks.one_device(here, w=w, dx=dx))
+    result: Array = body(w.reshape(rows, n), dx.reshape(k, rows, n))
     return result.reshape(dx.shape[:-1])
 
 
@@ -154,21 +157,20 @@ def cross_entropy_jvp(z: Array, labels: Array, dz: Array) -> tuple[Array, Array]
     checks.ndim(here, "z", z, 2, "(B, classes)")
     if z.shape[1] == 0:
         raise ValueError(f"{here}: z: expected at least one class, given {z.shape}")
-    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
+    if not (isinstance(labels, np.ndarray) or is_device_array(labels)) or labels.dtype.kind not in "iu":
         raise TypeError(f"{here}: labels: expected an array of integers, given {getattr(labels, 'dtype', labels)}")
     checks.shape(here, "labels", labels.shape, z.shape[:1], why=f"z is {z.shape}")
     if labels.size and not (labels.min() >= 0 and labels.max() < z.shape[1]):
         raise ValueError(f"{here}: labels: expected 0 to {z.shape[1] - 1}, given {labels.min()} to {labels.max()}")
     dz = _tangents(here, "dz", dz, "z", z)
-    result: tuple[Array, Array] = CROSS_ENTROPY_JVP.best(z, np.ascontiguousarray(labels, np.int64), dz)
+    body = CROSS_ENTROPY_JVP.on(checks.one_device(here, z=z, labels=labels, dz=dz))
+    result: tuple[Array, Array] = body(z, labels.astype(np.int64, order="C", copy=False), dz)
     return result
 
 
 def _contiguous(here: str, name: str, value: Any, dtype: np.dtype[Any] | None = None) -> Array:
-    if not isinstance(value, np.ndarray):
-        raise TypeError(f"{here}: {name}: expected a NumPy array, given {type(value).__name__}")
     array = checks.float_array(here, name, value, dtype)
-    return array if array.flags.c_contiguous else np.array(array, order="C")
+    return array if array.flags.c_contiguous else array.copy(order="C")
 
 
 def _tangents(here: str, name: str, value: Any, of: str, primal: Array) -> Array:
