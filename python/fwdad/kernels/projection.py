@@ -32,7 +32,7 @@ DROP = 2.0**-20
 """Relative length below which the new part of a direction counts as rounding: 8 units of float32 rounding."""
 
 SAFE_MARGIN = 2.0**-2
-"""The least margin at which a Gram matrix that is not exact serves: its error, some 1e-8, grows by about k over this."""
+"""The least margin at which a Gram matrix that is not exact serves: its error, some 1e-8, grows by k over this."""
 
 
 def gram(v: Array | Stream, per_row: bool = False, exact: bool = True) -> F64:
