@@ -3,7 +3,8 @@
 // not its own.
 //
 // Every function takes first where to run: (device, stream, allocate), a number, a cudaStream_t as a number, and a
-// function from bytes to a device array. Kernels are queued on that stream and not waited for.
+// function from bytes to a device array; and then, if there are two of it, "float32" or "float64". Kernels are queued
+// on that stream and not waited for.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -171,18 +172,15 @@ Directions<T> directions(const py::object& v, bool per_row, std::optional<Stream
 }
 
 template <class T>
-void generate_as(const Place& at, const Stream& stream, const py::object& out) {
+void generate(const Place& at, const py::tuple& descriptor, const py::object& out) {
+    const Stream stream = stream_of(descriptor);
     cuda::generate(at, stream, writable<T>(out, stream.k * entries_of(stream), "out"));
 }
 
-void generate(const py::tuple& at, const py::tuple& stream, const std::string& dtype, const py::object& out) {
-    (dtype == "float32" ? generate_as<float> : generate_as<double>)(Place(at), stream_of(stream), out);
-}
-
 template <class T>
-void affine_as(const Place& at, const py::object& x, const py::object& w, const py::object& b, const py::object& dx,
-               const py::object& dw, const py::object& db, const std::string& activation, const py::object& y,
-               const py::object& dy) {
+void affine_jvp(const Place& at, const py::object& x, const py::object& w, const py::object& b, const py::object& dx,
+                const py::object& dw, const py::object& db, const std::string& activation, const py::object& y,
+                const py::object& dy) {
     const DeviceArray x_array = array_of<T>(x, "x"), w_array = array_of<T>(w, "w");
     if (x_array.axes() != 2 || w_array.axes() != 2) {
         refuse("x, w", "two axes");
@@ -216,14 +214,9 @@ void affine_as(const Place& at, const py::object& x, const py::object& w, const 
     cuda::affine(at, a);
 }
 
-void affine_jvp(const py::tuple& at, const py::object& x, const py::object& w, const py::object& b,
-                const py::object& dx, const py::object& dw, const py::object& db, const std::string& activation,
-                const std::string& dtype, const py::object& y, const py::object& dy) {
-    (dtype == "float32" ? affine_as<float> : affine_as<double>)(Place(at), x, w, b, dx, dw, db, activation, y, dy);
-}
-
 template <class T>
-void product_as(const Place& at, const py::object& x, const Stream& stream, const py::object& out) {
+void stream_product(const Place& at, const py::object& x, const py::tuple& descriptor, const py::object& out) {
+    const Stream stream = stream_of(descriptor);
     const DeviceArray array = array_of<T>(x, "x");
     if (array.axes() != 2 || stream.entries >= 0) {
         refuse("x, stream", "matrices");
@@ -239,28 +232,18 @@ void product_as(const Place& at, const py::object& x, const Stream& stream, cons
     cuda::affine(at, a);
 }
 
-void stream_product(const py::tuple& at, const py::object& x, const py::tuple& stream, const std::string& dtype,
-                    const py::object& out) {
-    (dtype == "float32" ? product_as<float> : product_as<double>)(Place(at), x, stream_of(stream), out);
-}
-
 template <class T>
-void activation_as(const Place& at, const std::string& activation, const py::object& x, const py::object& dx,
-                   const py::object& y, const py::object& dy) {
+void activation_jvp(const Place& at, const std::string& activation, const py::object& x, const py::object& dx,
+                    const py::object& y, const py::object& dy) {
     const int64_t n = array_of<T>(x, "x").size();
     const int64_t k = n == 0 ? 0 : array_of<T>(dx, "dx").size() / n;
     cuda::activation_jvp(at, activation_of(activation), k, n, contiguous<T>(x, n, "x"), contiguous<T>(dx, k * n, "dx"),
                          writable<T>(y, n, "y"), writable<T>(dy, k * n, "dy"));
 }
 
-void activation_jvp(const py::tuple& at, const std::string& activation, const py::object& x, const py::object& dx,
-                    const std::string& dtype, const py::object& y, const py::object& dy) {
-    (dtype == "float32" ? activation_as<float> : activation_as<double>)(Place(at), activation, x, dx, y, dy);
-}
-
 template <class T>
-void scaled_as(const Place& at, const py::object& a, const py::object& dx, const py::object& b, const py::object& dy,
-               const py::object& out) {
+void scaled_tangents(const Place& at, const py::object& a, const py::object& dx, const py::object& b,
+                     const py::object& dy, const py::object& out) {
     const int64_t n = array_of<T>(a, "a").size();
     const int64_t k = n == 0 ? 0 : array_of<T>(dx, "dx").size() / n;
     const bool two = !b.is_none();
@@ -269,13 +252,8 @@ void scaled_as(const Place& at, const py::object& a, const py::object& dx, const
                           writable<T>(out, k * n, "out"));
 }
 
-void scaled_tangents(const py::tuple& at, const py::object& a, const py::object& dx, const py::object& b,
-                     const py::object& dy, const std::string& dtype, const py::object& out) {
-    (dtype == "float32" ? scaled_as<float> : scaled_as<double>)(Place(at), a, dx, b, dy, out);
-}
-
 template <class T>
-void weighted_as(const Place& at, const py::object& w, const py::object& dx, const py::object& out) {
+void weighted_rows(const Place& at, const py::object& w, const py::object& dx, const py::object& out) {
     const DeviceArray weights = array_of<T>(w, "w"), tangents = array_of<T>(dx, "dx");
     if (weights.axes() != 2 || tangents.axes() != 3) {
         refuse("w, dx", "two and three axes");
@@ -285,14 +263,9 @@ void weighted_as(const Place& at, const py::object& w, const py::object& dx, con
                         writable<T>(out, k * rows, "out"));
 }
 
-void weighted_rows(const py::tuple& at, const py::object& w, const py::object& dx, const std::string& dtype,
-                   const py::object& out) {
-    (dtype == "float32" ? weighted_as<float> : weighted_as<double>)(Place(at), w, dx, out);
-}
-
 template <class T>
-void cross_entropy_as(const Place& at, const py::object& z, const py::object& labels, const py::object& dz,
-                      const py::object& loss, const py::object& dloss) {
+void cross_entropy_jvp(const Place& at, const py::object& z, const py::object& labels, const py::object& dz,
+                       const py::object& loss, const py::object& dloss) {
     const DeviceArray logits = array_of<T>(z, "z"), tangents = array_of<T>(dz, "dz");
     if (logits.axes() != 2 || tangents.axes() != 3) {
         refuse("z, dz", "two and three axes");
@@ -303,25 +276,15 @@ void cross_entropy_as(const Place& at, const py::object& z, const py::object& la
                             writable<T>(loss, rows, "loss"), writable<T>(dloss, k * rows, "dloss"));
 }
 
-void cross_entropy_jvp(const py::tuple& at, const py::object& z, const py::object& labels, const py::object& dz,
-                       const std::string& dtype, const py::object& loss, const py::object& dloss) {
-    (dtype == "float32" ? cross_entropy_as<float> : cross_entropy_as<double>)(Place(at), z, labels, dz, loss, dloss);
-}
-
 template <class T>
-void gram_as(const Place& at, const py::object& v, bool per_row, bool exact, const py::object& g) {
+void gram(const Place& at, const py::object& v, bool per_row, bool exact, const py::object& g) {
     std::optional<Stream> stream;
     const Directions<T> all = directions<T>(v, per_row, stream);
     cuda::gram(at, all, per_row, exact, writable<double>(g, (per_row ? all.rows : 1) * all.k * all.k, "g"));
 }
 
-void gram(const py::tuple& at, const py::object& v, const std::string& dtype, bool per_row, bool exact,
-          const py::object& g) {
-    (dtype == "float32" ? gram_as<float> : gram_as<double>)(Place(at), v, per_row, exact, g);
-}
-
 template <class T>
-void combine_as(const Place& at, const py::object& c, const py::object& v, const py::object& out) {
+void combine(const Place& at, const py::object& c, const py::object& v, const py::object& out) {
     const bool per_row = array_of<double>(c, "c").axes() == 2;
     std::optional<Stream> stream;
     const Directions<T> all = directions<T>(v, per_row, stream);
@@ -330,11 +293,6 @@ void combine_as(const Place& at, const py::object& c, const py::object& v, const
         refuse("v", "at least one direction");
     }
     cuda::combine(at, factors, all, per_row, writable<T>(out, all.rows * all.columns, "out"));
-}
-
-void combine(const py::tuple& at, const py::object& c, const py::object& v, const std::string& dtype,
-             const py::object& out) {
-    (dtype == "float32" ? combine_as<float> : combine_as<double>)(Place(at), c, v, out);
 }
 
 void projection_coefficients(const py::tuple& at, const py::object& gram, const py::object& d, const py::object& c,
@@ -351,20 +309,30 @@ void projection_coefficients(const py::tuple& at, const py::object& gram, const 
                        writable<double>(margin, batch, "margin"));
 }
 
+// Adds a function of (at, dtype, ...) that is one of two, of float32 or of float64.
+template <class... Arguments>
+void add(py::module_& module, const char* name, void (*f32)(const Place&, Arguments...),
+         void (*f64)(const Place&, Arguments...)) {
+    module.def(name, [f32, f64](const py::tuple& at, const std::string& dtype, Arguments... arguments) {
+        (dtype == "float32" ? f32 : f64)(Place(at), arguments...);
+    });
+}
+
 }  // namespace
 }  // namespace fwdad
 
 PYBIND11_MODULE(_cuda, module) {
+    using fwdad::add;
     module.doc() = "The CUDA kernels of fwdad.kernels, which validates their arguments.";
-    module.def("generate", &fwdad::generate);
-    module.def("affine_jvp", &fwdad::affine_jvp);
-    module.def("stream_product", &fwdad::stream_product);
-    module.def("activation_jvp", &fwdad::activation_jvp);
-    module.def("scaled_tangents", &fwdad::scaled_tangents);
-    module.def("weighted_rows", &fwdad::weighted_rows);
-    module.def("cross_entropy_jvp", &fwdad::cross_entropy_jvp);
-    module.def("gram", &fwdad::gram);
-    module.def("combine", &fwdad::combine);
+    add(module, "generate", &fwdad::generate<float>, &fwdad::generate<double>);
+    add(module, "affine_jvp", &fwdad::affine_jvp<float>, &fwdad::affine_jvp<double>);
+    add(module, "stream_product", &fwdad::stream_product<float>, &fwdad::stream_product<double>);
+    add(module, "activation_jvp", &fwdad::activation_jvp<float>, &fwdad::activation_jvp<double>);
+    add(module, "scaled_tangents", &fwdad::scaled_tangents<float>, &fwdad::scaled_tangents<double>);
+    add(module, "weighted_rows", &fwdad::weighted_rows<float>, &fwdad::weighted_rows<double>);
+    add(module, "cross_entropy_jvp", &fwdad::cross_entropy_jvp<float>, &fwdad::cross_entropy_jvp<double>);
+    add(module, "gram", &fwdad::gram<float>, &fwdad::gram<double>);
+    add(module, "combine", &fwdad::combine<float>, &fwdad::combine<double>);
     module.def("projection_coefficients", &fwdad::projection_coefficients);
     module.def("device_count", &fwdad::cuda::device_count);
     module.def("built", &fwdad::cuda::built);

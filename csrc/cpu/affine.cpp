@@ -1,7 +1,6 @@
 // affine: y = act(x w + b) and dy_i = act'(x w + b) (dx_i w + x dw_i + db_i), a packed matrix product.
 //
-// Left factors are packed into panels of `tile_rows` rows, [panel][depth][tile_rows], and right factors into panels of
-// `tile_columns` columns, [panel][depth][tile_columns], so that the inner loop reads both from one end to the other.
+// Both factors are packed (pack.hpp) for the inner loop.
 // The results are tiles of tile_rows x tile_columns, summed in registers over both products of a tangent. A task is a
 // tile of one product; each thread owns a consecutive range of them, ordered by (tangent, panel of columns, panel of
 // rows), so a right panel is packed, or generated, once and stays in the cache while the panels of x pass by. Each tile

@@ -207,7 +207,8 @@ def softmax_cross_entropy(logits: Array, labels: np.ndarray) -> Array:
 @rule_for(softmax_cross_entropy, singular="as logsumexp")
 def _softmax_cross_entropy(logits: Dual, labels: np.ndarray) -> Array:
     z, dz = logits.primal, logits.tangent
-    if type(z) is np.ndarray and type(dz) is np.ndarray and z.dtype == dz.dtype and z.dtype in (np.float32, np.float64):
+    plain_arrays = type(z) is type(dz) and (type(z) is np.ndarray or kernels.is_device_array(z))
+    if plain_arrays and z.dtype == dz.dtype and z.dtype in (np.float32, np.float64):
         loss, tangent = kernels.cross_entropy_jvp(z, labels, dz)
         if surely_finite(loss):
             return Dual(loss, tangent, logits.level)

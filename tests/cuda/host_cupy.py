@@ -16,8 +16,8 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 MARGIN = 256  # bytes
 FUNCTIONS = {
-    "all", "any", "argmax", "argsort", "broadcast_to", "clip", "concatenate", "copy", "cumsum", "diagonal", "einsum",
-    "empty_like", "expand_dims", "full_like", "isclose", "linalg.norm", "max", "mean", "min", "moveaxis", "ndim",
+    "all", "any", "argmax", "argsort", "broadcast_to", "clip", "concatenate", "copy", "count_nonzero", "cumsum", "diagonal",
+    "einsum", "empty_like", "expand_dims", "full_like", "isclose", "linalg.norm", "max", "mean", "min", "moveaxis", "ndim",
     "ones_like", "outer", "pad", "prod", "put_along_axis", "ravel", "repeat", "reshape", "shape", "size", "sort",
     "squeeze", "stack", "std", "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tile", "trace", "transpose",
     "tril", "var", "where", "zeros_like",
@@ -180,11 +180,12 @@ class ndarray(NDArrayOperatorsMixin):
         return to_device(result)
 
 
-for _name in ("sum", "mean", "min", "max", "any", "all", "argmax", "ravel", "squeeze", "swapaxes", "prod", "std"):
+METHODS = ("sum", "mean", "min", "max", "any", "all", "argmax", "ravel", "squeeze", "swapaxes", "prod", "std", "dot")
+for _name in METHODS:
     setattr(
         ndarray,
         _name,
-        lambda self, *args, _name=_name, **kwargs: to_device(getattr(self._host, _name)(*args, **kwargs)),
+        lambda self, *args, _name=_name, **kwargs: to_device(getattr(self._host, _name)(*map(on_host, args), **kwargs)),
     )
 
 

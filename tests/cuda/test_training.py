@@ -117,6 +117,19 @@ def test_elementwise_kernels_take_device_arrays(cuda_on_host):
         assert np.isnan(part.get()).all()
 
 
+@pytest.mark.parametrize("k", [3, 64])
+@pytest.mark.parametrize("function", [np.sqrt, np.log, np.tanh, np.exp, np.square, np.cbrt], ids=lambda f: f.__name__)
+def test_unary_rules_on_the_device(cuda_on_host, function, k):
+    """Small, and large enough for a kernel; rules whose derivative can be infinite look for that on the device."""
+    rng = np.random.default_rng(0)
+    x, dx = rng.uniform(0.5, 2, 1500).astype(np.float32), rng.standard_normal((k, 1500), np.float32)
+    y, dy = fwdad.jvp(function, (cuda_on_host.array(x),), (cuda_on_host.array(dx),))
+    expected_y, expected_dy = fwdad.jvp(function, (x,), (dx,))
+    assert kernels.device_of(dy) == "cuda:0"
+    np.testing.assert_allclose(y.get(), expected_y, rtol=1e-6)
+    np.testing.assert_allclose(dy.get(), expected_dy, rtol=1e-5, atol=1e-6)
+
+
 def test_arrays_come_and_go(cuda_on_host):
     x = np.arange(6.0).reshape(2, 3)
     there = kernels.to_device(x, "cuda")
@@ -133,9 +146,9 @@ def test_arrays_come_and_go(cuda_on_host):
 def test_errors_of_the_module_are_python_exceptions(cuda_host_module):
     at = (0, 0, None)
     with pytest.raises(ValueError, match="kernels: out: expected a device array"):
-        cuda_host_module.generate(at, (1, 0, 0, 4, 2, 3, 4, -1), "float32", np.empty((2, 3, 4), np.float32))
+        cuda_host_module.generate(at, "float32", (1, 0, 0, 4, 2, 3, 4, -1), np.empty((2, 3, 4), np.float32))
     with pytest.raises(ValueError, match="kernels: at: expected"):
-        cuda_host_module.generate((), (1, 0, 0, 4, 2, 3, 4, -1), "float32", None)
+        cuda_host_module.generate((), "float32", (1, 0, 0, 4, 2, 3, 4, -1), None)
 
 
 def test_without_kernels_there_is_one_clear_error(monkeypatch):

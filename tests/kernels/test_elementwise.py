@@ -102,6 +102,25 @@ def test_cross_entropy_jvp(cross_entropy_jvp, assert_within, rows, n, scale, dty
         assert dloss.shape == (k, rows)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [1, 2, 5, 31, 64, 129, 255, 300])
+def test_any_number_of_tangents(activation_jvp, scaled_tangents, weighted_rows, cross_entropy_jvp, k, dtype):
+    """Tangents do not know of each other: each comes out as it does alone, to the bit."""
+    z, w, labels = normal(0, (3, 13), dtype), normal(1, (3, 13), dtype), np.array([0, 12, 5])
+    dz, dw = normal(2, (k, 3, 13), dtype), normal(3, (k, 3, 13), dtype)
+    for kernel in (
+        lambda i: activation_jvp(z, dz[i], "tanh")[1],
+        lambda i: scaled_tangents(z, dz[i], None, None),
+        lambda i: scaled_tangents(z, dz[i], w, dw[i]),
+        lambda i: weighted_rows(z, dz[i]),
+        lambda i: cross_entropy_jvp(z, labels, dz[i])[1],
+    ):
+        together = kernel(slice(None))
+        assert len(together) == k
+        for i in {0, k // 2, k - 1}:
+            assert np.array_equal(together[i], kernel(slice(i, i + 1))[0])
+
+
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_nan_is_never_hidden(activation_jvp, scaled_tangents, weighted_rows, cross_entropy_jvp):
     z, ones = normal(0, (3, 20), np.float32), np.ones((2, 3, 20), np.float32)

@@ -38,7 +38,7 @@ def generate_cuda(stream: Stream) -> Array:
     """CUDA: see csrc/cuda/generate.cu."""
     with _place(stream.device) as (cupy, kernels, at):
         out = cupy.empty(stream.shape, stream.dtype)
-        kernels.generate(at, descriptor(stream), stream.dtype.name, out)
+        kernels.generate(at, stream.dtype.name, descriptor(stream), out)
         return out
 
 
@@ -51,7 +51,7 @@ def affine_jvp_cuda(
         first = next((t for t in (dx, dw, db) if t is not None), None)
         dy = None if first is None else cupy.empty((first.shape[0], *y.shape), x.dtype)
         dw = descriptor(dw) if isinstance(dw, Stream) else dw
-        kernels.affine_jvp(at, x, w, b, dx, dw, db, activation, x.dtype.name, y, dy)
+        kernels.affine_jvp(at, x.dtype.name, x, w, b, dx, dw, db, activation, y, dy)
         return y, dy
 
 
@@ -59,7 +59,7 @@ def stream_product_cuda(x: Array, v: Stream) -> Array:
     """CUDA: see csrc/cuda/affine.cu."""
     with _place(device_of(x)) as (cupy, kernels, at):
         out = cupy.empty((v.shape[0], x.shape[0], v.shape[2]), x.dtype)
-        kernels.stream_product(at, x, descriptor(v), x.dtype.name, out)
+        kernels.stream_product(at, x.dtype.name, x, descriptor(v), out)
         return out
 
 
@@ -81,7 +81,7 @@ def activation_jvp_cuda(x: Array, dx: Array, activation: str) -> tuple[Array, Ar
     """CUDA: see csrc/cuda/elementwise.cu."""
     with _place(device_of(x)) as (cupy, kernels, at):
         y, dy = cupy.empty(x.shape, x.dtype), cupy.empty(dx.shape, x.dtype)
-        kernels.activation_jvp(at, activation, x, dx, x.dtype.name, y, dy)
+        kernels.activation_jvp(at, x.dtype.name, activation, x, dx, y, dy)
         return y, dy
 
 
@@ -89,7 +89,7 @@ def scaled_tangents_cuda(a: Array, dx: Array, b: Array | None, dy: Array | None)
     """CUDA: see csrc/cuda/elementwise.cu."""
     with _place(device_of(a)) as (cupy, kernels, at):
         out = cupy.empty(dx.shape, a.dtype)
-        kernels.scaled_tangents(at, a, dx, b, dy, a.dtype.name, out)
+        kernels.scaled_tangents(at, a.dtype.name, a, dx, b, dy, out)
         return out
 
 
@@ -97,7 +97,7 @@ def weighted_rows_cuda(w: Array, dx: Array) -> Array:
     """CUDA: see csrc/cuda/elementwise.cu."""
     with _place(device_of(w)) as (cupy, kernels, at):
         out = cupy.empty(dx.shape[:-1], w.dtype)
-        kernels.weighted_rows(at, w, dx, w.dtype.name, out)
+        kernels.weighted_rows(at, w.dtype.name, w, dx, out)
         return out
 
 
@@ -105,7 +105,7 @@ def cross_entropy_jvp_cuda(z: Array, labels: Array, dz: Array) -> tuple[Array, A
     """CUDA: see csrc/cuda/elementwise.cu."""
     with _place(device_of(z)) as (cupy, kernels, at):
         loss, dloss = cupy.empty(len(z), z.dtype), cupy.empty(dz.shape[:2], z.dtype)
-        kernels.cross_entropy_jvp(at, z, labels, dz, z.dtype.name, loss, dloss)
+        kernels.cross_entropy_jvp(at, z.dtype.name, z, labels, dz, loss, dloss)
         return loss, dloss
 
 
@@ -114,7 +114,7 @@ def gram_cuda(v: Array | Stream, per_row: bool, exact: bool) -> Array:
     with _place(device_of(v)) as (cupy, kernels, at):
         k = v.shape[0]
         g = cupy.empty((v.shape[1], k, k) if per_row else (k, k), np.float64)
-        kernels.gram(at, _source(v), v.dtype.name, per_row, exact, g)
+        kernels.gram(at, v.dtype.name, _source(v), per_row, exact, g)
         return g
 
 
@@ -133,7 +133,7 @@ def combine_cuda(c: Array, v: Array | Stream) -> Array:
     """CUDA: see csrc/cuda/combine.cu."""
     with _place(device_of(c)) as (cupy, kernels, at):
         out = cupy.empty(v.shape[1:], v.dtype)
-        kernels.combine(at, _c_order(c), _source(v), v.dtype.name, out)
+        kernels.combine(at, v.dtype.name, _c_order(c), _source(v), out)
         return out
 
 

@@ -28,9 +28,9 @@ def pays(tangent: Any, factor: Any) -> bool:
     True for large C-contiguous tangents (k, ...) and a factor (...) of one float dtype: no broadcasting. On a CUDA
     device the same sizes are taken; what is faster there has not been measured.
     """
-    on_device = is_device_array(tangent)
+    on_host = type(tangent) is np.ndarray
     return (
-        (on_device or (type(tangent) is np.ndarray and dispatch.native is not None))
+        (dispatch.native is not None if on_host else is_device_array(tangent))
         and type(factor) is type(tangent)
         and tangent.size >= WORTH_A_CALL
         and factor.shape == tangent.shape[1:]
@@ -38,7 +38,7 @@ def pays(tangent: Any, factor: Any) -> bool:
         and factor.dtype in checks.FLOATS
         and tangent.flags.c_contiguous
         and factor.flags.c_contiguous
-        and (on_device or (tangent.flags.carray and factor.flags.carray))
+        and (not on_host or (tangent.flags.aligned and factor.flags.aligned))
     )
 
 
