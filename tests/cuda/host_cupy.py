@@ -16,11 +16,11 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 MARGIN = 256  # bytes
 FUNCTIONS = {
-    "all", "any", "argmax", "argsort", "broadcast_to", "clip", "concatenate", "copy", "count_nonzero", "cumsum", "diagonal",
-    "einsum", "empty_like", "expand_dims", "full_like", "isclose", "linalg.norm", "max", "mean", "min", "moveaxis", "ndim",
-    "ones_like", "outer", "pad", "prod", "put_along_axis", "ravel", "repeat", "reshape", "shape", "size", "sort",
-    "squeeze", "stack", "std", "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tile", "trace", "transpose",
-    "tril", "var", "where", "zeros_like",
+    "all", "any", "argmax", "argsort", "broadcast_to", "clip", "concatenate", "copy", "count_nonzero", "cumsum",
+    "diagonal", "einsum", "empty_like", "expand_dims", "full_like", "isclose", "linalg.norm", "max", "mean", "min",
+    "moveaxis", "ndim", "ones_like", "outer", "pad", "prod", "put_along_axis", "ravel", "repeat", "reshape",
+    "shape", "size", "sort", "squeeze", "stack", "std", "sum", "swapaxes", "take", "take_along_axis", "tensordot",
+    "tile", "trace", "transpose", "tril", "var", "where", "zeros_like",
 }  # fmt: skip
 """Functions of CuPy that fwdad's programs call through NumPy; all of them have CuPy's name under NumPy's."""
 
