@@ -102,35 +102,74 @@ def test_cross_entropy_jvp(cross_entropy_jvp, assert_within, rows, n, scale, dty
         assert dloss.shape == (k, rows)
 
 
+MANY = pytest.mark.parametrize("k", [1, 2, 5, 31, 64, 129, 255, 300])
+
+
+def assert_tangents_are_alone(kernel, k):
+    """Tangents (k, ...) by kernel(i), of the tangents i, do not know of each other: to the bit."""
+    together = kernel(slice(None))
+    assert len(together) == k
+    for i in {0, k // 2, k - 1}:
+        assert np.array_equal(together[i], kernel(slice(i, i + 1))[0])
+
+
+@MANY
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("k", [1, 2, 5, 31, 64, 129, 255, 300])
-def test_any_number_of_tangents(activation_jvp, scaled_tangents, weighted_rows, cross_entropy_jvp, k, dtype):
-    """Tangents do not know of each other: each comes out as it does alone, to the bit."""
-    z, w, labels = normal(0, (3, 13), dtype), normal(1, (3, 13), dtype), np.array([0, 12, 5])
-    dz, dw = normal(2, (k, 3, 13), dtype), normal(3, (k, 3, 13), dtype)
-    for kernel in (
-        lambda i: activation_jvp(z, dz[i], "tanh")[1],
-        lambda i: scaled_tangents(z, dz[i], None, None),
-        lambda i: scaled_tangents(z, dz[i], w, dw[i]),
-        lambda i: weighted_rows(z, dz[i]),
-        lambda i: cross_entropy_jvp(z, labels, dz[i])[1],
-    ):
-        together = kernel(slice(None))
-        assert len(together) == k
-        for i in {0, k // 2, k - 1}:
-            assert np.array_equal(together[i], kernel(slice(i, i + 1))[0])
+def test_many_tangents_of_an_activation(activation_jvp, k, dtype):
+    z, dz = normal(0, (3, 13), dtype), normal(1, (k, 3, 13), dtype)
+    assert_tangents_are_alone(lambda i: activation_jvp(z, dz[i], "tanh")[1], k)
+
+
+@MANY
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_many_scaled_tangents(scaled_tangents, k, dtype):
+    a, b = normal(0, (3, 13), dtype), normal(1, (3, 13), dtype)
+    dx, dy = normal(2, (k, 3, 13), dtype), normal(3, (k, 3, 13), dtype)
+    assert_tangents_are_alone(lambda i: scaled_tangents(a, dx[i], None, None), k)
+    assert_tangents_are_alone(lambda i: scaled_tangents(a, dx[i], b, dy[i]), k)
+
+
+@MANY
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_many_weighted_rows(weighted_rows, k, dtype):
+    w, dx = normal(0, (3, 13), dtype), normal(1, (k, 3, 13), dtype)
+    assert_tangents_are_alone(lambda i: weighted_rows(w, dx[i]), k)
+
+
+@MANY
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_many_tangents_of_the_cross_entropy(cross_entropy_jvp, k, dtype):
+    z, dz, labels = normal(0, (3, 13), dtype), normal(1, (k, 3, 13), dtype), np.array([0, 12, 5])
+    assert_tangents_are_alone(lambda i: cross_entropy_jvp(z, labels, dz[i])[1], k)
+
+
+def with_a_nan():
+    """z (3, 20) with one NaN, in row 1, and tangents (2, 3, 20) of ones."""
+    z = normal(0, (3, 20), np.float32)
+    z[1, 4] = np.nan
+    return z, np.ones((2, 3, 20), np.float32)
+
+
+def test_nan_is_not_hidden_by_a_product(scaled_tangents):
+    z, ones = with_a_nan()
+    assert np.isnan(scaled_tangents(z, ones, None, None)).sum() == 2
+    assert np.isnan(scaled_tangents(z, ones, z, ones)).sum() == 2
+
+
+def test_nan_is_not_hidden_by_a_sum(weighted_rows):
+    assert np.isnan(weighted_rows(*with_a_nan())).tolist() == [[False, True, False]] * 2
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
-def test_nan_is_never_hidden(activation_jvp, scaled_tangents, weighted_rows, cross_entropy_jvp):
-    z, ones = normal(0, (3, 20), np.float32), np.ones((2, 3, 20), np.float32)
-    z[1, 4] = np.nan
-    assert np.isnan(scaled_tangents(z, ones, None, None)).sum() == 2
-    assert np.isnan(scaled_tangents(z, ones, z, ones)).sum() == 2
-    assert np.isnan(weighted_rows(z, ones)).tolist() == [[False, True, False]] * 2
-    for part in activation_jvp(z, ones, "tanh"):
+def test_nan_is_not_hidden_by_an_activation(activation_jvp):
+    for part in activation_jvp(*with_a_nan(), "tanh"):
         assert np.isnan(part[..., 1, 4]).all()
         assert np.isnan(part).sum() == part.size // 60
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_nan_is_not_hidden_by_the_cross_entropy(cross_entropy_jvp):
+    z, ones = with_a_nan()
     loss, dloss = cross_entropy_jvp(z, np.array([0, 0, 0]), ones)
     assert np.isnan(loss).tolist() == [False, True, False]
     assert np.isnan(dloss).tolist() == [[False, True, False]] * 2
