@@ -14,9 +14,6 @@ namespace fwdad {
     throw std::invalid_argument(std::string("kernels: ") + name + ": expected " + expected);
 }
 
-template <class T>
-constexpr const char* name_of = sizeof(T) == 4 ? "an array of float32" : "an array of float64";
-
 inline Stream stream_of(const pybind11::tuple& fields) {
     if (fields.size() != 8) {
         refuse("stream", "a tuple of eight integers");
