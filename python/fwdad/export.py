@@ -13,6 +13,7 @@ import numpy as np
 
 from fwdad import __version__, nn
 from fwdad.nn.models.resnet import BasicBlock
+from fwdad.nn.models.transformer import EncoderLayer, MixerBlock, Perceptron
 
 OPSET = 17
 INPUT, OUTPUT = "input", "output"
@@ -37,7 +38,7 @@ class Graph:
     def constant(self, array: Any) -> str:
         """The name of a constant array."""
         name = f"constant{len(self.constants)}"
-        self.constants.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.constants.append(self.onnx.numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
@@ -56,6 +57,24 @@ class Graph:
             raise ExportError(f"{type(layer).__name__} cannot be exported to ONNX; {', '.join(_names())} can")
         return EXPORTS[type(layer)](self, layer, x)
 
+    def chain(self, x: str, *layers: Any) -> str:
+        """The name of ``layers[-1](... layers[0](x))``."""
+        for layer in layers:
+            x = self.apply(layer, x)
+        return x
+
+    def reshape(self, x: str, *shape: int) -> str:
+        """x in another shape, of which 0 keeps the size of an axis and -1 is what is left."""
+        return self.op("Reshape", x, self.constant(np.array(shape)))
+
+    def transpose(self, x: str, *axes: int) -> str:
+        """x with its axes in another order."""
+        return self.op("Transpose", x, perm=axes)
+
+    def entry(self, x: str, i: int, axis: int) -> str:
+        """Entry i along an axis, which goes."""
+        return self.op("Gather", x, self.constant(np.array(i)), axis=axis)
+
 
 def to_onnx(model: Any, shape: tuple[int, ...], about: dict[str, str] | None = None) -> Any:
     """The model in evaluation mode as an ``onnx.ModelProto``: ``input`` (batch, *shape) to ``output`` (batch, outputs).
@@ -65,12 +84,13 @@ def to_onnx(model: Any, shape: tuple[int, ...], about: dict[str, str] | None = N
 
     >>> file = to_onnx(nn.MLP((3, 4, 2)), (3,))
     >>> [node.op_type for node in file.graph.node]
-    ['Gemm', 'Relu', 'Gemm', 'Identity']
+    ['MatMul', 'Add', 'Relu', 'MatMul', 'Add', 'Identity']
     """
     graph = Graph()
     helper = graph.onnx.helper
     graph.nodes.append(helper.make_node("Identity", [graph.apply(model, INPUT)], [OUTPUT]))
-    kind = graph.constants[0].data_type if graph.constants else graph.onnx.TensorProto.FLOAT
+    types = graph.onnx.TensorProto
+    kind = next((array.data_type for array in graph.constants if array.data_type != types.INT64), types.FLOAT)
     values = [
         helper.make_tensor_value_info(name, kind, ["batch", *sizes])
         for name, sizes in ((INPUT, shape), (OUTPUT, ("outputs",)))
@@ -106,8 +126,9 @@ def _activation(graph: Graph, name: str, x: str, array: Any) -> str:
 
 
 def _linear(graph: Graph, layer: nn.Linear, x: str) -> str:
-    bias = [] if layer.bias is None else [graph.constant(layer.bias)]
-    z = graph.op("Gemm", x, graph.constant(layer.weight), *bias)
+    z = graph.op("MatMul", x, graph.constant(layer.weight))  # Gemm takes matrices only
+    if layer.bias is not None:
+        z = graph.op("Add", z, graph.constant(layer.bias))
     return _activation(graph, layer.activation, z, layer.weight)
 
 
@@ -145,10 +166,33 @@ def _batch_norm(graph: Graph, layer: nn.BatchNorm, x: str) -> str:
     return graph.op("BatchNormalization", x, *map(graph.constant, arrays), epsilon=layer.epsilon)
 
 
-def _chain(graph: Graph, model: Any, x: str) -> str:
-    for layer in model.layers:
-        x = graph.apply(layer, x)
-    return x
+def _layer_norm(graph: Graph, layer: nn.LayerNorm, x: str) -> str:
+    arrays = map(graph.constant, (layer.weight, layer.bias))
+    return graph.op("LayerNormalization", x, *arrays, axis=-layer.weight.ndim, epsilon=layer.epsilon)
+
+
+def _patches(graph: Graph, layer: nn.PatchEmbedding, x: str) -> str:
+    return graph.transpose(graph.reshape(_conv(graph, layer, x), 0, layer.weight.shape[-1], -1), 0, 2, 1)
+
+
+def _class_token(graph: Graph, layer: nn.ClassToken, x: str) -> str:
+    """Zeros take the token's place; the token is added with the positions, which needs no size of the batch."""
+    added = layer.position.copy()
+    added[:, :1] += layer.class_token
+    front = graph.op("Pad", x, graph.constant(np.array([0, 1, 0, 0, 0, 0])))
+    return graph.op("Add", front, graph.constant(added))
+
+
+def _attention(graph: Graph, layer: nn.MultiHeadAttention, x: str) -> str:
+    width = layer.out_proj.weight.shape[0]
+    size = width // layer.heads
+    split = graph.reshape(graph.apply(layer.in_proj, x), 0, 0, 3, layer.heads, size)
+    split = graph.transpose(split, 2, 0, 3, 1, 4)  # to (3, batch, heads, positions, size)
+    q, k, v = (graph.entry(split, i, axis=0) for i in range(3))
+    q = graph.op("Mul", q, graph.like(1 / np.sqrt(size), layer.in_proj.weight))
+    scores = graph.op("MatMul", q, graph.transpose(k, 0, 1, 3, 2))
+    heads = graph.op("MatMul", graph.op("Softmax", scores, axis=-1), v)
+    return graph.apply(layer.out_proj, graph.reshape(graph.transpose(heads, 0, 2, 1, 3), 0, 0, width))
 
 
 def _residual(graph: Graph, layer: nn.Residual, x: str) -> str:
@@ -164,33 +208,45 @@ def _flat(graph: Graph, x: str) -> str:
 
 
 def _convnet(graph: Graph, model: Any, x: str) -> str:
-    for conv in model.convs:
-        x = graph.apply(conv, x)
-    return graph.apply(model.fc, _flat(graph, x))
+    return graph.apply(model.fc, _flat(graph, graph.chain(x, *model.convs)))
 
 
 def _lenet(graph: Graph, model: Any, x: str) -> str:
-    for layer in (model.conv1, model.pool, model.conv2, model.pool):
-        x = graph.apply(layer, x)
-    x = _flat(graph, x)
-    for layer in (model.fc1, model.fc2, model.fc3):
-        x = graph.apply(layer, x)
-    return x
+    x = _flat(graph, graph.chain(x, model.conv1, model.pool, model.conv2, model.pool))
+    return graph.chain(x, model.fc1, model.fc2, model.fc3)
 
 
 def _basic_block(graph: Graph, block: Any, x: str) -> str:
-    y = graph.op("Relu", graph.apply(block.bn1, graph.apply(block.conv1, x)))
-    y = graph.apply(block.bn2, graph.apply(block.conv2, y))
-    for layer in block.downsample or ():
-        x = graph.apply(layer, x)
-    return graph.op("Relu", graph.op("Add", x, y))
+    y = graph.op("Relu", graph.chain(x, block.conv1, block.bn1))
+    y = graph.chain(y, block.conv2, block.bn2)
+    return graph.op("Relu", graph.op("Add", graph.chain(x, *(block.downsample or ())), y))
 
 
 def _resnet(graph: Graph, model: Any, x: str) -> str:
-    x = graph.apply(model.maxpool, graph.op("Relu", graph.apply(model.bn1, graph.apply(model.conv1, x))))
-    for block in (*model.layer1, *model.layer2, *model.layer3, *model.layer4):
-        x = graph.apply(block, x)
-    return graph.apply(model.fc, _flat(graph, graph.apply(model.avgpool, x)))
+    x = graph.op("Relu", graph.chain(x, model.conv1, model.bn1))
+    x = graph.chain(x, model.maxpool, *model.layer1, *model.layer2, *model.layer3, *model.layer4, model.avgpool)
+    return graph.apply(model.fc, _flat(graph, x))
+
+
+def _encoder_layer(graph: Graph, layer: Any, x: str) -> str:
+    x = graph.op("Add", x, graph.chain(x, layer.ln_1, layer.self_attention))
+    return graph.op("Add", x, graph.chain(x, layer.ln_2, layer.fc1, layer.fc2))
+
+
+def _vit(graph: Graph, model: Any, x: str) -> str:
+    x = graph.chain(x, model.conv_proj, model.tokens, *model.layers)
+    return graph.chain(graph.entry(x, 0, axis=1), model.ln, model.head)
+
+
+def _mixer_block(graph: Graph, block: Any, x: str) -> str:
+    y = graph.apply(block.mlp_tokens, graph.transpose(graph.apply(block.norm1, x), 0, 2, 1))
+    x = graph.op("Add", x, graph.transpose(y, 0, 2, 1))
+    return graph.op("Add", x, graph.chain(x, block.norm2, block.mlp_channels))
+
+
+def _mixer(graph: Graph, model: Any, x: str) -> str:
+    x = graph.chain(x, model.stem, *model.blocks, model.norm)
+    return graph.apply(model.head, graph.op("ReduceMean", x, axes=(1,), keepdims=0))
 
 
 EXPORTS: dict[type, Callable[[Graph, Any, str], str]] = {
@@ -200,17 +256,26 @@ EXPORTS: dict[type, Callable[[Graph, Any, str], str]] = {
     nn.AvgPool2d: _average_pool,
     nn.AdaptiveAvgPool2d: _global_pool,
     nn.BatchNorm: _batch_norm,
+    nn.LayerNorm: _layer_norm,
+    nn.PatchEmbedding: _patches,
+    nn.ClassToken: _class_token,
+    nn.MultiHeadAttention: _attention,
     nn.Dropout: lambda graph, layer, x: x,
     nn.Activation: lambda graph, layer, x: _activation(graph, layer.name, x, np.empty(0, np.float32)),
     nn.Flatten: lambda graph, layer, x: _flat(graph, x),
     nn.Residual: _residual,
-    nn.Sequential: _chain,
-    nn.MLP: _chain,
-    nn.models.ImageMLP: lambda graph, model, x: _chain(graph, model, _flat(graph, x)),
+    nn.Sequential: lambda graph, model, x: graph.chain(x, *model.layers),
+    nn.MLP: lambda graph, model, x: graph.chain(x, *model.layers),
+    nn.models.ImageMLP: lambda graph, model, x: graph.chain(_flat(graph, x), *model.layers),
     nn.models.ConvNet: _convnet,
     nn.models.LeNet5: _lenet,
     BasicBlock: _basic_block,
     nn.models.ResNet: _resnet,
+    EncoderLayer: _encoder_layer,
+    nn.models.ViT: _vit,
+    Perceptron: lambda graph, layer, x: graph.chain(x, layer.fc1, layer.fc2),
+    MixerBlock: _mixer_block,
+    nn.models.MLPMixer: _mixer,
 }
 
 
