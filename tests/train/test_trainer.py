@@ -216,7 +216,7 @@ def contents(folder):
     [
         ({"hidden": (17,)}, r"^hidden is \(16,\) in the run to resume, not \(17,\)"),
         ({"seed": 0}, "^seed is 5 in the run to resume, not 0"),
-        ({"lr": 0.5}, "^lr is 0.004 in the run to resume, not 0.5"),
+        ({"lr": 0.5}, "^lr is 0.005 in the run to resume, not 0.5"),
         ({"epochs": 4}, "^epochs cannot change on resume: the cosine schedule was laid out for 3"),
         ({"threads": 0}, "^threads must be from 1 to 1024"),
     ],

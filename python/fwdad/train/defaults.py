@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Measured by benchmarks/learning_rates.py. The steps of adam and rmsprop hardly depend on the length of the gradient,
 # those of sgd do: its rates by (perturb, combine) are for k = 16 and networks of 10^4 to 10^6 parameters.
-ADAM_RATE = 4e-3
+ADAM_RATE = 5e-3
 SGD_RATES: dict[tuple[str, str], float] = {
     ("activity", "projection"): 1e-1,
     ("activity", "mean"): 1e-2,
