@@ -27,6 +27,7 @@ FUNCTIONS = {
 blocks = weakref.WeakValueDictionary()
 overwritten = []  # sizes of the arrays, now gone, around which memory was written to
 calls = set()  # names of the functions and ufuncs that were called
+copies = []  # sizes of the arrays that went to the device or came back
 
 
 SIGNALLING = {"<f4": bytes.fromhex("ffffbfff"), "<f8": bytes.fromhex("fffffffffffff7ff")}
@@ -99,6 +100,7 @@ class ndarray(NDArrayOperatorsMixin):
         return ndarray(host, self._block) if isinstance(host, np.ndarray) else to_device(host)
 
     def get(self):
+        copies.append(self.size)
         return self._host.copy(order="K")
 
     def item(self):
@@ -215,7 +217,11 @@ def empty(shape, dtype=float, order="C"):
 
 
 def array(value, dtype=None, copy=True, order="K"):
-    value = value._host if isinstance(value, ndarray) else np.asarray(value)
+    if isinstance(value, ndarray):
+        value = value._host
+    else:
+        value = np.asarray(value)
+        copies.append(value.size)
     return to_device(np.array(value, dtype, order=order))
 
 

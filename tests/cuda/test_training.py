@@ -1,6 +1,8 @@
 """Training through the CUDA backend's Python path, with its kernels run on the host: the CPU's numbers, to rounding."""
 
+import copy
 import dataclasses
+import operator
 import sys
 
 import numpy as np
@@ -15,12 +17,12 @@ X = np.random.default_rng(0).standard_normal((32, 20)).astype(np.float32)
 Y = np.arange(32) % 5
 
 
-def steps(where, sampler, combiner, perturb, noise="example", activation="tanh", count=3):
+def steps(where, sampler, combiner, perturb, noise="example", activation="tanh", count=3, model=None, x=X, y=Y):
     """Losses and model after a few steps of Adam."""
-    x, y = (kernels.to_device(a, where) for a in (X, Y))
-    model, optimizer = nn.MLP((20, 24, 5), activation).to(where), optim.adam(1e-2)
+    x, y = (kernels.to_device(a, where) for a in (x, y))
+    model, optimizer = (model or nn.MLP((20, 24, 5), activation)).to(where), optim.adam(1e-2)
     state = optimizer.init(model)
-    fg = fwdad.ForwardGradient(sampler, combiner, perturb, noise)
+    fg = fwdad.ForwardGradient(copy.deepcopy(sampler), combiner, perturb, noise)  # some have a state
     losses = []
     for _ in range(count):
         loss, gradient = fg(lambda m, x, y: nn.cross_entropy(m(x), y), model, x, y)
@@ -75,6 +77,103 @@ def test_only_functions_that_cupy_has_are_called(cuda_on_host):
         "isinf", "less", "log", "max", "maximum", "mean", "minimum", "moveaxis", "multiply", "ndim", "negative",
         "ones_like", "shape", "sqrt", "squeeze", "subtract", "sum", "transpose", "where", "zeros_like",
     }  # fmt: skip
+
+
+COMBINERS = [
+    estimators.Sum(), estimators.MeanTimesDimension(), estimators.Max(), estimators.MaxNormalised(),
+    estimators.MeanOfNearBest(), estimators.Projection(scope="tensor"), estimators.Mean(corrected=True),
+    estimators.Projection(corrected=True),
+]  # fmt: skip
+SAMPLERS = [
+    estimators.Normalised(k=6, seed=3), estimators.StandardBasis(k=6, seed=3), estimators.Haar(k=6, seed=3),
+    estimators.Orthogonal(k=6, seed=3), estimators.FixedAngle(k=6, seed=3),
+    estimators.Mixed(estimators.Previous(), estimators.Normal(k=5, seed=3)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("perturb", "noise"), [("weight", "example"), ("activity", "example"), ("activity", "batch")])
+@pytest.mark.parametrize(
+    ("sampler", "combiner"),
+    [(estimators.Normal(k=6, seed=3), combiner) for combiner in COMBINERS]
+    + [(sampler, estimators.Projection()) for sampler in SAMPLERS]
+    + [(estimators.Normalised(k=6, seed=3), estimators.MeanTimesDimension())],
+    ids=lambda value: type(value).__name__,
+)
+def test_all_combiners_and_samplers(cuda_on_host, sampler, combiner, perturb, noise):
+    """A step gives the CPU's, and moves no array between host and device that it does not have to."""
+    cuda_on_host.copies.clear()
+    losses, model = steps("cuda", sampler, combiner, perturb, noise, count=2)
+    moved = len(cuda_on_host.copies) - len(tree.leaves(model)) - 2  # the model, x and y came first
+    assert moved == 0 or sampler.joint or combiner.corrected
+    expected_losses, expected_model = steps("cpu", sampler, combiner, perturb, noise, count=2)
+    assert losses == pytest.approx(expected_losses, rel=2e-6)
+    for leaf, expected in zip(tree.leaves(model), tree.leaves(expected_model), strict=True):
+        np.testing.assert_allclose(leaf.get(), expected, rtol=0, atol=2e-5)
+
+
+def test_a_report(cuda_on_host):
+    reports = []
+    for where in ("cpu", "cuda"):
+        fg = fwdad.ForwardGradient(estimators.Normal(k=3))
+        model = nn.MLP((20, 5)).to(where)
+        x, y = (kernels.to_device(a, where) for a in (X, Y))
+        reports.append(fg.diagnose(lambda m, x, y: nn.cross_entropy(m(x), y), model, x, y, reference=model)[2])
+    given, expected = ([*dataclasses.astuple(r)[:-1], *r.expected] for r in reports)
+    assert given == pytest.approx(expected, rel=1e-4)
+
+
+OPTIONS = [
+    {"average": 0.9}, {"clip": 0.1}, {"label_smoothing": 0.1}, {"augment": "crop-flip"}, {"task": "regression"},
+    {"optimizer": "sgd", "weight_decay": 0.1}, {"optimizer": "rmsprop", "momentum": 0.5}, {"model": "convnet"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_options_of_a_run(cuda_on_host, tmp_path, options):
+    """Two steps with each option of `fwdad train` that calls functions of its own; evaluation and resume with them."""
+    rng, arrays = np.random.default_rng(0), {}
+    for part, n in (("train", 8), ("validation", 4), ("test", 4)):
+        classes, values = np.arange(n) % 3, rng.random((n, 2), np.float32)
+        arrays[f"x_{part}"] = rng.random((n, 1, 8, 8), np.float32)
+        arrays[f"y_{part}"] = values if options.get("task") == "regression" else classes
+    data = tmp_path / "data.npz"
+    np.savez(data, **arrays)
+    config = TrainConfig(**{"data": str(data), "tangents": 3, "epochs": 1, "batch_size": 4, "seed": 5} | options)
+    rows = {}
+    for where in ("cpu", "cuda"):
+        trainer = Trainer.new(dataclasses.replace(config, device=where), tmp_path / where)
+        trainer.run()
+        (rows[where],) = trainer.progress.rows
+    for given, expected in zip(rows["cuda"], rows["cpu"], strict=True):
+        assert given == (None if expected is None else pytest.approx(expected, rel=1e-4))
+    again = Trainer.resume(tmp_path / "cuda")
+    for leaf in tree.leaves((again.model, again.evaluated)):
+        assert kernels.device_of(leaf) == "cuda:0"
+
+
+MODELS = {
+    "resnet18": {"widths": (4, 4, 4, 8), "blocks": (1, 1, 1, 1)},
+    "vit": {"depth": 1, "width": 8, "heads": 2, "hidden": 16},
+    "mlp-mixer": {"depth": 1, "width": 8, "hidden": (4, 16)},
+}
+
+
+@pytest.mark.parametrize("perturb", ["activity", "weight"])
+@pytest.mark.parametrize("name", MODELS)
+def test_small_ones_of_the_large_models(cuda_on_host, name, perturb):
+    x, y = np.random.default_rng(0).standard_normal((4, 64)).astype(np.float32), np.arange(4)
+    model = nn.MODELS[name]((1, 8, 8), 5, **MODELS[name])
+    arguments = estimators.Rademacher(k=3), estimators.Projection(), perturb
+    losses, _ = steps("cuda", *arguments, count=2, model=model, x=x, y=y)
+    assert losses == pytest.approx(steps("cpu", *arguments, count=2, model=model, x=x, y=y)[0], rel=1e-4)
+
+
+def test_names_of_the_stand_in_are_cupys(cuda_on_host, monkeypatch):
+    monkeypatch.delitem(sys.modules, "cupy")
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed: fwdad[cuda13]; it needs no GPU for this")
+    functions = [operator.attrgetter(name)(cupy) for name in cuda_on_host.FUNCTIONS]
+    methods = [getattr(cupy.ndarray, name) for name in (*cuda_on_host.METHODS, "get", "item", "astype", "fill")]
+    assert all(map(callable, functions + methods))
 
 
 def test_host_and_device_arrays_do_not_mix(cuda_on_host):

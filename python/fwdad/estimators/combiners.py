@@ -52,7 +52,8 @@ class Sum(Combiner):
             factor = self.factor(directions)
             return d * (factor if isinstance(factor, float) else np.expand_dims(factor, -1))
         ratio = theory.norm_ratio_of_sum(directions.gram(), directions.n)
-        return np.asarray(d / np.expand_dims(np.where(ratio == 0, 1, ratio), -1))
+        corrected: np.ndarray = d / np.expand_dims(np.where(ratio == 0, 1, ratio), -1)
+        return corrected
 
     def expectation(self, n: Any, k: Any) -> Expectation | None:
         mean = theory.mean(n, k)
@@ -88,7 +89,7 @@ class MeanTimesDimension(Sum):
     """
 
     def factor(self, directions: Directions) -> Any:
-        return np.asarray(directions.n) / directions.k
+        return directions.n / directions.k
 
     def expectation(self, n: Any, k: Any) -> Expectation | None:
         mean = theory.mean(n, k)
@@ -106,7 +107,8 @@ class Max(Combiner):
 
     def merit(self, d: np.ndarray, directions: Directions) -> np.ndarray:
         """How good each direction is, (..., k)."""
-        return np.asarray(np.abs(d))
+        size: np.ndarray = np.abs(d)
+        return size
 
     def coefficients(self, d: np.ndarray, directions: Directions) -> np.ndarray:
         merit = self.merit(d, directions)
@@ -138,13 +140,15 @@ class MeanOfNearBest(Combiner):
     def coefficients(self, d: np.ndarray, directions: Directions) -> np.ndarray:
         merit = _steepness(d, directions)
         near = ~(merit < self.SHARE * np.max(merit, axis=-1, keepdims=True))  # NaN is near: it must not vanish
-        return np.asarray(np.where(near, d, 0) / np.sum(near, axis=-1, keepdims=True))
+        c: np.ndarray = np.where(near, d, 0) / np.sum(near, axis=-1, keepdims=True)
+        return c
 
 
 def _steepness(d: np.ndarray, directions: Directions) -> np.ndarray:
     """``|d_i| / |v_i|``, the derivative per unit of length; 0 for a direction of length 0."""
     lengths = directions.lengths()
-    return np.asarray(np.abs(d) / np.where(lengths == 0, 1, lengths))
+    steepness: np.ndarray = np.abs(d) / np.where(lengths == 0, 1, lengths)
+    return steepness
 
 
 SCOPES = ("global", "tensor")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fwdad import kernels
 from fwdad.estimators.combiners import Combiner
 from fwdad.estimators.directions import Directions
 from fwdad.estimators.theory import Expectation
@@ -44,7 +45,7 @@ def report(
     d: np.ndarray, directions: Directions, combiner: Combiner, compared: tuple[np.ndarray, np.ndarray] | None
 ) -> Report:
     """A report on derivatives d along directions; `compared` holds estimate and reference as vectors."""
-    ranks, conditions, effective = _spectrum(directions.gram())
+    ranks, conditions, effective = _spectrum(kernels.to_device(directions.gram(), "cpu"))
     n = float(np.mean(directions.n))
     cosine, ratio = (None, None) if compared is None else _compare(*compared)
     return Report(

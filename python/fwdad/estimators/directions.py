@@ -94,11 +94,13 @@ class Directions:
         gram = self._raw_gram(exact)
         if self.scale is None:
             return gram
-        return np.asarray(self.scale[..., :, None] * gram * self.scale[..., None, :])
+        scaled: np.ndarray = self.scale[..., :, None] * gram * self.scale[..., None, :]
+        return scaled
 
     def lengths(self) -> np.ndarray:
         """The directions' lengths, (k,) or (B, k)."""
-        return np.asarray(np.sqrt(np.diagonal(self.gram(exact=False), axis1=-2, axis2=-1)))
+        lengths: np.ndarray = np.sqrt(np.diagonal(self.gram(exact=False), axis1=-2, axis2=-1))
+        return lengths
 
     def along(self, d: np.ndarray) -> np.ndarray:
         """Derivatives along the directions from derivatives along the parts, (..., k)."""

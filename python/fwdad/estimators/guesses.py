@@ -18,6 +18,7 @@ from fwdad import functions, tree
 from fwdad.estimators.activity import Place
 from fwdad.estimators.directions import Directions, Template
 from fwdad.estimators.samplers import Sampler
+from fwdad.kernels import to_device
 
 
 class Given(Sampler):
@@ -77,7 +78,7 @@ class Previous(Sampler):
     def observe(self, estimate: Sequence[np.ndarray]) -> None:
         # With activity perturbation estimates have an axis of examples before the shape.
         news = [
-            g.astype(np.float64) if g.ndim == len(shape) else g.mean(axis=0, dtype=np.float64)
+            to_device(g.astype(np.float64) if g.ndim == len(shape) else g.mean(axis=0, dtype=np.float64), "cpu")
             for g, shape in zip(estimate, self._shapes, strict=True)
         ]
         if self.mean is None:

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fwdad import kernels
+
 
 class Expectation(NamedTuple):
     """Expected quality of an estimate of the gradient g.
@@ -40,7 +42,7 @@ def chi_mean(m: Any) -> Any:
     >>> chi_mean(np.array([1, 100])).round(6)  # sqrt(2 / pi); close to sqrt(m)
     array([0.797885, 9.975032])
     """
-    return _chi_mean(m)[()]
+    return kernels.to_device(_chi_mean(kernels.to_device(m, "cpu"))[()], kernels.device_of(m))
 
 
 def _chi_mean_of_number(m: float) -> float:

@@ -47,7 +47,7 @@ def _attention(q: Array, k: Array, v: Array) -> Array:
     y = np.matmul(weights, pv)
     scaled, columns = pq * (1 / math.sqrt(pq.shape[-1])), np.swapaxes(pk, -1, -2)
     count = next(t.shape[0] for _, t in parts if t is not None)
-    dy = np.zeros((count, *y.shape), y.dtype)
+    dy = np.zeros_like(y, shape=(count, *y.shape))
     for i in range(count):
         if dv is not None:
             dy[i] = np.matmul(weights, dv[i])

@@ -101,8 +101,7 @@ def averaged(optimizer: Optimizer, decay: float = 0.999) -> Optimizer:
     check_number("decay", decay, 0, 1)
 
     def init(params: Any) -> dict[str, Any]:
-        average = tree.map(lambda p: np.array(p, copy=True), params)
-        return {"step": np.zeros((), np.int64), "average": average, "inner": optimizer.init(params)}
+        return {"step": np.zeros((), np.int64), "average": tree.map(np.copy, params), "inner": optimizer.init(params)}
 
     def update(grads: Any, state: dict[str, Any], params: Any) -> tuple[Any, dict[str, Any]]:
         updates, inner = optimizer.update(grads, state["inner"], params)
