@@ -34,38 +34,17 @@ struct Stretch {
     const T* right;  // [depth][tile_columns]
 };
 
-// Rows that will be packed next, on their way to the cache while the tiles before them are computed: one for each 8
-// steps of the inner loop, for they come from memory at the pace of one core's products.
-struct Ahead {
-    uintptr_t row;   // an address, no pointer: the last line to fetch may lie beyond the array
-    int64_t stride;  // bytes from row to row
-    int64_t rows;
-};
-
-template <int Vectors>
-FWDAD_INLINE void fetch(Ahead& ahead) {
-    if (ahead.rows > 0) {
-        const uintptr_t lines = Vectors * register_bytes / 64 + 1;  // a row that is not aligned ends in one more
-#pragma GCC unroll 4
-        for (uintptr_t line = 0; line < lines; ++line) {
-            __builtin_prefetch(reinterpret_cast<const void*>(ahead.row + 64 * line), 0, 2);
-        }
-        ahead.row += static_cast<uintptr_t>(ahead.stride);
-        --ahead.rows;
-    }
-}
-
 // tile [tile_rows][tile_columns] = sum over `count` stretches of left^T right; only the first `Vectors` registers of a
 // row.
 template <int Vectors, class T>
-void multiply(const Stretch<T>* stretches, int count, int64_t depth, Ahead& ahead, T* tile) {
+void multiply(const Stretch<T>* stretches, int count, int64_t depth, Ahead<T>& ahead, T* tile) {
     constexpr int width = tile_columns<T>;
     Vector<T> sum[tile_rows][Vectors] = {};
     for (int s = 0; s < count; ++s) {
         const T* left = stretches[s].left;
         const T* right = stretches[s].right;
         for (int64_t begin = 0; begin < depth; begin += 8) {
-            fetch<Vectors>(ahead);
+            advance(ahead);  // a row for 8 steps: as fast as one core's products use them up
             const int64_t end = least(depth, begin + 8);
             for (int64_t p = begin; p < end; ++p, left += tile_rows, right += width) {
                 Vector<T> row[Vectors];
@@ -94,7 +73,7 @@ void multiply(const Stretch<T>* stretches, int count, int64_t depth, Ahead& ahea
 }
 
 template <class T>
-void multiply(int64_t columns, const Stretch<T>* stretches, int count, int64_t depth, Ahead& ahead, T* tile) {
+void multiply(int64_t columns, const Stretch<T>* stretches, int count, int64_t depth, Ahead<T>& ahead, T* tile) {
     if (columns <= lanes<T>) {
         multiply<1>(stretches, count, depth, ahead, tile);
     } else if (tile_vectors == 2 || columns > 2 * lanes<T>) {
@@ -167,41 +146,42 @@ template <class T>
 struct Workspace {
     T* right[2];
     T* left[2];
+    T* ahead;  // the right panel of the last term that comes next
 };
 
-// The rows of the dense right factor that are packed after those of direction i from (p, column): `depth` rows further
-// down, or the next columns from the top, or the next direction.
+// The panel that is packed after that of direction i at (p, column): the next `stretch` of rows, or the next columns
+// from the top, or the next direction. No rows where it is not a whole one of a matrix with contiguous rows.
 template <class T>
-Ahead next_panel(const Job<T>& job, int64_t i, int64_t p, int64_t column, int64_t columns, int64_t depth) {
-    const Term<T>& term = job.terms[job.term_count == 2 ? 1 : 0];  // the one whose right factor differs by direction
-    if (term.right_panels != nullptr || term.right_stream != nullptr || term.right.column != 1) {
-        return {};
+Ahead<T> panel_after(const Job<T>& job, int64_t i, int64_t p, int64_t column, int64_t stretch, T* to) {
+    constexpr int width = tile_columns<T>;
+    const Term<T>& term = job.terms[job.term_count - 1];  // the one whose right factor differs by direction
+    if (p + stretch < job.shape.depth) {
+        p += stretch;
+    } else {
+        p = 0;
+        column += width;
     }
-    const int64_t below = p + depth;
-    int64_t row = 0;
-    if (below < job.shape.depth) {
-        row = below;
-    } else if (column + columns < job.shape.n) {
-        column += columns;
-    } else if (i + 1 < job.count) {
+    if (column >= job.shape.n) {
         column = 0;
         ++i;
-    } else {
+    }
+    if (term.right_panels != nullptr || term.right_stream != nullptr || term.right.column != 1 ||
+        column + width > job.shape.n || i == job.count) {
         return {};
     }
-    const T* first = term.right.data + i * term.right.batch + row * term.right.row + column;
-    const int64_t stride = term.right.row * static_cast<int64_t>(sizeof(T));
-    return {reinterpret_cast<uintptr_t>(first), stride, least(depth, job.shape.depth - row)};
+    const T* first = term.right.data + i * term.right.batch + p * term.right.row + column;
+    return {first, term.right.row, least(stretch, job.shape.depth - p), to, 0, 0};
 }
 
 template <class T>
-void run_tiles(const Job<T>& job, int64_t begin, int64_t end, const Workspace<T>& workspace) {
+void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> workspace) {
     const Affine<T>& shape = job.shape;
     constexpr int width = tile_columns<T>;
     const int64_t row_panels = blocks_of(shape.m, tile_rows);
     const int64_t column_panels = blocks_of(shape.n, width);
     const int64_t stretch = stretch_of(shape.depth);
-    int64_t packed = -1;  // whose left factors are in the workspace
+    int64_t packed = -1;    // whose left factors are in the workspace
+    bool is_ahead = false;  // whether the last term's right panel is packed already
     for (int64_t t = begin; t < end;) {
         const int64_t i = t / (row_panels * column_panels);
         const int64_t column = t / row_panels % column_panels * width;
@@ -234,12 +214,15 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, const Workspace<T>
                     // Whole registers: what lies right of the last column is multiplied too, and not stored.
                     const int64_t whole = least(width, round_up(columns, lanes<float>));
                     fill(*term.right_stream, i, p, depth, column, whole, workspace.right[s], width);
-                } else {
+                } else if (s < job.term_count - 1 || !is_ahead) {
                     pack_right(term.right.data + i * term.right.batch + p * term.right.row + column * term.right.column,
                                term.right.row, term.right.column, depth, columns, workspace.right[s]);
                 }
             }
-            Ahead ahead = next_panel(job, i, p, column, columns, depth);
+            Ahead<T> ahead{};
+            if (p + depth < shape.depth || t + panel1 - panel0 < end) {
+                ahead = panel_after(job, i, p, column, stretch, workspace.ahead);
+            }
             for (int64_t panel = panel0; panel < panel1; ++panel) {
                 Stretch<T> stretches[2];
                 for (int s = 0; s < job.term_count; ++s) {
@@ -248,6 +231,16 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, const Workspace<T>
                 alignas(64) T tile[tile_rows * width];
                 multiply(columns, stretches, job.term_count, depth, ahead, tile);
                 finish(job, i, panel * tile_rows, column, p == 0, p + depth == shape.depth, tile);
+            }
+            while (ahead.packed < ahead.rows) {
+                pack_row(ahead);
+            }
+            is_ahead = ahead.rows > 0;
+            if (is_ahead) {
+                T*& current = workspace.right[job.term_count - 1];
+                T* const free = current;
+                current = workspace.ahead;
+                workspace.ahead = free;
             }
             p += depth;
         } while (p < shape.depth);
@@ -263,21 +256,23 @@ void run(const Job<T>& job) {
     const double work = static_cast<double>(job.count) * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
                         (static_cast<double>(shape.depth) * job.term_count + 8) / lanes<T>;
     const int threads = threads_for(tasks, work);
-    // Room for a right panel of every term, and for left factors that are not packed already.
+    // Room for a right panel of every term, for the one that comes next, and for left factors not packed already.
     const int64_t right = round_up(stretch_of(shape.depth) * tile_columns<T>, 64);
     bool own_left = false;
     for (int s = 0; s < job.term_count; ++s) {
         own_left |= job.terms[s].left_panels == nullptr;
     }
     const int64_t left = own_left ? round_up(row_panels * tile_rows * shape.depth, 64) : 0;
-    const Buffer<T> memory(threads * 2 * (right + left));
+    const int64_t each = 3 * right + 2 * left;
+    const Buffer<T> memory(threads * each);
     // The row panels of a column share its right panel: they stay together where that leaves work for all threads.
     const int64_t grain = tasks >= 4 * threads * row_panels ? row_panels : 1;
     parallel_ranges(
         threads, tasks,
         [&](int64_t begin, int64_t end, int t) {
-            T* own = memory.get() + t * 2 * (right + left);
-            run_tiles(job, begin, end, Workspace<T>{{own, own + right}, {own + 2 * right, own + 2 * right + left}});
+            T* own = memory.get() + t * each;
+            T* lefts = own + 3 * right;
+            run_tiles(job, begin, end, Workspace<T>{{own, own + right}, {lefts, lefts + left}, own + 2 * right});
         },
         grain);
 }

@@ -119,4 +119,45 @@ static void pack_right(const T* b, int64_t row, int64_t column, int64_t depth, i
     }
 }
 
+// A whole right panel that is packed row by row, while tiles of the one before it are computed. Its rows are far apart,
+// often by a power of two: if all were fetched first, they would push each other out of the cache before they are
+// packed.
+template <class T>
+struct Ahead {
+    const T* from;  // [rows][tile_columns], row by row `stride` apart
+    int64_t stride;
+    int64_t rows;  // 0: there is nothing to do
+    T* to;         // [rows][tile_columns]
+    int64_t fetched;
+    int64_t packed;
+};
+
+template <class T>
+FWDAD_INLINE void pack_row(Ahead<T>& ahead) {
+#pragma GCC unroll 4
+    for (int v = 0; v < tile_vectors; ++v) {
+        store(ahead.to + ahead.packed * tile_columns<T> + v * lanes<T>,
+              load(ahead.from + ahead.packed * ahead.stride + v * lanes<T>));
+    }
+    ++ahead.packed;
+}
+
+// Fetch one row, and pack the one that was fetched 16 calls ago.
+template <class T>
+FWDAD_INLINE void advance(Ahead<T>& ahead) {
+    if (ahead.fetched < ahead.rows) {
+        const char* row = reinterpret_cast<const char*>(ahead.from + ahead.fetched * ahead.stride);
+        constexpr int size = tile_columns<T> * static_cast<int>(sizeof(T));
+#pragma GCC unroll 4
+        for (int at = 0; at < size; at += 64) {
+            __builtin_prefetch(row + at, 0, 2);
+        }
+        __builtin_prefetch(row + size - 1, 0, 2);  // a row that is not aligned ends in one line more
+        ++ahead.fetched;
+    }
+    if (ahead.packed < ahead.rows && (ahead.fetched == ahead.rows || ahead.fetched > ahead.packed + 16)) {
+        pack_row(ahead);
+    }
+}
+
 }  // namespace fwdad::FWDAD_ISA
