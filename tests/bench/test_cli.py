@@ -5,8 +5,9 @@ import json
 import pytest
 
 from fwdad import kernels
-from fwdad.bench import Peaks
+from fwdad.bench import Peaks, machine, place, plans, worker
 from fwdad.cli import main
+from fwdad.kernels import device, dispatch
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +57,65 @@ def test_kernels_prints_shares_of_the_peak(bench):
     assert "combination" in out
 
 
+class Here:
+    """A worker in this process, whose device is a stand-in that other processes know nothing of."""
+
+    def __init__(self, who, threads, device):
+        self.who, self.task = who, None
+        assert device == "cuda"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def ask(self, **request):
+        self.task, result = worker.answer(self.who, request, self.task)
+        return result
+
+
+def test_kernels_on_a_device(bench, cuda_on_host, monkeypatch, tmp_path):
+    monkeypatch.setattr("fwdad.bench.processes.Worker", Here)
+    monkeypatch.setattr("fwdad.bench.measure_device_peaks", lambda: Peaks(fma_one=2.0, fma=2.0, read=3.0, copy=4.0))
+    monkeypatch.setattr("fwdad.bench.machine.installed_peers", lambda device: ["cupy"])
+    monkeypatch.setattr("fwdad.bench.plans.installed_peers", lambda device: ["cupy"])
+    sizes = {"m": 3, "depth": 20, "n": 10, "k": 2}
+    monkeypatch.setattr(plans, "KERNELS", (("product", ("fwdad", "numpy"), (sizes,)),))
+    try:
+        code, out, err = bench("kernels --device cuda --quick --json a.json")
+    finally:
+        place.use("cpu")
+    assert code == 0, err
+    assert out.startswith("a stand-in (sm_00), driver for CUDA 13.0, CuPy 0; kernels built by the compiler of the host")
+    assert "measured peak: 2 GFLOP/s float32 (a product by cuBLAS), memory 3 GB/s read" in out
+    report = json.loads((tmp_path / "a.json").read_text())
+    assert report["machine"]["device"].startswith("a stand-in")
+    assert [(r["what"], r["who"], r["ms"] > 0) for r in report["records"]] == [
+        ("product", "fwdad", True),
+        ("product", "cupy", True),
+    ]
+
+
+def test_the_peaks_of_a_device(cuda_on_host):
+    place.use("cuda")
+    try:
+        peaks = machine.measure_device_peaks(megabytes=1)
+    finally:
+        place.use("cpu")
+    assert min(peaks.fma, peaks.read, peaks.copy) > 0
+
+
+def test_a_device_that_is_not_there(bench, monkeypatch, tmp_path):
+    monkeypatch.setattr(dispatch, "cuda", None)
+    device.require.cache_clear()
+    code, out, err = bench("kernels --device cuda --json a.json")
+    assert (code, out) == (2, "")
+    assert err.startswith("fwdad: error: the CUDA kernels of this fwdad are not built: ")
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_memory_prints_the_bound(bench):
     code, out, err = bench("memory --quick --threads 1 --w 4 --k 1,2")
     assert code == 0, err
@@ -73,6 +133,7 @@ def test_memory_prints_the_bound(bench):
         ("step --json missing/a.json", "cannot write missing/a.json: No such file or directory"),
         ("step --json .", "cannot write .: it is a folder"),
         ("step --plot picture.txt", "--plot: expected a name that ends in .png"),
+        ("kernels --device gpu", "--device: device: expected"),
         ("kernels --only sorting", "--only: no benchmark has 'sorting' in its name; there are product,"),
         ("compare none.json none.json", "none.json is no report of fwdad bench"),
     ],
@@ -87,7 +148,7 @@ def test_errors_are_one_line(bench, tmp_path, words, says):
 
 
 def test_a_peer_that_is_not_installed(bench, monkeypatch):
-    monkeypatch.setattr("fwdad.bench.plans.installed_peers", lambda: ["numpy"])
+    monkeypatch.setattr("fwdad.bench.plans.installed_peers", lambda device: ["numpy"])
     code, _, err = bench("step --peers torch")
     assert code == 2
     assert "--peers: torch is not installed: pip install 'fwdad[peers]', or pip install torch" in err

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fwdad import kernels
-from fwdad.bench import BenchError, Task, WrongAnswer, plans, verified
+from fwdad.bench import BenchError, Task, WrongAnswer, place, plans, verified
 from fwdad.bench.processes import Case, Effort, Worker, campaign, environment
 from fwdad.bench.suites import by_numpy, make, ours, problems
 from fwdad.bench.task import relative_error, timed
@@ -45,6 +45,38 @@ def test_tasks_give_the_right_answer_again_and_again(who, what):
     assert verified(task) <= task.tolerance
     assert len(timed(task, seconds=0.0)) == 3
     verified(task)
+
+
+ON_DEVICE = [
+    *(("fwdad", what) for who, what in ours.TASKS if what != "step"),
+    *((who.replace("numpy", "cupy"), what) for who, what in by_numpy.TASKS if what != "step"),
+]
+
+
+@pytest.fixture
+def on_device(cuda_on_host):
+    """Tasks compute on a CUDA device, made of the host's memory."""
+    place.use("cuda")
+    yield
+    place.use("cpu")
+
+
+@pytest.mark.parametrize(("who", "what"), ON_DEVICE, ids=[f"{who} {what}" for who, what in ON_DEVICE])
+def test_the_same_on_a_device(on_device, monkeypatch, who, what):
+    monkeypatch.setattr(place, "QUEUED", 1)
+    sizes = SMALL[what] | ({"n": 2**16} if (who, what) == ("fwdad", "normals") else {})
+    task = make(who, what, sizes)
+    answer = task.call()
+    assert all(kernels.device_of(a) == "cuda:0" for a in (answer if isinstance(answer, tuple) else (answer,)))
+    assert verified(task) <= task.tolerance
+    assert min(timed(task, seconds=0.0)) > 0
+
+
+def test_competitors_on_a_device():
+    case = plans.kernel_cases(["cupy"], only="projection", device="cuda")[-1]
+    assert case.who == ["fwdad", "cupy", "cupy-qr"]
+    with pytest.raises(BenchError, match="expected names among cupy, torch, jax, or none; given 'numpy'"):
+        plans.chosen_peers("numpy", "cuda")
 
 
 @pytest.mark.skipif(

@@ -8,6 +8,7 @@ What it does not show: that CuPy itself does the same. Names, argument names and
 """
 
 import sys
+import time
 import types
 import weakref
 
@@ -17,10 +18,10 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 MARGIN = 256  # bytes
 FUNCTIONS = {
     "all", "any", "argmax", "argsort", "broadcast_to", "clip", "concatenate", "copy", "count_nonzero", "cumsum",
-    "diagonal", "einsum", "empty_like", "expand_dims", "full_like", "isclose", "linalg.norm", "max", "mean", "min",
-    "moveaxis", "ndim", "ones_like", "outer", "pad", "prod", "put_along_axis", "ravel", "repeat", "reshape",
-    "shape", "size", "sort", "squeeze", "stack", "std", "sum", "swapaxes", "take", "take_along_axis", "tensordot",
-    "tile", "trace", "transpose", "tril", "var", "where", "zeros_like",
+    "diagonal", "einsum", "empty_like", "expand_dims", "full_like", "isclose", "linalg.norm", "linalg.qr",
+    "linalg.solve", "max", "mean", "min", "moveaxis", "ndim", "ones_like", "outer", "pad", "prod", "put_along_axis",
+    "ravel", "repeat", "reshape", "shape", "size", "sort", "squeeze", "stack", "std", "sum", "swapaxes", "take",
+    "take_along_axis", "tensordot", "tile", "trace", "transpose", "tril", "var", "where", "zeros_like",
 }  # fmt: skip
 """Functions of CuPy that fwdad's programs call through NumPy; all of them have CuPy's name under NumPy's."""
 
@@ -179,7 +180,7 @@ class ndarray(NDArrayOperatorsMixin):
         result = function(*map(on_host, args), **{key: on_host(v) for key, v in kwargs.items()})
         if name in ("ndim", "shape", "size") or result is None:
             return result
-        return to_device(result)
+        return tuple(map(to_device, result)) if isinstance(result, tuple) else to_device(result)
 
 
 METHODS = ("sum", "mean", "min", "max", "any", "all", "argmax", "ravel", "squeeze", "swapaxes", "prod", "std", "dot")
@@ -236,6 +237,9 @@ class Device:
     def __init__(self, number=0):
         self.id = number
 
+    def use(self):
+        return self
+
     def __enter__(self):
         return self
 
@@ -252,5 +256,39 @@ class Stream:
     ptr = 0
 
 
-cuda = types.SimpleNamespace(Device=Device, get_current_stream=Stream)
+class Event:
+    """Reached as soon as it is recorded: nothing here runs later than it was asked for."""
+
+    def record(self):
+        self.time = time.perf_counter()
+
+    def synchronize(self):
+        return None
+
+
+class Generator:
+    """Of random numbers, those of NumPy's."""
+
+    def __init__(self, seed):
+        self._generator = np.random.default_rng(seed)
+
+    def standard_normal(self, size=None, dtype=float, out=None):
+        if out is None:
+            return to_device(self._generator.standard_normal(size, dtype))
+        self._generator.standard_normal(dtype=dtype, out=out._host)
+        return out
+
+
+cuda = types.SimpleNamespace(
+    Device=Device,
+    get_current_stream=Stream,
+    Event=Event,
+    get_elapsed_time=lambda begin, end: 1e3 * (end.time - begin.time),
+    runtime=types.SimpleNamespace(
+        getDeviceProperties=lambda number: {"name": b"a stand-in", "major": 0, "minor": 0},
+        driverGetVersion=lambda: 13000,
+    ),
+)
+random = types.SimpleNamespace(default_rng=Generator)
+__version__ = "0"
 module = sys.modules[__name__]

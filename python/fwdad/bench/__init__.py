@@ -1,6 +1,7 @@
 """Benchmarks that prove themselves: answers are verified, then timed, beside peers and the machine's measured peak.
 
 task       something to time, and the check of its answer that comes first
+place      main memory or a CUDA device, and the clock of either
 machine    what the machine is, and what it can do at most
 suites/    what is computed, and each library's way to do it
 worker     a competitor's process
@@ -13,7 +14,7 @@ plots      records as pictures
 How to read the figures: docs/benchmarks.md.
 """
 
-from fwdad.bench.machine import Peaks, as_json, describe, measure_peaks
+from fwdad.bench.machine import Peaks, as_json, describe, measure_device_peaks, measure_peaks
 from fwdad.bench.records import Record
 from fwdad.bench.task import BenchError, Task, WrongAnswer, verified
 
@@ -25,6 +26,7 @@ __all__ = [
     "WrongAnswer",
     "as_json",
     "describe",
+    "measure_device_peaks",
     "measure_peaks",
     "verified",
 ]

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import math
 import platform
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fwdad
+from fwdad.bench import place
 from fwdad.bench.task import BenchError
 from fwdad.kernels import dispatch, get_num_threads, info, set_num_threads
+from fwdad.kernels.device import require
 
-PEERS = {"numpy": "numpy", "torch": "torch", "jax": "jax"}
-"""A peer's name -> the module that it needs."""
+PEERS = ("numpy", "torch", "jax")
+CUDA_PEERS = ("cupy", "torch", "jax")
+"""Names of peers, which are those of their modules, in main memory and on a CUDA device."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +47,41 @@ class Peaks:
         return None if gbs is None else gbs / self.copy
 
 
-def describe() -> dict[str, Any]:
-    """Processor, cores, threads, instruction set and versions."""
+def describe(device: str = "cpu") -> dict[str, Any]:
+    """Processor, cores, threads, instruction set and versions; of a CUDA device, its name as well."""
     versions = {"fwdad": fwdad.__version__, "python": platform.python_version()}
-    versions |= {name: importlib.metadata.version(name) for name in installed_peers()}
-    return {"cpu": _cpu(), "platform": platform.platform(), **info(), "versions": versions}
+    versions |= {name: importlib.metadata.version(name) for name in installed_peers(device) if name != "cupy"}
+    about = {"cpu": _cpu(), "platform": platform.platform(), **info(), "versions": versions}
+    return about if device == "cpu" else about | {"device": _device()}
 
 
-def installed_peers() -> list[str]:
-    """The peers that this Python can import."""
-    return [name for name, module in PEERS.items() if importlib.util.find_spec(module) is not None]
+def peers_of(device: str) -> tuple[str, ...]:
+    """The names of all peers for a device, installed or not."""
+    return PEERS if device == "cpu" else CUDA_PEERS
+
+
+def installed_peers(device: str = "cpu") -> list[str]:
+    """The peers that this Python can import, and that can compute on the device."""
+    found = [name for name in peers_of(device) if importlib.util.find_spec(name) is not None]
+    return found if device == "cpu" else [name for name in found if _computes_there(name)]
+
+
+def _computes_there(peer: str) -> bool:
+    """Whether an installed peer can use CUDA devices."""
+    if peer == "torch":
+        return bool(import_module("torch").cuda.is_available())
+    return peer != "jax" or any(importlib.util.find_spec(f"jax_cuda{n}_plugin") for n in (12, 13))
+
+
+def _device() -> str:
+    """The device that `place` has chosen, and what drives it."""
+    cupy, _ = require()
+    about = cupy.cuda.runtime.getDeviceProperties(int(place.name()[5:]))
+    driver = cupy.cuda.runtime.driverGetVersion()
+    return (
+        f"{about['name'].decode()} (sm_{about['major']}{about['minor']}), driver for CUDA {driver // 1000}."
+        f"{driver % 1000 // 10}, CuPy {cupy.__version__}"
+    )
 
 
 def _cpu() -> str:
@@ -97,6 +127,20 @@ def measure_peaks(megabytes: int = 256) -> Peaks:
         return 8 * n
 
     return Peaks(one, fma(8 * threads), best(read, 7), best(copy, 7))
+
+
+def measure_device_peaks(megabytes: int = 256) -> Peaks:
+    """The same of the CUDA device that `place` has chosen: multiply-adds as the product of two square matrices of that
+    size by cuBLAS, float32; what is read by CuPy's sum, and copied, of an array of that size.
+    """
+    n = math.isqrt(megabytes * 2**18)
+    a = place.send(np.ones((n, n), np.float32))
+
+    def rate(work: float, call: Callable[[], Any]) -> float:
+        return work / min(place.seconds_of(call) for _ in range(8)) / 1e9
+
+    fma = rate(2 * n**3, lambda: a @ a)
+    return Peaks(fma, fma, rate(4 * n * n, a.sum), rate(8 * n * n, a.copy))
 
 
 def best(run: Callable[[], float], repetitions: int) -> float:

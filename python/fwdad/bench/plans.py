@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fwdad.bench.machine import PEERS, Peaks, installed_peers
+from fwdad.bench.machine import Peaks, installed_peers, peers_of
 from fwdad.bench.processes import Case, Effort, Measured, Worker, campaign
 from fwdad.bench.records import OURS, Record, with_ratios
 from fwdad.bench.suites import library
@@ -47,30 +47,33 @@ KERNELS: tuple[tuple[str, tuple[str, ...], tuple[dict[str, Any], ...]], ...] = (
 )  # fmt: skip
 
 
-def chosen_peers(given: str | None) -> list[str]:
-    """The peers of a comma-separated list; all that are installed for None, none for "none".
+def chosen_peers(given: str | None, device: str = "cpu") -> list[str]:
+    """The peers of a comma-separated list; all that are installed, for this device, for None, none for "none".
 
     Raises BenchError for a name that is no peer's, or a peer that is not installed.
     """
-    installed = installed_peers()
+    installed = installed_peers(device)
     if given is None:
         return installed
     names = [] if given == "none" else given.split(",")
     for name in names:
-        if name not in PEERS:
-            raise BenchError(f"--peers: expected names among {', '.join(PEERS)}, or none; given {name!r}")
+        if name not in peers_of(device):
+            raise BenchError(f"--peers: expected names among {', '.join(peers_of(device))}, or none; given {name!r}")
         if name not in installed:
-            raise BenchError(f"--peers: {name} is not installed: pip install 'fwdad[peers]', or pip install {name}")
+            how = f": pip install 'fwdad[peers]', or pip install {name}" if device == "cpu" else " for CUDA"
+            raise BenchError(f"--peers: {name} is not installed{how}")
     return names
 
 
-def kernel_cases(peers: Sequence[str], quick: bool = False, only: str = "") -> list[Case]:
+def kernel_cases(peers: Sequence[str], quick: bool = False, only: str = "", device: str = "cpu") -> list[Case]:
     """The kernels' benchmarks whose name contains `only`; `quick` keeps the first size of each.
+
+    On a device CuPy takes the part of NumPy.
 
     Raises BenchError if there is none.
     """
     cases = [
-        Case(what, sizes, _present(who, peers))
+        Case(what, sizes, _present([w if device == "cpu" else w.replace("numpy", "cupy") for w in who], peers))
         for what, who, all_sizes in KERNELS
         if only.lower() in what.lower()
         for sizes in all_sizes[: 1 if quick else None]
@@ -101,10 +104,11 @@ def measure(
     threads: int,
     peaks: Peaks,
     heard: Callable[[str], None] = lambda line: None,
+    device: str = "cpu",
 ) -> list[Record]:
     """Measure all cases; the records of one case follow each other, fwdad's first."""
     records = []
-    for case, found in zip(cases, campaign(cases, effort, threads, heard), strict=True):
+    for case, found in zip(cases, campaign(cases, effort, threads, heard, device), strict=True):
         group = [record(case, who, measured, peaks) for who, measured in found.items()]
         records += with_ratios(group, no_peers=BACKPROP)
     return records

@@ -29,17 +29,18 @@ def environment(threads: int) -> dict[str, str]:
     """The environment of a competitor's process: ours, without BLAS and OpenMP overrides, and the number of threads."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OVERRIDES)}
     count = str(threads)
+    kept["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # JAX would take most of a device's memory from the others
     return kept | dict.fromkeys(("FWDAD_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), count)
 
 
 class Worker:
     """One competitor's process: `fwdad.bench.worker` at the other end of two pipes, one JSON object a line."""
 
-    def __init__(self, who: str, threads: int) -> None:
+    def __init__(self, who: str, threads: int, device: str = "cpu") -> None:
         self.who = who
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  -- closed in __exit__
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "fwdad.bench.worker", who, str(threads)],
+            [sys.executable, "-m", "fwdad.bench.worker", who, str(threads), device],
             env=environment(threads),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -117,6 +118,7 @@ def campaign(
     effort: Effort,
     threads: int,
     heard: Callable[[str], None] = lambda line: None,
+    device: str = "cpu",
 ) -> list[dict[str, Measured]]:
     """Measure all cases; a dict from competitor to what it reached for each.
 
@@ -127,7 +129,7 @@ def campaign(
     everyone = list(dict.fromkeys(who for case in cases for who in case.who))
     for start in range(effort.starts):
         with ExitStack() as stack:
-            workers = {who: stack.enter_context(Worker(who, threads)) for who in everyone}
+            workers = {who: stack.enter_context(Worker(who, threads, device)) for who in everyone}
             for case, result in zip(cases, found, strict=True):
                 sizes = " ".join(f"{name}={value}" for name, value in case.sizes.items())
                 heard(f"round {start + 1}/{effort.starts}  {case.what} {sizes}")

@@ -64,12 +64,21 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def heading(machine: Mapping[str, Any], peaks: Peaks) -> str:
     """The machine, its peaks and the versions."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    memory = f"memory {peaks.read:.0f} GB/s read, {peaks.copy:.0f} GB/s copied"
+    if "device" in machine:
+        return "\n".join(
+            [
+                f"{machine['device']}; kernels {machine['cuda']}",
+                versions,
+                f"measured peak: {peaks.fma:.0f} GFLOP/s float32 (a product by cuBLAS), {memory}",
+                "times by events, of 16 calls in a row",
+            ]
+        )
     return "\n".join(
         [
             f"{machine['cpu']}; {machine['threads']} threads, kernels for {machine['isa']}, {machine['compiler']}",
             versions,
-            f"measured peak: {peaks.fma:.0f} GFLOP/s float32 ({peaks.fma_one:.0f} of one thread), "
-            f"memory {peaks.read:.0f} GB/s read, {peaks.copy:.0f} GB/s copied",
+            f"measured peak: {peaks.fma:.0f} GFLOP/s float32 ({peaks.fma_one:.0f} of one thread), {memory}",
             "BLAS and OpenMP overrides are removed from the competitors' environments",
         ]
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from fwdad.bench import place
 
 
 class BenchError(ValueError):
@@ -20,7 +21,8 @@ class WrongAnswer(BenchError):
 class Task(NamedTuple):
     """What one competitor does for one benchmark.
 
-    call : the work to be timed; returns its answer, complete (nothing may go on in the background).
+    call : the work to be timed; returns its answer, complete (nothing may go on in the background) or, on a device,
+        queued on the stream that events are recorded on.
     check : the error of that answer against the reference, relative; any number, or NaN.
     tolerance : the largest error that is right.
     """
@@ -50,7 +52,7 @@ def relative_error(actual: Any, truth: Any) -> float:
     >>> relative_error(np.float32([3, 4]), np.array([3.0, 4.5])) < 0.1
     True
     """
-    actual, truth = np.asarray(actual), np.asarray(truth, np.float64)
+    actual, truth = place.on_host(actual), np.asarray(truth, np.float64)
     if actual.shape != truth.shape:
         return float("inf")
     size = np.linalg.norm(truth.ravel())
@@ -62,7 +64,5 @@ def timed(task: Task, seconds: float) -> list[float]:
     task.call()
     times: list[float] = []
     while len(times) < 3 or (sum(times) < seconds and len(times) < 1000):
-        start = time.perf_counter()
-        task.call()
-        times.append(time.perf_counter() - start)
+        times.append(place.seconds_of(task.call))
     return times

@@ -1,4 +1,6 @@
-"""``python -m fwdad.bench.worker WHO THREADS``: one competitor's process; requests on standard input, see `processes`.
+"""``python -m fwdad.bench.worker WHO THREADS DEVICE``: one competitor's process; see `processes`.
+
+Requests on standard input:
 
 {"what": ..., "sizes": {...}}   make the task and verify its answer  ->  the error
 {"seconds": s}                  time it                              ->  seconds of each call
@@ -16,6 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fwdad.bench import place
 from fwdad.bench.suites import make
 from fwdad.bench.task import BenchError, Task, WrongAnswer, timed, verified
 
@@ -53,9 +56,10 @@ def answer(who: str, request: dict[str, Any], task: Task | None) -> tuple[Task |
     return None, None
 
 
-def main(who: str, threads: int) -> None:
+def main(who: str, threads: int, device: str) -> None:
     """Answer requests until there are no more."""
     limit_cores(threads)
+    place.use(device)
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no reply
     task: Task | None = None
@@ -73,4 +77,4 @@ def main(who: str, threads: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

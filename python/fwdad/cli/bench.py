@@ -10,7 +10,7 @@ import click
 
 from fwdad import bench as measuring
 from fwdad import kernels
-from fwdad.bench import BenchError, Peaks, Record, plans, plots, records, tables
+from fwdad.bench import BenchError, Peaks, Record, place, plans, plots, records, tables
 from fwdad.bench.processes import QUICK, Effort
 from fwdad.cli.options import F, integers
 
@@ -41,13 +41,19 @@ def common(command: F) -> F:
 @bench.command("kernels")
 @common
 @click.option("--only", default="", metavar="WORD", help="Those whose name contains this word.")
-def kernels_(only: str, quick: bool, peers: str | None, **options: Any) -> None:
+@click.option("--device", default="cpu", help='"cuda" or "cuda:N": CUDA kernels, beside CuPy (cuBLAS), torch and jax.')
+def kernels_(only: str, device: str, quick: bool, peers: str | None, **options: Any) -> None:
     """Each kernel by itself: GFLOP/s or GB/s, and the fraction of the machine's peak."""
-    cases = plans.kernel_cases(plans.chosen_peers(peers), quick, only)
+    try:
+        place.use(device)
+    except ValueError as error:
+        raise BenchError(f"--device: {error}") from error
+    cases = plans.kernel_cases(plans.chosen_peers(peers, device), quick, only, device)
     _run(
-        lambda threads, peaks: plans.measure(cases, QUICK if quick else Effort(), threads, peaks, _heard),
+        lambda threads, peaks: plans.measure(cases, QUICK if quick else Effort(), threads, peaks, _heard, device),
         tables.kernel_summary,
         plots.roofline,
+        device=device,
         **options,
     )
 
@@ -105,6 +111,7 @@ def _run(
     threads: int | None,
     json_: Path | None,
     plot: Path | None,
+    device: str = "cpu",
 ) -> None:
     """Check where the results go, measure the machine, then what was asked for; print, write, draw."""
     for path in (json_, plot):
@@ -114,7 +121,8 @@ def _run(
         plots.check_possible(plot)
     if threads is not None:
         kernels.set_num_threads(threads)
-    peaks, machine = measuring.measure_peaks(), measuring.describe()
+    peaks = measuring.measure_peaks() if device == "cpu" else measuring.measure_device_peaks()
+    machine = measuring.describe(device)
     click.echo(tables.heading(machine, peaks) + "\n")
     found = measure(kernels.get_num_threads(), peaks)
     click.echo("\n".join([tables.table(found), "", *summary(found)]))

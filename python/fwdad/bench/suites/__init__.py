@@ -14,7 +14,7 @@ from fwdad.bench.task import BenchError, Task
 
 Maker = Callable[..., Task]
 
-MODULES = {"fwdad": "ours", "numpy": "by_numpy", "torch": "by_torch", "jax": "by_jax"}
+MODULES = {"fwdad": "ours", "numpy": "by_numpy", "cupy": "by_numpy", "torch": "by_torch", "jax": "by_jax"}
 
 
 def make(who: str, what: str, sizes: Mapping[str, Any]) -> Task:
@@ -23,9 +23,10 @@ def make(who: str, what: str, sizes: Mapping[str, Any]) -> Task:
     Raises BenchError for a benchmark that the competitor does not take part in.
     """
     tasks: dict[tuple[str, str], Maker] = import_module(f"{__name__}.{MODULES[library(who)]}").TASKS
-    if (who, what) not in tasks:
+    maker = tasks.get((who.replace("cupy", "numpy"), what))
+    if maker is None:
         raise BenchError(f"{who} does not take part in the benchmark {what!r}")
-    return tasks[who, what](**sizes)
+    return maker(**sizes)
 
 
 def library(who: str) -> str:

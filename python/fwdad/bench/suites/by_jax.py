@@ -8,8 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fwdad.bench import place
 from fwdad.bench.suites import problems
 from fwdad.bench.task import Task, relative_error
+
+jax.config.update("jax_platforms", "cpu" if place.name() == "cpu" else "cuda")
+jax.config.update("jax_default_matmul_precision", "highest")  # on devices JAX would round float32 factors to tf32
 
 
 def forward(params: Any, x: jax.Array, labels: jax.Array) -> jax.Array:

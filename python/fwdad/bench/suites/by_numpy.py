@@ -1,4 +1,7 @@
-"""NumPy's part: the equations as one writes them without a library for derivatives."""
+"""NumPy's part, and CuPy's: the equations as one writes them without a library for derivatives.
+
+On a device the same lines are CuPy's, whose products are those of cuBLAS.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fwdad.bench.place import generator, on_host, send
 from fwdad.bench.suites import problems
 from fwdad.bench.task import Task, relative_error
 
@@ -44,12 +48,13 @@ def step(w: int, k: int) -> Task:
 def affine(m: int, depth: int, n: int, k: int, dx: bool) -> Task:
     """The two equations as they stand."""
     a = problems.affine(m, depth, n, k, dx)
+    there = problems.Affine(*map(send, a))
 
     def call() -> Any:
-        z = a.x @ a.w + a.b
-        dz = a.x @ a.dw + a.db[:, None]
-        if a.dx is not None:
-            dz += a.dx @ a.w
+        z = there.x @ there.w + there.b
+        dz = there.x @ there.dw + there.db[:, None]
+        if there.dx is not None:
+            dz += there.dx @ there.w
         return np.maximum(z, 0), (z > 0) * dz
 
     return Task(call, lambda answer: problems.affine_error(a, answer), 1e-6)
@@ -58,33 +63,39 @@ def affine(m: int, depth: int, n: int, k: int, dx: bool) -> Task:
 def product(m: int, depth: int, n: int, k: int) -> Task:
     """np.matmul of one matrix with k."""
     x, dw = problems.normals(0, m, depth), problems.normals(2, k, depth, n)
-    return Task(lambda: x @ dw, lambda answer: relative_error(answer, x.astype(np.float64) @ dw), 1e-6)
+    left, right = send(x), send(dw)
+    return Task(lambda: left @ right, lambda answer: relative_error(answer, x.astype(np.float64) @ dw), 1e-6)
 
 
 def drawn_product(m: int, depth: int, n: int, k: int) -> Task:
     """standard_normal, then np.matmul."""
-    x, random = problems.normals(0, m, depth), np.random.default_rng(0)
+    x, random = problems.normals(0, m, depth), generator()
+    there = send(x)
 
     def call() -> Any:
         dw = random.standard_normal((k, depth, n), np.float32)
-        return dw, x @ dw
+        return dw, there @ dw
 
-    return Task(call, lambda answer: relative_error(answer[1], x.astype(np.float64) @ answer[0]), 1e-6)
+    def check(answer: Any) -> float:
+        return relative_error(answer[1], x.astype(np.float64) @ on_host(answer[0]))
+
+    return Task(call, check, 1e-6)
 
 
 def generate(n: int) -> Task:
     """standard_normal, into memory that is there."""
-    out, random = np.empty(n, np.float32), np.random.default_rng(0)
+    out, random = send(np.empty(n, np.float32)), generator()
     return Task(lambda: random.standard_normal(out=out, dtype=np.float32), problems.moments_error, 3e-3)
 
 
 def tanh(n: int, k: int) -> Task:
     """The two equations as they stand."""
     x, dx = problems.normals(0, n), problems.normals(1, k, n)
+    primal, tangent = send(x), send(dx)
 
     def call() -> Any:
-        y = np.tanh(x)
-        return y, (1 - y * y) * dx
+        y = np.tanh(primal)
+        return y, (1 - y * y) * tangent
 
     return Task(call, lambda answer: problems.tanh_error(x, dx, answer), 1e-6)
 
@@ -92,10 +103,11 @@ def tanh(n: int, k: int) -> Task:
 def projection(k: int, n: int, degrees: float) -> Task:
     """Gram matrix in float32, solved in float64."""
     p = problems.projected(k, n, degrees)
+    v, d = send(p.v), send(p.d)
 
     def call() -> Any:
-        c = np.linalg.solve((p.v @ p.v.T).astype(np.float64), p.d)
-        return c.astype(np.float32) @ p.v
+        c = np.linalg.solve((v @ v.T).astype(np.float64), d)
+        return c.astype(np.float32) @ v
 
     return Task(call, lambda answer: relative_error(answer, p.truth), 1e-2)
 
@@ -103,10 +115,11 @@ def projection(k: int, n: int, degrees: float) -> Task:
 def projection_by_qr(k: int, n: int, degrees: float) -> Task:
     """Orthonormal directions from QR."""
     p = problems.projected(k, n, degrees)
+    v, d = send(p.v), send(p.d)
 
     def call() -> Any:
-        q, r = np.linalg.qr(p.v.T)
-        return q @ np.linalg.solve(r.T, p.d.astype(np.float32))
+        q, r = np.linalg.qr(v.T)
+        return q @ np.linalg.solve(r.T, d.astype(np.float32))
 
     return Task(call, lambda answer: relative_error(answer, p.truth), 1e-2)
 

@@ -11,10 +11,13 @@ import torch.autograd.forward_ad as forward_ad
 from torch.func import jvp, vmap
 from torch.nn.functional import cross_entropy
 
+from fwdad.bench import place
 from fwdad.bench.suites import problems
 from fwdad.bench.task import Task, relative_error
 
 Tensors = list[torch.Tensor]
+
+torch.set_default_device(place.name())  # work there goes to the stream that events of CuPy's are recorded on
 
 
 def forward(params: Any, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -126,13 +129,17 @@ def product(m: int, depth: int, n: int, k: int) -> Task:
 
 def drawn_product(m: int, depth: int, n: int, k: int) -> Task:
     """randn, then matmul."""
-    x = torch.tensor(problems.normals(0, m, depth))
+    x = problems.normals(0, m, depth)
+    tx = torch.tensor(x)
 
     def call() -> Any:
         dw = torch.randn(k, depth, n)
-        return dw, torch.matmul(x, dw)
+        return dw, torch.matmul(tx, dw)
 
-    return Task(call, lambda answer: relative_error(answer[1], x.numpy().astype(np.float64) @ answer[0].numpy()), 1e-6)
+    def check(answer: Any) -> float:
+        return relative_error(answer[1], x.astype(np.float64) @ place.on_host(answer[0]))
+
+    return Task(call, check, 1e-6)
 
 
 def generate(n: int) -> Task:

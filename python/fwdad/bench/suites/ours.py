@@ -8,6 +8,8 @@ import numpy as np
 
 import fwdad
 from fwdad import estimators, kernels, nn, optim, tangents, tree
+from fwdad.bench import place
+from fwdad.bench.place import send
 from fwdad.bench.suites import problems
 from fwdad.bench.task import Task, relative_error
 from fwdad.kernels import Stream
@@ -51,8 +53,8 @@ def step(w: int, k: int) -> Task:
 def affine(m: int, depth: int, n: int, k: int, dx: bool) -> Task:
     """The affine kernel with dense tangents."""
     a = problems.affine(m, depth, n, k, dx)
-    call = lambda: kernels.affine_jvp(a.x, a.w, a.b, a.dx, a.dw, a.db, "relu")  # noqa: E731
-    return Task(call, lambda answer: problems.affine_error(a, answer), 1e-6)
+    there = problems.Affine(*map(send, a))
+    return Task(lambda: kernels.affine_jvp(*there, "relu"), lambda answer: problems.affine_error(a, answer), 1e-6)
 
 
 def product(m: int, depth: int, n: int, k: int) -> Task:
@@ -62,20 +64,22 @@ def product(m: int, depth: int, n: int, k: int) -> Task:
     def check(answer: Any) -> float:
         return relative_error(answer[1], np.stack([x.astype(np.float64) @ v for v in dw]))
 
-    return Task(lambda: kernels.affine_jvp(x, w, None, None, dw, None), check, 1e-6)
+    arguments = send(x), send(w), None, None, send(dw), None
+    return Task(lambda: kernels.affine_jvp(*arguments), check, 1e-6)
 
 
 def drawn_product(m: int, depth: int, n: int, k: int, distribution: str) -> Task:
     """As `product`, with fresh random dw_i, generated inside the kernel."""
-    x, w = problems.normals(0, m, depth), problems.normals(1, depth, n)
+    x = problems.normals(0, m, depth)
+    first, second = send(x), send(problems.normals(1, depth, n))
     steps = {"step": 0}
 
     def stream() -> Stream:
-        return Stream(0, steps["step"], 0, distribution, k, (depth, n))
+        return Stream(0, steps["step"], 0, distribution, k, (depth, n), device=place.name())
 
     def call() -> Any:
         steps["step"] += 1
-        return kernels.affine_jvp(x, w, None, None, stream(), None)
+        return kernels.affine_jvp(first, second, None, None, stream(), None)
 
     def check(answer: Any) -> float:
         dw = kernels.KERNELS["generate"].bodies["reference"](stream())
@@ -85,11 +89,13 @@ def drawn_product(m: int, depth: int, n: int, k: int, distribution: str) -> Task
 
 
 def generate(n: int, distribution: str) -> Task:
-    """The generator, into memory that is there."""
-    stream = Stream(0, 0, 0, distribution, 16, (n // 16384, 1024))
+    """The generator, into memory that is there; on a device, in CuPy's pool."""
+    stream = Stream(0, 0, 0, distribution, 16, (n // 16384, 1024), device=place.name())
     out = np.empty(stream.shape, np.float32)
 
     def call() -> np.ndarray:
+        if stream.device != "cpu":
+            return kernels.generate(stream)
         native = kernels.dispatch.native
         assert native is not None
         native.generate(kernels.stream.descriptor(stream), out)
@@ -104,14 +110,18 @@ def generate(n: int, distribution: str) -> Task:
 def tanh(n: int, k: int) -> Task:
     """The JVP of np.tanh, as a user calls it."""
     x, dx = problems.normals(0, n), problems.normals(1, k, n)
-    return Task(lambda: fwdad.jvp(np.tanh, (x,), (dx,)), lambda answer: problems.tanh_error(x, dx, answer), 1e-6)
+    primal, tangent = (send(x),), (send(dx),)
+    return Task(lambda: fwdad.jvp(np.tanh, primal, tangent), lambda answer: problems.tanh_error(x, dx, answer), 1e-6)
 
 
 def scaled(n: int, k: int) -> Task:
-    """The kernel beneath all elementwise rules, into memory that is there."""
+    """The kernel beneath all elementwise rules, into memory that is there; on a device, in CuPy's pool."""
     a, dx, out = problems.normals(0, n), problems.normals(1, k, n), np.empty((k, n), np.float32)
+    there = send(a), send(dx)
 
     def call() -> np.ndarray:
+        if place.name() != "cpu":
+            return kernels.scaled_tangents(*there)
         native = kernels.dispatch.native
         assert native is not None
         native.scaled_tangents(a, dx, None, None, out)
@@ -123,26 +133,29 @@ def scaled(n: int, k: int) -> Task:
 def gram(k: int, n: int, exact: bool) -> Task:
     """The Gram kernel."""
     v = problems.normals(0, k, n)
+    there = send(v)
 
     def check(answer: Any) -> float:
         v64 = v.astype(np.float64)
         return relative_error(answer, v64 @ v64.T)
 
-    return Task(lambda: kernels.gram(v, exact=exact), check, 1e-13 if exact else 1e-6)
+    return Task(lambda: kernels.gram(there, exact=exact), check, 1e-13 if exact else 1e-6)
 
 
 def combination(k: int, n: int) -> Task:
     """The combine kernel."""
     c, v = np.linspace(-1, 1, k), problems.normals(0, k, n)
-    return Task(lambda: kernels.combine(c, v), lambda answer: relative_error(answer, c @ v.astype(np.float64)), 1e-6)
+    there = send(c), send(v)
+    return Task(lambda: kernels.combine(*there), lambda answer: relative_error(answer, c @ v.astype(np.float64)), 1e-6)
 
 
 def projection(k: int, n: int, degrees: float) -> Task:
     """The combiner: Gram matrix, coefficients, combination."""
     p = problems.projected(k, n, degrees)
+    d, v = send(p.d), send(p.v)
 
     def call() -> np.ndarray:
-        (g,) = estimators.Projection().gradient(p.d, estimators.Directions([p.v]))
+        (g,) = estimators.Projection().gradient(d, estimators.Directions([v]))
         return g
 
     return Task(call, lambda answer: relative_error(answer, p.truth), 1e-6)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fwdad.bench.place import on_host
 from fwdad.bench.task import relative_error
 
 Arrays = list[np.ndarray]
@@ -121,14 +122,14 @@ def affine_error(a: Affine, answer: tuple[Any, Any]) -> float:
     dz = np.stack([x @ dw.astype(np.float64) for dw in a.dw]) + a.db[:, None]
     if a.dx is not None:
         dz += a.dx.astype(np.float64) @ w
-    y, dy = (np.asarray(part) for part in answer)
+    y, dy = map(on_host, answer)
     sure = np.abs(z) > 1e-4
     return max(relative_error(y, np.maximum(z, 0)), relative_error(dy * sure, dz * ((z > 0) & sure)))
 
 
 def moments_error(values: Any) -> float:
     """How far mean and variance of values are from 0 and 1."""
-    values = np.asarray(values, np.float64)
+    values = on_host(values).astype(np.float64)
     return max(abs(float(values.mean())), abs(float(values.var()) - 1))
 
 
