@@ -19,7 +19,8 @@ from rich.table import Table
 
 import fwdad
 from fwdad import kernels, optim
-from fwdad.experiments.fc_mnist import estimator, initial, loss
+from fwdad.experiments.fc_mnist import initial
+from fwdad.experiments.networks import estimator, loss
 
 WIDTHS, TANGENTS = (256, 1024), (1, 16, 64)
 MODES = {

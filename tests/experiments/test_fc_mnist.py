@@ -6,7 +6,8 @@ import pytest
 from fwdad import data, optim, tree
 from fwdad.data import DataError
 from fwdad.experiments import Settings
-from fwdad.experiments.fc_mnist import FcMnist, estimator, initial, loss, train
+from fwdad.experiments.fc_mnist import FcMnist, initial
+from fwdad.experiments.networks import estimator, loss, train
 from fwdad.testing import expect_close
 
 
@@ -34,7 +35,7 @@ def test_initial_values_are_uniform_in_one_over_the_root_of_the_inputs():
 
 def test_a_cell_learns_and_is_a_function_of_its_parameters():
     parameters = cells(quick=True, data="digits")["fc-256-gradient-k0-seed0"]
-    small = parameters | {"width": 16, "epochs": 3, "learning_rate": 0.3}
+    small = parameters | {"network": "fc-16", "epochs": 3, "learning_rate": 0.3}
     rows, again = (FcMnist().run(small, lambda part: None) for _ in range(2))
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert rows[-1]["steps"] == 3 * 19
@@ -61,7 +62,8 @@ def test_runs_end_early():
 
     def end(rate, estimate=None):
         estimate = estimate or estimator({"method": "gradient"})
-        return train(initial((64, 4, 10), 0), estimate, optim.sgd(rate), dataset, 20, 0, lambda part: None)
+        batches = data.Batches(len(dataset.train.targets), 64, seed=0)
+        return train(initial((64, 4, 10), 0), estimate, optim.sgd(rate), dataset, batches, 20, lambda part: None)
 
     diverged = end(1e6)
     assert len(diverged) == 1
@@ -80,7 +82,7 @@ def test_summary_and_figure():
     rows = []
     for method, k in (("gradient", None), ("mean", 2), ("projection", 2)):
         for seed in (0, 1):
-            about = {"width": 256, "method": method, "k": k, "seed": seed, "learning_rate": 0.1}
+            about = {"network": "fc-256", "method": method, "k": k, "seed": seed, "learning_rate": 0.1}
             losses = [2.0, 1.0 + seed, np.nan]
             rows += [
                 about
@@ -89,7 +91,11 @@ def test_summary_and_figure():
                 for i, value in enumerate(losses)
             ]
     (summary,) = experiment.summary(experiment.table(rows))
-    assert [line[0] for line in summary.lines] == ["256  gradient", "256  mean  k = 2", "256  projection  k = 2"]
+    assert [line[0] for line in summary.lines] == [
+        "fc-256  gradient",
+        "fc-256  mean  k = 2",
+        "fc-256  projection  k = 2",
+    ]
     assert summary.lines[0][2] == "0.1500  (0.1000 to 0.2000)"  # epoch 2 of seed 0, epoch 1 of seed 1
     figure = pytest.importorskip("matplotlib.figure", reason="matplotlib draws the figures").Figure()
     experiment.draw(rows, figure)

@@ -47,7 +47,7 @@ def seeds(value: str) -> tuple[int, ...]:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/NAME or NAME-quick]")
 @click.option("--seeds", type=seeds, metavar="LIST", help="Independent repetitions, as 0,1,2 or 0-4; default: paper's.")
 @click.option("--jobs", type=click.IntRange(1, 1024), help="Processes.  [default: one a core]")
-@click.option("--data", help="Data set.  [default: mnist]")
+@click.option("--data", help="Data set.  [default: the paper's]")
 @click.option("--data-dir", help="Folder of the data set's files; without it $FWDAD_DATA.")
 @click.option("--perturb", type=click.Choice(PERTURBATIONS), help="What the directions move.  [default: activity]")
 @click.option("--noise", type=click.Choice(NOISES), help="Which noise an example has.  [default: batch, the paper's]")

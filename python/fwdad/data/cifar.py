@@ -53,9 +53,9 @@ def load_cifar(name: str, folder: Path) -> Dataset:
     """``name`` from ``folder/name`` or ``folder``, or the folder of the archive in either."""
     layout = LAYOUTS[name]
     home = find_home(folder, f"{name}/{layout.folder}", name, layout.folder)
-    train = [_read(home / file, layout.train_records, layout) for file in layout.train]
+    train = [_read(name, home / file, layout.train_records) for file in layout.train]
     images, labels = (np.concatenate(parts) for parts in zip(*train, strict=True))
-    test = Split(*_read(home / layout.test, layout.test_records, layout))
+    test = Split(*_read(name, home / layout.test, layout.test_records))
     kept = len(labels) - len(labels) // HELD_OUT
     return Dataset(
         name,
@@ -68,9 +68,13 @@ def load_cifar(name: str, folder: Path) -> Dataset:
     )
 
 
-def _read(path: Path, records: int, layout: Layout) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _read(name: str, path: Path, records: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    layout = LAYOUTS[name]
     if not path.is_file():
-        raise DataError(f"no {path.name} in {path.parent}; it is part of the binary version, {layout.folder}")
+        raise DataError(
+            f"no {path.name} in {path.parent}; it is part of the binary version, {layout.folder} "
+            f"(fwdad download {name} gets it)"
+        )
     content = read_bytes(path)
     size = layout.label_bytes + PIXELS
     if len(content) != records * size:

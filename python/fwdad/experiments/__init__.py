@@ -6,7 +6,9 @@ approximation_quality   arXiv 2410.17764, section 4.1
 landscapes              functions to descend, and many descents as one pass
 closed_form             arXiv 2410.17764, section 4.2
 custom_tangents         arXiv 2410.17764, section 4.3
+networks                what the next two share: networks trained with the paper's learning rates
 fc_mnist                arXiv 2410.17764, section 4.4
+image_networks          arXiv 2410.17764, section 4.5
 fgd_functions           arXiv 2202.08587, section 5: Beale and Rosenbrock functions
 fgd_mnist               arXiv 2202.08587, section 5: logistic regression and an MLP
 guesses                 arXiv 2306.06968: gradient guess by gradient target
@@ -20,6 +22,7 @@ from fwdad.experiments.fc_mnist import FcMnist
 from fwdad.experiments.fgd_functions import FgdBeale, FgdRosenbrock
 from fwdad.experiments.fgd_mnist import FgdMnist
 from fwdad.experiments.guesses import Guesses
+from fwdad.experiments.image_networks import DAYS, ImageNetwork
 from fwdad.experiments.runner import Run
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -29,6 +32,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ClosedForm(),
         CustomTangents(),
         FcMnist(),
+        *(ImageNetwork(network, data) for network, data in DAYS),
         FgdBeale(),
         FgdRosenbrock(),
         FgdMnist(),

@@ -35,13 +35,13 @@ class Settings:
 
     quick : a reduced run that keeps the shape of every curve.
     seeds : independent repetitions; None for the paper's.
-    data, data_dir : data set and the folder of its files (see `fwdad.data.load`).
+    data, data_dir : data set, None for the paper's, and the folder of its files (see `fwdad.data.load`).
     perturb, noise : as for `fwdad.ForwardGradient`.
     """
 
     quick: bool = False
     seeds: tuple[int, ...] | None = None
-    data: str = "mnist"
+    data: str | None = None
     data_dir: str | None = None
     perturb: str = "activity"
     noise: str = "batch"
@@ -63,10 +63,10 @@ class Experiment:
     costs : how long the full and the quick run take. takes : settings that it has beside `quick` and `seeds`.
     """
 
-    name: ClassVar[str]
+    name: str
     source: ClassVar[str]
-    about: ClassVar[str]
-    costs: ClassVar[str]
+    about: str
+    costs: str
     takes: ClassVar[tuple[str, ...]] = ()
 
     def cells(self, settings: Settings) -> list[Cell]:

@@ -16,7 +16,8 @@ import numpy as np
 from fwdad import data, optim
 from fwdad.estimators import ForwardGradient, Mean, Normal, exact_gradient
 from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
-from fwdad.experiments.fc_mnist import BATCH, initial, loss
+from fwdad.experiments.fc_mnist import BATCH, initial
+from fwdad.experiments.networks import loss
 from fwdad.train import evaluate
 
 MODELS: dict[str, tuple[int, ...]] = {"logistic regression": (), "mlp": (1024, 1024)}
@@ -41,7 +42,7 @@ class FgdMnist(Experiment):
                         "method": method,
                         "seed": seed,
                         "steps": steps,
-                        "data": settings.data,
+                        "data": settings.data or "mnist",
                         "data_dir": settings.data_dir,
                     }
                     name = f"{model}-{method}-{seed}".replace(" ", "-")

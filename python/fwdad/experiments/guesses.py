@@ -16,7 +16,8 @@ import numpy as np
 from fwdad import data, nn, optim, tree
 from fwdad.estimators import ForwardGradient, LocalClassifier, Mixed, Normal, Sampler, exact_gradient
 from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
-from fwdad.experiments.fc_mnist import BATCH, initial, loss
+from fwdad.experiments.fc_mnist import BATCH, initial
+from fwdad.experiments.networks import loss
 from fwdad.train import evaluate
 
 GUESSES = ("1 normal", "16 normal", "local gradient", "local gradient and 16 normal", "the gradient")
@@ -44,7 +45,7 @@ class Guesses(Experiment):
                         "guess": guess,
                         "seed": seed,
                         "epochs": 2 if settings.quick else 10,
-                        "data": settings.data,
+                        "data": settings.data or "mnist",
                         "data_dir": settings.data_dir,
                     }
                     cells.append(Cell(f"{target}-{guess}-{seed}", parameters, 5.0 if guess == "the gradient" else 1.0))
