@@ -1,8 +1,9 @@
-"""What the compiler says of the CUDA kernels: registers, shared memory, spills, occupancy, wide loads; bytes moved.
+"""What the compiler says of the CUDA kernels: registers, shared memory, spills, occupancy, instructions; bytes moved.
 
 Compiles csrc/cuda for every architecture with warnings as errors and prints one row a kernel and architecture. With
---check it exits with 1 where a kernel spills, needs more registers than its cap, or lacks the 128-bit loads or stores
-that it is meant to have. Needs nvcc, and nvdisasm for the loads (docs/cuda.md says from where); no GPU.
+--check it exits with 1 where a kernel spills, needs more registers than its cap, or lacks the 128-bit loads or stores,
+or the instructions of the matrix unit (HMMA), that it is meant to have. Needs nvcc, and nvdisasm for the instructions
+(docs/cuda.md says from where); no GPU.
 
     python benchmarks/cuda_resources.py [--check]
 
@@ -51,6 +52,11 @@ def product(size, rows):
     return moved * size, (M * D + K * (D * N + M * N)) * size
 
 
+def sign_product(columns):
+    """x dw_i for signs that are made where they are needed: every tile of dy reads its rows of x."""
+    return K * (M * D * (N // columns) + M * N) * 4, (M * D + K * M * N) * 4
+
+
 def gram(size, entries=D * N):
     """16 directions are one tile; the sums of the sections go to memory and back."""
     sections = 1024
@@ -64,7 +70,7 @@ def scale(terms):
 
 @dataclass(frozen=True)
 class Expected:
-    """A kernel's row: registers at most, what must be 128 bits wide, and (bytes moved, bytes at least)."""
+    """A kernel's row: registers at most, what must be 128 bits wide (but HMMA), and (bytes moved, bytes at least)."""
 
     threads: int
     registers: int
@@ -77,6 +83,8 @@ KERNELS = {
     "Product<float, 2>":     Expected(256, 128, ("LDG", "LDS"), product(4, 32)),
     "Product<double, 4>":    Expected(256, 128, ("LDG", "LDS"), product(8, 64)),
     "Product<double, 2>":    Expected(256, 128, ("LDG", "LDS"), product(8, 32)),
+    "SignProduct<2>":       Expected(256, 128, ("LDG", "HMMA"), sign_product(128)),
+    "SignProduct<1>":       Expected(256, 128, ("LDG", "HMMA"), sign_product(256)),
     "Activate<float>":       Expected(256, 64, ("LDG", "STG"), (3, 3)),
     "Activate<double>":      Expected(256, 64, ("LDG", "STG"), (3, 3)),
     "Scale<float, false>":   Expected(256, 64, ("LDG",), scale(1)),
@@ -123,7 +131,7 @@ def short(symbol):
 
 
 def compiled(nvcc, nvdisasm, architecture, source, folder):
-    """name -> (registers, shared memory, spilled bytes, wide instructions) of a file's kernels."""
+    """name -> (registers, shared memory, spilled bytes, wide and matrix instructions) of a file's kernels."""
     cubin = folder / f"{source.stem}.{architecture.name}.cubin"
     flags = ["-std=c++20", "-O3", "--fmad=false", "--Werror=all-warnings", "-Xptxas=-v"]
     flags += ["-Xcompiler=-Wall,-Wextra,-Wshadow,-Wconversion,-Werror", f"-I{CSRC / 'cpu'}"]
@@ -138,7 +146,9 @@ def compiled(nvcc, nvdisasm, architecture, source, folder):
         spills = re.search(r"(\d+) bytes spill stores, (\d+) bytes spill loads", about)
         used = re.search(r"Used (\d+) registers.*", about)
         shared = re.search(r"(\d+) bytes smem", used.group(0))
-        wide = {kind for kind in ("LDG", "STG", "LDS") if re.search(rf"\b{kind}\S*\.128", sections[symbol])}
+        code = sections[symbol]
+        wide = {kind for kind in ("LDG", "STG", "LDS") if re.search(rf"\b{kind}\S*\.128", code)}
+        wide |= {"HMMA"} if re.search(r"\bHMMA\.16816\.F32\.BF16\b", code) else set()
         rows[short(symbol)] = (
             int(used.group(1)), int(shared.group(1)) if shared else 0, sum(map(int, spills.groups())), wide,
         )  # fmt: skip
@@ -173,7 +183,7 @@ def main():
         raise SystemExit(f"KERNELS and csrc/cuda differ in {', '.join(sorted(unknown))}")
     print(run(nvcc, "--version").splitlines()[-1])
     print(f"{'kernel':24}{'arch':8}{'registers':>11}{'cap':>5}{'shared':>8}{'spills':>8}{'occupancy':>11}"
-          f"{'bytes/least':>13}  128-bit")  # fmt: skip
+          f"{'bytes/least':>13}  128-bit, matrix")  # fmt: skip
     broken = []
     for name, row in KERNELS.items():
         for architecture in ARCHITECTURES:

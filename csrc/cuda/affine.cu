@@ -4,9 +4,12 @@
 //     y, s  = act(y), act'(y)                           Activate, of elementwise.cu
 //     dy_i  = s * (dx_i w + x dw_i + db_i)              Product
 //
+// Where x is float32 and dw_i signs, x dw_i + db_i is SignProduct, of signs.cu, and Product adds what is left to it.
+//
 // Product gives each block a tile of one result. Slabs of the factors, `slab` deep, pass through shared memory in two
 // buffers: while one is multiplied, the next is on its way in registers. A streamed dw is generated into the buffer
 // itself and never leaves the chip. Products are summed in T, in registers, `R` rows by 4 columns a thread.
+#include "carried.hpp"
 #include "philox.hpp"
 
 namespace fwdad::cuda {
@@ -18,83 +21,6 @@ constexpr int tile_columns = 4 * side;
 template <class T>
 constexpr int tall = sizeof(T) == 4 ? 8 : 4;  // rows a thread, where there are rows enough
 constexpr int low = 2;
-
-enum class Order { packs, along_inner, along_outer };
-
-// In which order threads read a matrix of these strides: where it lies in a row, neighbours read neighbours.
-template <class T>
-Order order_of(const T* data, int64_t batch, int64_t outer, int64_t inner) {
-    constexpr int64_t pack = pack_size<T>;
-    if (inner == 1 && aligned(data) && outer % pack == 0 && batch % pack == 0) {
-        return Order::packs;
-    }
-    const int64_t along = inner < 0 ? -inner : inner;
-    const int64_t across = outer < 0 ? -outer : outer;
-    return across < along ? Order::along_outer : Order::along_inner;
-}
-
-// What a thread carries of an Outer x Inner tile from global to shared memory.
-template <class T, int Outer, int Inner>
-struct Carried {
-    static constexpr int threads = side * side;
-    static constexpr int pack = pack_size<T>;
-    static constexpr int count = Outer * Inner / threads > pack ? Outer * Inner / threads : pack;
-    T value[count];
-
-    struct Place {
-        int outer, inner;
-        bool inside;
-    };
-    FWDAD_DEVICE static Place place(Order order, int thread, int j) {
-        const bool packs = order == Order::packs;
-        const int e = packs ? (thread + threads * (j / pack)) * pack + j % pack : thread + threads * j;
-        const bool inside = e < Outer * Inner;
-        return order == Order::along_outer ? Place{e % Outer, e / Outer, inside} : Place{e / Inner, e % Inner, inside};
-    }
-
-    // `outer_left` x `inner_left` entries of the matrix are left from `from` on; beyond them are zeros.
-    FWDAD_DEVICE void fetch(const T* from, int64_t outer, int64_t inner, int64_t outer_left, int64_t inner_left,
-                            Order order, int thread) {
-        if (order == Order::packs) {
-            FWDAD_UNROLL
-            for (int j = 0; j < count; j += pack) {
-                const Place at = place(order, thread, j);
-                if (at.inside && at.outer < outer_left && at.inner + pack <= inner_left) {
-                    const Pack<T> some = load_pack(from + at.outer * outer + at.inner);
-                    FWDAD_UNROLL
-                    for (int l = 0; l < pack; ++l) {
-                        value[j + l] = some.entry[l];
-                    }
-                } else {
-                    FWDAD_UNROLL
-                    for (int l = 0; l < pack; ++l) {
-                        const bool there = at.inside && at.outer < outer_left && at.inner + l < inner_left;
-                        value[j + l] = there ? from[at.outer * outer + at.inner + l] : T(0);
-                    }
-                }
-            }
-            return;
-        }
-        FWDAD_UNROLL
-        for (int j = 0; j < count; ++j) {
-            const Place at = place(order, thread, j);
-            const bool there = at.inside && at.outer < outer_left && at.inner < inner_left;
-            value[j] = there ? from[at.outer * outer + at.inner * inner] : T(0);
-        }
-    }
-
-    // put(outer, inner, value) for each entry.
-    template <class F>
-    FWDAD_DEVICE void each(Order order, int thread, const F& put) const {
-        FWDAD_UNROLL
-        for (int j = 0; j < count; ++j) {
-            const Place at = place(order, thread, j);
-            if (at.inside) {
-                put(at.outer, at.inner, value[j]);
-            }
-        }
-    }
-};
 
 // out_i = scale * (left_0i right_0i + left_1i right_1i + bias_i); factors whose data is null are not there.
 template <class T, int R>
@@ -138,8 +64,8 @@ struct Product {
         T sum[R][4] = {};
         const int64_t slabs = blocks_of(depth, slab);
         const int64_t steps = terms * slabs;
-        Carried<T, tile_rows, slab> left_part;
-        Carried<T, slab, tile_columns> right_part;
+        Carried<T, tile_rows, slab, threads> left_part;
+        Carried<T, slab, tile_columns, threads> right_part;
         Signs signs;
         if (steps > 0) {
             fetch(0, slabs, i, row0, column0, thread, left_part, right_part);
@@ -164,7 +90,8 @@ struct Product {
     FWDAD_DEVICE int term_of(int64_t step, int64_t slabs) const { return step < slabs ? 0 : 1; }
 
     FWDAD_DEVICE void fetch(int64_t step, int64_t slabs, int64_t i, int64_t row0, int64_t column0, int thread,
-                            Carried<T, tile_rows, slab>& left_part, Carried<T, slab, tile_columns>& right_part) const {
+                            Carried<T, tile_rows, slab, threads>& left_part,
+                            Carried<T, slab, tile_columns, threads>& right_part) const {
         const int term = term_of(step, slabs);
         const int64_t depth0 = (step - term * slabs) * slab;
         const Matrix<T>& a = left[term];
@@ -178,8 +105,9 @@ struct Product {
     }
 
     FWDAD_DEVICE void put(int64_t step, int64_t slabs, int64_t i, int64_t column0, int thread,
-                          const Carried<T, tile_rows, slab>& left_part,
-                          const Carried<T, slab, tile_columns>& right_part, Signs& signs, Shared& shared) const {
+                          const Carried<T, tile_rows, slab, threads>& left_part,
+                          const Carried<T, slab, tile_columns, threads>& right_part, Signs& signs,
+                          Shared& shared) const {
         const int term = term_of(step, slabs);
         const int buffer = static_cast<int>(step % 2);
         left_part.each(left_order[term], thread,
@@ -335,6 +263,17 @@ void affine(const Launch& at, const Affine<T>& a) {
         const bool dw = a.dw.data != nullptr || a.dw_stream != nullptr;
         const Term<T> along_x{a.dx, a.w};
         const Term<T> along_w{dw ? a.x : Matrix<T>{}, a.dw};
+        if constexpr (std::is_same_v<T, float>) {
+            if (a.dw_stream != nullptr && a.dw_stream->rows_per_call == 128) {
+                const bool more = a.dx.data != nullptr;
+                sign_product(at, a, more ? nullptr : slope);
+                if (more) {  // a thread of Product reads what it is to add to, and writes it there
+                    multiply(at, a, a.k, {along_x, {}}, Matrix<T>{a.dy, entries, a.n, 1}, static_cast<const T*>(slope),
+                             a.dy);
+                }
+                return;
+            }
+        }
         multiply(at, a, a.k, {along_x, along_w}, a.db, static_cast<const T*>(slope), a.dy);
     }
 }

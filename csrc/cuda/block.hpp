@@ -35,6 +35,26 @@ class Block {
     FWDAD_DEVICE V shuffle_xor(V value, int mask) const {
         return __shfl_xor_sync(0xFFFFFFFFu, value, mask);
     }
+    // sum[i][j] += left[i] right[j], matrices of 16 x 16 and 16 x 8 in bfloat16 that the threads of the warp hold
+    // together, in the fragments of mma.m16n8k16 (PTX ISA, section "Matrix Fragments"); all threads of the warp call
+    // it.
+    template <int M, int N>
+    FWDAD_DEVICE void multiply_add(const uint32_t (&left)[M][4], const uint32_t (&right)[N][2],
+                                   float (&sum)[M][N][4]) const {
+        FWDAD_UNROLL
+        for (int i = 0; i < M; ++i) {
+            FWDAD_UNROLL
+            for (int j = 0; j < N; ++j) {
+                float (&s)[4] = sum[i][j];
+                asm volatile(
+                    "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+                    "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                    : "+f"(s[0]), "+f"(s[1]), "+f"(s[2]), "+f"(s[3])
+                    : "r"(left[i][0]), "r"(left[i][1]), "r"(left[i][2]), "r"(left[i][3]), "r"(right[j][0]),
+                      "r"(right[j][1]));
+            }
+        }
+    }
 };
 
 template <class Kernel>

@@ -20,6 +20,9 @@ void generate(const Launch& at, const Stream& stream, T* out);
 template <class T>
 void affine(const Launch& at, const Affine<T>& arguments);
 
+// dy (k, m, n) = scale (m, n) (x dw_i + db_i) for a stream of signs; scale may be null.
+void sign_product(const Launch& at, const Affine<float>& arguments, const float* scale);
+
 // y (n) = act(x (n)), slope (n) = act'(x); y may be x, and slope null.
 template <class T>
 void activate(const Launch& at, Activation activation, int64_t n, const T* x, T* y, T* slope);

@@ -20,7 +20,7 @@ namespace {
 enum class State { ready, at_barrier, at_shuffle, ended };
 constexpr int max_threads = 1024;
 constexpr size_t stack_bytes = 64 << 10;
-constexpr size_t slot_bytes = 16;
+constexpr size_t slot_bytes = 64;
 
 struct Fiber {
     ucontext_t context;
@@ -134,15 +134,18 @@ int device_count() { return 1; }
 
 void wait_for_block() { wait(State::at_barrier); }
 
-const void* exchange(const void* value, size_t size, int partner) {
+void exchange(const void* value, size_t size) {
     Fiber& own = fibers[static_cast<size_t>(current.thread)];
-    const int turn = own.exchanges++ % 2;
     if (size > slot_bytes) {
         abort();
     }
-    memcpy(own.slots[turn], value, size);
+    memcpy(own.slots[own.exchanges++ % 2], value, size);
     wait(State::at_shuffle);
-    return fibers[static_cast<size_t>(partner)].slots[turn];
+}
+
+const void* given_by(int thread) {
+    const int exchanges = fibers[static_cast<size_t>(current.thread)].exchanges;
+    return fibers[static_cast<size_t>(thread)].slots[(exchanges - 1) % 2];
 }
 
 void set_turns(Turns turns) {

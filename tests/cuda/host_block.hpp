@@ -22,8 +22,17 @@ struct Current {
 };
 extern Current current;
 
-void wait_for_block();                                              // until all threads of the block wait
-const void* exchange(const void* value, size_t size, int partner);  // until all threads of the warp exchange
+void wait_for_block();                          // until all threads of the block wait
+void exchange(const void* value, size_t size);  // until all threads of the warp exchange
+const void* given_by(int thread);               // what a thread of the warp gave at the last exchange
+
+// One of the two numbers in bfloat16 that a fragment holds side by side.
+inline float of_bfloat16(uint32_t pair, int which) {
+    const uint32_t bits = (which == 0 ? pair : pair >> 16) << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
 
 class Block {
  public:
@@ -33,8 +42,34 @@ class Block {
     template <class V>
     V shuffle_xor(V value, int mask) const {
         V other;
-        memcpy(&other, exchange(&value, sizeof value, current.thread ^ mask), sizeof other);
+        exchange(&value, sizeof value);
+        memcpy(&other, given_by(current.thread ^ mask), sizeof other);
         return other;
+    }
+    template <int M, int N>
+    void multiply_add(const uint32_t (&left)[M][4], const uint32_t (&right)[N][2], float (&sum)[M][N][4]) const {
+        struct Fragments {
+            uint32_t left[M][4], right[N][2];
+        } own, all[warp];
+        memcpy(own.left, left, sizeof left);
+        memcpy(own.right, right, sizeof right);
+        const int lane = current.thread % warp;
+        exchange(&own, sizeof own);
+        for (int other = 0; other < warp; ++other) {
+            memcpy(&all[other], given_by(current.thread - lane + other), sizeof own);
+        }
+        for (int i = 0; i < M; ++i) {
+            for (int j = 0; j < N; ++j) {
+                for (int q = 0; q < 4; ++q) {
+                    const int row = lane / 4, column = 2 * (lane % 4) + q % 2;  // row + 8 for q >= 2
+                    for (int d = 0; d < 16; ++d) {
+                        const uint32_t a = all[row * 4 + d % 8 / 2].left[i][q / 2 + d / 8 * 2];
+                        const uint32_t b = all[column * 4 + d % 8 / 2].right[j][d / 8];
+                        sum[i][j][q] += of_bfloat16(a, d % 2) * of_bfloat16(b, d % 2);
+                    }
+                }
+            }
+        }
     }
 };
 

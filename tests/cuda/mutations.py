@@ -22,12 +22,12 @@ TESTS = {
     "affine.cu": "test_affine.py", "philox.hpp": "test_generate.py", "generate.cu": "test_generate.py",
     "arithmetic.hpp": "test_projection.py", "source.hpp": "test_projection.py", "gram.cu": "test_projection.py",
     "combine.cu": "test_projection.py", "coefficients.cu": "test_projection.py",
-    "elementwise.cu": "test_elementwise.py",
+    "elementwise.cu": "test_elementwise.py", "carried.hpp": "test_affine.py", "signs.cu": "test_affine.py",
 }  # fmt: skip
 OFF_BY_ONE = [
     ("affine.cu", "const int64_t depth0 = (step - term * slabs) * slab;",
      "const int64_t depth0 = (step - term * slabs) * slab + 1;"),
-    ("affine.cu", "at.inside && at.outer < outer_left && at.inner < inner_left",
+    ("carried.hpp", "at.inside && at.outer < outer_left && at.inner < inner_left",
      "at.inside && at.outer < outer_left - 1 && at.inner < inner_left"),
     ("affine.cu", "make_quad(stream, i, quads, column0 + column, values);",
      "make_quad(stream, i, quads, column0 + column + 1, values);"),
@@ -35,6 +35,15 @@ OFF_BY_ONE = [
         "philox(stream, i, signs.block + 1, column0 + column)"),
     ("affine.cu", "shared.right[buffer][4 * quad + r][column] = values[r];",
      "shared.right[buffer][4 * quad + r][(column + 1) % tile_columns] = values[r];"),
+    ("affine.cu", "Matrix<T>{a.dy, entries, a.n, 1}", "Matrix<T>{a.dy, entries, a.n + 1, 1}"),
+    ("signs.cu", "constexpr int parts = 3;", "constexpr int parts = 2;"),
+    ("signs.cu", "const int64_t depth0 = step * slab;", "const int64_t depth0 = step * slab + 1;"),
+    ("signs.cu", "(first % 32 + 2 * place)", "(first % 32 + 2 * place + 1)"),
+    ("signs.cu", "const int pair = 4 * (q / 2) + place;", "const int pair = 4 * (q % 2) + place;"),
+    ("signs.cu", "philox(stream, i, block_of_words, column0 + thread)",
+     "philox(stream, i, block_of_words, column0 + thread + 1)"),
+    ("signs.cu", "if (row < m && column < n) {", "if (row < m && column <= n) {"),
+    ("signs.cu", "(step + 1) % slabs_of_words == 0 || step + 1 == slabs", "(step + 1) % slabs_of_words == 0"),
     ("generate.cu", "if (four.row + r < source.rows) {", "if (four.row + r <= source.rows) {"),
     ("gram.cu", "if (direction < k && four < last) {", "if (direction < k && four < last - 1) {"),
     ("gram.cu", "4 * four + r][direction] = static_cast<Sum>(left[r])",
@@ -97,8 +106,10 @@ def noticed(name, text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one barrier and one index")
-    chosen = list(mutations())
-    if parser.parse_args().quick:
+    parser.add_argument("files", nargs="*", help="changes of these files of csrc/cuda only")
+    arguments = parser.parse_args()
+    chosen = [m for m in mutations() if not arguments.files or m[0] in arguments.files]
+    if arguments.quick:
         chosen = [next(m for m in chosen if "no barrier" in m[1]), next(m for m in chosen if "no barrier" not in m[1])]
     missed = 0
     for name, change, text in chosen:

@@ -221,6 +221,20 @@ def test_stream_product(stream_product, dense64, assert_within, layouts, kind, d
             assert_within(product, exact, (depth + 2) * np.finfo(dtype).eps * size)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_a_sign_changes_no_bit(stream_product):
+    """x times one sign is x or -x, of any size; infinity and NaN stay in their row."""
+    rng = np.random.default_rng(0)
+    x = np.ldexp(rng.integers(2**23, 2**24, 90), rng.integers(-123, 105, 90)).astype(np.float32)
+    x[:6] = [0, np.inf, np.nan, np.finfo(np.float32).max, -1, 2.0**-102]
+    for depth in (1, 200):
+        stream = Stream(7, 2, 3, "rademacher", 3, (depth, 70))
+        matrix = np.zeros((len(x), depth), np.float32)
+        matrix[:, depth // 2] = x
+        expected = x[:, None] * generate(stream)[:, None, depth // 2]
+        np.testing.assert_array_equal(stream_product(matrix, stream), expected)
+
+
 def test_matmul_of_a_streamed_tangent_runs_the_kernel():
     t = StreamTangent(7, 2, 3, "normal", 3, (6, 8), np.dtype(np.float32))
     x, w = np.random.default_rng(0).standard_normal((2, 6, 8)).astype(np.float32)
