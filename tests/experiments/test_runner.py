@@ -6,6 +6,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
+from fwdad import data
 from fwdad.experiments import EXPERIMENTS, Cell, Run, Settings
 from fwdad.train import RunError
 
@@ -63,6 +64,14 @@ def test_a_failing_cell_ends_the_run_and_leaves_no_file(tmp_path):
     with pytest.raises(KeyError, match="nothing"):
         run.execute(lambda part: None)
     assert [cell.name for cell in run.missing] == ["wrong"]
+
+
+def test_a_run_without_data_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.delenv(data.VARIABLE, raising=False)
+    run = Run(EXPERIMENTS["vit-cifar10"], Settings(quick=True), tmp_path / "run", jobs=1)
+    with pytest.raises(data.DataError, match="fwdad download cifar10"):
+        run.execute(lambda part: None)
+    assert not run.folder.exists()
 
 
 def test_a_process_that_is_killed_is_an_error_of_one_line(tmp_path, monkeypatch):

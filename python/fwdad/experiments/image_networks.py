@@ -17,7 +17,7 @@ BATCHES = {"mnist": 64, "cifar10": 128}
 QUICK_METHODS = (("mean", "1"), ("mean", "16"), ("projection", "2"), ("projection", "16"))
 QUICK_EPOCHS = 2
 # Of a full run on 2 cores, by network and data set: seconds per step are in docs/reproduce.md.
-DAYS = {("resnet18", "mnist"): 4, ("resnet18", "cifar10"): 4, ("vit", "mnist"): 30, ("vit", "cifar10"): 44}
+DAYS = {("resnet18", "mnist"): 4, ("resnet18", "cifar10"): 4, ("vit", "mnist"): 29, ("vit", "cifar10"): 32}
 
 
 class ImageNetwork(NetworkTraining):

@@ -33,9 +33,9 @@ from fwdad.experiments.experiment import Cell, Experiment, Row, Settings
 from fwdad.train.files import RunError, read_json, write_atomic, write_json
 
 THREAD_VARIABLES = ("FWDAD_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-# Arrays of some megabytes come and go in every pass. By default glibc hands such memory back to the system and gets it
-# again, page by page; a process that keeps it is up to three times as fast. Other C libraries ignore these.
-MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
+# Large arrays come and go in every pass. By default glibc hands their memory back to the system and gets it again, page
+# by page; a process that keeps it is up to three times as fast. Other C libraries ignore these.
+MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 POLL_SECONDS = 0.2
 
 Progress = Callable[[float], None]
@@ -116,7 +116,16 @@ class Run:
                 for future, cell in pending.items():
                     if not future.cancelled() and not _failed(future):
                         self._keep(cell, future)
+                if len(self.missing) == len(self.cells):
+                    self._leave_nothing()
         return not self.missing
+
+    def _leave_nothing(self) -> None:
+        """Of a run that failed before a cell was finished, for want of data or by a wrong setting."""
+        with contextlib.suppress(OSError):  # something else is in the folder
+            (self.folder / "cells").rmdir()
+            (self.folder / "settings.json").unlink()
+            self.folder.rmdir()
 
     def _keep(self, cell: Cell, future: Future[list[Row]]) -> None:
         try:
