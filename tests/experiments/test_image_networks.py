@@ -75,7 +75,10 @@ def test_a_run_on_cifar(name, small_cifar):
     assert [row["steps"] for row in rows] == [1, 2]  # 80 examples are one batch
     assert all(np.isfinite(value) for row in rows for value in row.values() if isinstance(value, float))
     assert rows == run(name, parameters)
-    assert rows != run(name, parameters | {"seed": 1})
+    assert rows[0]["train_loss"] != run(name, parameters | {"seed": 1})[0]["train_loss"]
+    (summary,) = EXPERIMENTS[name].summary([row | {"seconds_per_step": 0.1} for row in rows])
+    (line,) = summary.lines
+    assert line[:2] == [f"{name.split('-')[0]}  projection  k = 2", str(parameters["learning_rate"])]
 
 
 def test_running_statistics_are_kept():

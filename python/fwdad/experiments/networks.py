@@ -63,16 +63,12 @@ class NetworkTraining(Experiment):
                 cells.append(Cell(name, parameters, self.cost(row)))
         return cells
 
-    def dataset(self, parameters: dict[str, Any]) -> data.Dataset:
-        """The data of a cell."""
-        return data.load(parameters["data"], parameters["data_dir"])
-
     def model(self, parameters: dict[str, Any], dataset: data.Dataset) -> Any:
         """The network of a cell with its initial values."""
         raise NotImplementedError
 
     def run(self, parameters: dict[str, Any], report: Report) -> list[Row]:
-        dataset = self.dataset(parameters)
+        dataset = data.load(parameters["data"], parameters["data_dir"])
         batches = data.Batches(len(dataset.train.targets), parameters["batch"], parameters["seed"])
         model, estimate = self.model(parameters, dataset), estimator(parameters)
         optimizer = optim.sgd(parameters["learning_rate"])
