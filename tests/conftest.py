@@ -38,9 +38,11 @@ def cuda_on_host(cuda_host_module, monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setattr(dispatch, "cuda", cuda_host_module)
     device.require.cache_clear()
+    device.has_cublas.cache_clear()
     cuda_host_module.set_turns(3)  # every block in another order
     yield cupy
     device.require.cache_clear()
+    device.has_cublas.cache_clear()
     cupy.check_margins()
 
 

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import operator
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -214,6 +215,34 @@ def test_elementwise_kernels_take_device_arrays(cuda_on_host):
         kernels.cross_entropy_jvp(there[0], wrong, there[1])
     for part in kernels.KERNELS["cross_entropy_jvp"].bodies["cuda"](there[0], wrong, there[1]):
         assert np.isnan(part.get()).all()
+
+
+@pytest.mark.parametrize("activation", ["identity", "relu", "gelu"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_dense_products_are_cublas(cuda_on_host, monkeypatch, dtype, activation):
+    """From CUBLAS_FROM on, where CuPy can load it; the answers are those of the kernel."""
+    rng = np.random.default_rng(2)
+    m, depth, n, k = 4, 5, 6, 3
+    draw = lambda *shape: rng.standard_normal(shape).astype(dtype)  # noqa: E731
+    x, w, dx, dw = draw(m, depth), draw(depth, n), draw(k, m, depth), draw(k, depth, n)
+    monkeypatch.setattr(kernels.cuda, "CUBLAS_FROM", k * m * depth * n)
+    here = kernels.Stream(0, 0, 0, "normal", k, (depth, n), np.dtype(dtype))
+    there = dataclasses.replace(here, device="cuda:0")
+    for found in (False, True):
+        monkeypatch.setitem(sys.modules, "cupy.cublas", types.ModuleType("cublas") if found else None)
+        device.has_cublas.cache_clear()
+        assert kernels.affine_jvp(*map(cuda_on_host.array, (x, w)), None, None, None, None)[1] is None
+        for b, db in ((None, None), (draw(n), draw(k, n)), (draw(m, n), draw(k, m, n))):
+            for dense, along_x, along_w in (
+                (True, dx, dw), (True, dx, None), (True, None, dw), (True, dx, here), (False, None, here),
+            ):  # fmt: skip
+                arguments = x, w, b, along_x, along_w, db
+                cuda_on_host.calls.clear()
+                moved = (cuda_on_host.array(a) if isinstance(a, np.ndarray) else a and there for a in arguments)
+                given = kernels.affine_jvp(*moved, activation)
+                assert ("matmul" in cuda_on_host.calls) == (found and dense)
+                for g, e in zip(given, kernels.affine_jvp(*arguments, activation), strict=True):
+                    np.testing.assert_allclose(g.get(), e, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("k", [3, 64])

@@ -15,13 +15,17 @@ import numpy as np
 
 from fwdad.kernels.affine import AFFINE_JVP, STREAM_PRODUCT
 from fwdad.kernels.conv import CONV_JVP, Window, by_patches
-from fwdad.kernels.device import device_of, require
+from fwdad.kernels.device import device_of, has_cublas, require
 from fwdad.kernels.elementwise import ACTIVATION_JVP, CROSS_ENTROPY_JVP, SCALED_TANGENTS, WEIGHTED_ROWS
 from fwdad.kernels.projection import COMBINE, GRAM, PROJECTION_COEFFICIENTS
 from fwdad.kernels.stream import GENERATE, Stream, descriptor
 
 Array = Any
 """A CuPy array."""
+
+CUBLAS_FROM = 2**28
+"""Multiply-adds of dense tangents from which cuBLAS makes the products of `affine_jvp`: arithmetic then takes longer
+than launches, of which this way needs a few more. An estimate: nothing has been measured."""
 
 
 @contextmanager
@@ -45,7 +49,10 @@ def generate_cuda(stream: Stream) -> Array:
 def affine_jvp_cuda(
     x: Array, w: Array, b: Array | None, dx: Array | None, dw: Array | Stream | None, db: Array | None, activation: str
 ) -> tuple[Array, Array | None]:
-    """CUDA: see csrc/cuda/affine.cu."""
+    """CUDA: see csrc/cuda/affine.cu; large dense products by cuBLAS, where CuPy finds it."""
+    dense = sum(len(t) for t in (dx, dw) if t is not None and not isinstance(t, Stream))
+    if dense * x.size * w.shape[1] >= CUBLAS_FROM and has_cublas():
+        return _affine_jvp_by_cublas(x, w, b, dx, dw, db, activation)
     with _place(device_of(x)) as (cupy, kernels, at):
         y = cupy.empty((x.shape[0], w.shape[1]), x.dtype)
         first = next((t for t in (dx, dw, db) if t is not None), None)
@@ -53,6 +60,26 @@ def affine_jvp_cuda(
         dw = descriptor(dw) if isinstance(dw, Stream) else dw
         kernels.affine_jvp(at, x.dtype.name, x, w, b, dx, dw, db, activation, y, dy)
         return y, dy
+
+
+def _affine_jvp_by_cublas(
+    x: Array, w: Array, b: Array | None, dx: Array | None, dw: Array | Stream | None, db: Array | None, activation: str
+) -> tuple[Array, Array | None]:
+    """The same, with dx or a dense dw: `@` of CuPy's arrays is cuBLAS, and bias and activation follow by themselves."""
+    with _place(device_of(x)):
+        z = x @ w
+        if b is not None:
+            z += b
+        terms = []
+        if dx is not None:
+            k, m, depth = dx.shape
+            terms.append((dx.reshape(k * m, depth) @ w).reshape(k, *z.shape))
+        if dw is not None:
+            terms.append(stream_product_cuda(x, dw) if isinstance(dw, Stream) else x @ dw)
+        dz = terms[0]
+        for term in (*terms[1:], *(() if db is None else (db if db.ndim == 3 else db[:, None],))):
+            dz += term
+        return (z, dz) if activation == "identity" else activation_jvp_cuda(z, dz, activation)
 
 
 def stream_product_cuda(x: Array, v: Stream) -> Array:

@@ -47,6 +47,16 @@ def require() -> tuple[ModuleType, ModuleType]:
     return cupy, kernels
 
 
+@functools.cache
+def has_cublas() -> bool:
+    """Whether CuPy can load cuBLAS, which makes its products: of a CUDA toolkit, or of the package nvidia-cublas."""
+    try:
+        import_module("cupy.cublas")
+    except ImportError:
+        return False
+    return True
+
+
 def is_device_array(value: Any) -> bool:
     """Whether `value` is a CuPy array; costs nothing in programs that have not imported CuPy."""
     cupy = sys.modules.get("cupy")
