@@ -92,14 +92,15 @@ SAMPLERS = [
 ]  # fmt: skip
 
 
+PAIRS = [
+    *((estimators.Normal(k=6, seed=3), combiner) for combiner in COMBINERS),
+    *((sampler, estimators.Projection()) for sampler in SAMPLERS),
+    (estimators.Normalised(k=6, seed=3), estimators.MeanTimesDimension()),
+]
+
+
 @pytest.mark.parametrize(("perturb", "noise"), [("weight", "example"), ("activity", "example"), ("activity", "batch")])
-@pytest.mark.parametrize(
-    ("sampler", "combiner"),
-    [(estimators.Normal(k=6, seed=3), combiner) for combiner in COMBINERS]
-    + [(sampler, estimators.Projection()) for sampler in SAMPLERS]
-    + [(estimators.Normalised(k=6, seed=3), estimators.MeanTimesDimension())],
-    ids=lambda value: type(value).__name__,
-)
+@pytest.mark.parametrize(("sampler", "combiner"), PAIRS, ids=lambda value: type(value).__name__)
 def test_all_combiners_and_samplers(cuda_on_host, sampler, combiner, perturb, noise):
     """A step gives the CPU's, and moves no array between host and device that it does not have to."""
     cuda_on_host.copies.clear()
@@ -306,8 +307,13 @@ def test_the_module_imports_and_says_why_there_is_no_device():
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("perturb", ["activity", "weight"])
-def test_a_step_on_the_device_equals_the_cpus(cuda_device, perturb):
-    arguments = estimators.Rademacher(k=6, seed=3), estimators.Projection(), perturb
+@pytest.mark.parametrize(
+    ("sampler", "combiner"),
+    [(estimators.Rademacher(k=6, seed=3), estimators.Projection()), *PAIRS],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_step_on_the_device_equals_the_cpus(cuda_device, sampler, combiner, perturb):
+    arguments = sampler, combiner, perturb
     losses, model = steps("cuda", *arguments)
     expected_losses, expected_model = steps("cpu", *arguments)
     assert losses == pytest.approx(expected_losses, rel=2e-6)
