@@ -35,7 +35,7 @@ void take_dw(Arguments& a, int64_t depth, Object dw, std::optional<Stream>& stre
 
 template <class Machine>
 void affine_jvp(const Machine& machine, Object x, Object w, Object b, Object dx, Object dw, Object db,
-                const std::string& activation, Object y, Object dy) {
+                const std::string& activation, Object y, Object dy, Object gram) {
     using T = typename Machine::Entry;
     using Array = typename Machine::Array;
     const auto x_array = array_of<T, Array>(x, "x"), w_array = array_of<T, Array>(w, "w");
@@ -59,6 +59,12 @@ void affine_jvp(const Machine& machine, Object x, Object w, Object b, Object dx,
         a.dx = matrix<T, Array>(dx, a.k, a.m, a.depth, "dx", true);
         a.db = matrix<T, Array>(db, a.k, a.m, a.n, "db", true, Missing::row);
         take_dw<T, Array>(a, a.depth, dw, stream);
+    }
+    if (!gram.is_none()) {
+        if (a.dw_stream == nullptr) {
+            refuse("gram", "a stream to go with it");
+        }
+        a.gram = writable<double, Array>(gram, a.k * a.k, "gram");
     }
     machine.affine(a);
 }

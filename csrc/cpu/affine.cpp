@@ -7,138 +7,19 @@
 // is computed in the same order of operations whoever owns it: the bits do not depend on the number of threads.
 #include "affine.hpp"
 
-#include "activation.hpp"
+#include "affine_job.hpp"
 #include "generate.hpp"
+#include "multiply.hpp"
 #include "pack.hpp"
-#include "run.hpp"
-#include "simd.hpp"
-#include "tile.hpp"
+#include "projection.hpp"
 
 namespace fwdad::FWDAD_ISA {
 namespace {
-
-// The longest stretch of `depth` summed in one go: a right panel of it fills a part of the second-level cache.
-constexpr int64_t longest_stretch = 1024;
 
 // Stretches are equal but for the last, and begin at multiples of 128, where a block of signs does.
 FWDAD_INLINE int64_t stretch_of(int64_t depth) {
     const int64_t count = most(1, blocks_of(depth, longest_stretch));
     return count == 1 ? depth : round_up(blocks_of(depth, count), 128);
-}
-
-// ------------------------------------------------------------------------------------------------------ inner loop
-
-template <class T>
-struct Stretch {
-    const T* left;   // [depth][tile_rows]
-    const T* right;  // [depth][tile_columns]
-};
-
-// tile [tile_rows][tile_columns] = sum over `count` stretches of left^T right; only the first `Vectors` registers of a
-// row.
-template <int Vectors, class T>
-void multiply(const Stretch<T>* stretches, int count, int64_t depth, Ahead<T>& ahead, T* tile) {
-    constexpr int width = tile_columns<T>;
-    Vector<T> sum[tile_rows][Vectors] = {};
-    for (int s = 0; s < count; ++s) {
-        const T* left = stretches[s].left;
-        const T* right = stretches[s].right;
-        for (int64_t begin = 0; begin < depth; begin += 8) {
-            advance(ahead);  // a row for 8 steps: as fast as one core's products use them up
-            const int64_t end = least(depth, begin + 8);
-            for (int64_t p = begin; p < end; ++p, left += tile_rows, right += width) {
-                Vector<T> row[Vectors];
-#pragma GCC unroll 4
-                for (int v = 0; v < Vectors; ++v) {
-                    row[v] = load(right + v * lanes<T>);
-                }
-#pragma GCC unroll 8
-                for (int r = 0; r < tile_rows; ++r) {
-                    const Vector<T> entry = splat(left[r]);
-#pragma GCC unroll 4
-                    for (int v = 0; v < Vectors; ++v) {
-                        sum[r][v] = fma(entry, row[v], sum[r][v]);
-                    }
-                }
-            }
-        }
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < tile_rows; ++r) {
-#pragma GCC unroll 4
-        for (int v = 0; v < Vectors; ++v) {
-            store(tile + r * width + v * lanes<T>, sum[r][v]);
-        }
-    }
-}
-
-template <class T>
-void multiply(int64_t columns, const Stretch<T>* stretches, int count, int64_t depth, Ahead<T>& ahead, T* tile) {
-    if (columns <= lanes<T>) {
-        multiply<1>(stretches, count, depth, ahead, tile);
-    } else if (tile_vectors == 2 || columns > 2 * lanes<T>) {
-        multiply<tile_vectors>(stretches, count, depth, ahead, tile);
-    } else {
-        multiply<2>(stretches, count, depth, ahead, tile);
-    }
-}
-
-// ------------------------------------------------------------------------------------------------- what is computed
-
-// One product of the sum: left_i (m, depth) times right_i (depth, n).
-template <class T>
-struct Term {
-    Matrix<T> left;
-    const T* left_panels;  // the same for all i, packed already; or null: each thread packs left_i when it comes to it
-    Matrix<T> right;
-    const T* right_panels;  // the same for all i, packed already; or null: each thread packs, or generates, a panel
-    const Stream* right_stream;
-};
-
-// out_i = finish(sum of terms + bias_i), for i < count.
-template <class T>
-struct Job {
-    const Affine<T>& shape;
-    int64_t count;
-    Term<T> terms[2];
-    int term_count;
-    Matrix<T> bias;
-    T* out;    // (count, m, n)
-    T* slope;  // (m, n), act'(x w + b): written by the primal job (null: not wanted), read by the tangents' job
-    bool is_primal;
-};
-
-// What becomes of a tile. Between stretches of depth, partial sums wait in `out`.
-template <class T>
-void finish(const Job<T>& job, int64_t i, int64_t row0, int64_t column0, bool first, bool last, T* tile) {
-    const Affine<T>& shape = job.shape;
-    const int64_t rows = least(tile_rows, shape.m - row0);
-    const int64_t n = least(tile_columns<T>, shape.n - column0);
-    for (int64_t r = 0; r < rows; ++r) {
-        T* z = tile + r * tile_columns<T>;
-        const int64_t row = row0 + r;
-        T* out = job.out + (i * shape.m + row) * shape.n + column0;
-        T* slope = job.slope == nullptr ? nullptr : job.slope + row * shape.n + column0;
-        if (!first) {
-            for (int64_t j = 0; j < n; ++j) {
-                z[j] += out[j];
-            }
-        }
-        if (last && job.bias.data != nullptr) {
-            add_bias(job.bias, i, row, column0, n, z);
-        }
-        if (last && job.is_primal) {
-            activate(shape.activation, n, z, out, slope);
-        } else if (last && slope != nullptr) {
-            for (int64_t j = 0; j < n; ++j) {
-                out[j] = slope[j] * z[j];
-            }
-        } else {
-            for (int64_t j = 0; j < n; ++j) {
-                out[j] = z[j];
-            }
-        }
-    }
 }
 
 // Scratch memory of one thread: a right panel for each term, and the left factor of a tangent.
@@ -281,6 +162,10 @@ void run(const Job<T>& job) {
 
 template <class T>
 void affine(const Affine<T>& a) {
+    const bool side_by_side = side_by_side_pays(a);
+    if (a.gram != nullptr && !side_by_side) {
+        gram(Directions<T>{nullptr, a.dw_stream, a.k, a.depth, a.n}, false, false, a.gram);
+    }
     if (a.m == 0 || a.n == 0) {
         return;
     }
@@ -316,8 +201,16 @@ void affine(const Affine<T>& a) {
         if (a.dx.data != nullptr) {
             job.terms[job.term_count++] = Term<T>{a.dx, nullptr, a.w, w_packed, nullptr};
         }
+        const Term<T> x_dw{a.x, x_panels.get(), a.dw, nullptr, a.dw_stream};
+        if (side_by_side) {
+            if (a.dx.data != nullptr) {
+                run(Job<T>{a, a.k, {job.terms[0], {}}, 1, {}, a.dy, nullptr, false});
+            }
+            run_side_by_side(Job<T>{a, a.k, {x_dw, {}}, 1, a.db, a.dy, slopes, false});
+            return;
+        }
         if (a.dw.data != nullptr || a.dw_stream != nullptr) {
-            job.terms[job.term_count++] = Term<T>{a.x, x_panels.get(), a.dw, nullptr, a.dw_stream};
+            job.terms[job.term_count++] = x_dw;
         }
         run(job);
     }

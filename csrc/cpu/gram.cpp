@@ -15,9 +15,6 @@ namespace {
 constexpr int most_rows = registers == 32 ? 4 : 2;
 constexpr int most_columns = 4;
 
-// The most entries of a piece: what is summed in float before it is rounded into a double sum.
-constexpr int64_t most_entries = 1024;
-
 FWDAD_INLINE Float load_as(const float* p, float) { return load(p); }
 template <class T>
 FWDAD_INLINE Double load_as(const T* p, double) {
@@ -107,17 +104,9 @@ void add_blocks(const T* pieces, int64_t stride, int64_t k, int64_t n, double* g
 }
 
 template <class S, class T>
-void add_gram(const T* pieces, int64_t stride, int64_t k, int64_t n, double* g) {
+void add_lower_triangle(const T* pieces, int64_t stride, int64_t k, int64_t n, double* g) {
     const auto add = k == 1 ? add_blocks<S, 1, 1, T> : add_blocks<S, most_rows, most_columns, T>;
     add(pieces, stride, k, n, g);
-}
-
-void mirror(int64_t k, double* g) {
-    for (int64_t i = 0; i < k; ++i) {
-        for (int64_t j = i + 1; j < k; ++j) {
-            g[i * k + j] = g[j * k + i];
-        }
-    }
 }
 
 // For a stream, tiles are made of whole blocks of rows: two of normals, and a quarter of one of signs.
@@ -138,6 +127,19 @@ Tiling tiling_of(const Directions<T>& v, bool per_row) {
 
 }  // namespace
 
+void mirror(int64_t k, double* g) {
+    for (int64_t i = 0; i < k; ++i) {
+        for (int64_t j = i + 1; j < k; ++j) {
+            g[i * k + j] = g[j * k + i];
+        }
+    }
+}
+
+template <class T>
+void add_gram(const T* pieces, int64_t stride, int64_t k, int64_t n, double* g) {
+    add_lower_triangle<T, T>(pieces, stride, k, n, g);
+}
+
 template <class T>
 void gram(const Directions<T>& v, bool per_row, bool exact, double* g) {
     const int64_t k = v.k;
@@ -147,16 +149,17 @@ void gram(const Directions<T>& v, bool per_row, bool exact, double* g) {
         flat.columns = v.rows * v.columns;
         flat.rows = 1;
     }
+    if (v.rows * v.columns == 0 || k == 0) {
+        memset(g, 0, static_cast<size_t>((per_row ? v.rows : 1) * size) * sizeof(double));
+        return;
+    }
     const Tiling tiling = tiling_of(flat, per_row);
     const int64_t count = tiling.count();
     const int64_t most_sections = most(2, least(16, (64 << 20) / (most(1, size) * 8)));
     const int64_t sections = per_row ? blocks_of(flat.rows, tiling.tile_rows) : least(count, most_sections);
     const int64_t results = per_row ? flat.rows : 1;
     memset(g, 0, static_cast<size_t>(results * size) * sizeof(double));
-    if (count == 0 || k == 0) {
-        return;
-    }
-    const auto add = exact ? add_gram<double, T> : add_gram<T, T>;
+    const auto add = exact ? add_lower_triangle<double, T> : add_lower_triangle<T, T>;
     const double work = static_cast<double>(size + 16 * k) * static_cast<double>(v.rows * v.columns) / lanes<T>;
     const int threads = threads_for(sections, work);
     const Buffer<double> sums(per_row ? 0 : sections * size);
@@ -202,6 +205,8 @@ void gram(const Directions<T>& v, bool per_row, bool exact, double* g) {
     }
 }
 
+template void add_gram(const float*, int64_t, int64_t, int64_t, double*);
+template void add_gram(const double*, int64_t, int64_t, int64_t, double*);
 template void gram(const Directions<float>&, bool, bool, double*);
 template void gram(const Directions<double>&, bool, bool, double*);
 

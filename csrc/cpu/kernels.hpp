@@ -57,6 +57,7 @@ struct Affine {
     Activation activation;
     T* y;   // (m, n), C-contiguous; null: not wanted, where the activation is the identity
     T* dy;  // (k, m, n), C-contiguous; null: no tangents
+    double* gram;  // (k, k), inner products of the directions of dw_stream; null: not wanted
 };
 
 // A convolution of images whose channels come last: y = act(patches(x) w + b), a patch being what the kernel sees at

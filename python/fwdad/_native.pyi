@@ -18,6 +18,7 @@ def affine_jvp(
     activation: str,
     y: Array,
     dy: Array | None,
+    gram: Array | None,
 ) -> None: ...
 def stream_product(x: Array, stream: Descriptor, out: Array) -> None: ...
 def conv_jvp(

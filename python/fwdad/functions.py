@@ -276,7 +276,13 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
         dx = dx.reshape(dx.shape[0], *rows.shape)
     if db is not None and pb.ndim > 1:
         db = align(db, px.ndim).reshape(db.shape[0], *rows.shape[:1], pw.shape[1])
-    y, dy = kernels.affine_jvp(rows, pw, _bias_rows(pb, rest), dx, dw, db, activation)
+    arguments = rows, pw, _bias_rows(pb, rest), dx, dw, db, activation
+    dy: Array | None
+    if isinstance(dw, kernels.Stream) and dw.expects_gram:
+        y, dy, gram = kernels.affine_jvp_gram(*arguments)
+        dw.keep_gram(gram)
+    else:
+        y, dy = kernels.affine_jvp(*arguments)
     assert dy is not None, "one argument moves, or there would be no rule to call"
     n = pw.shape[1]
     return Dual(y.reshape(*rest, n), dy.reshape(dy.shape[0], *rest, n), level)

@@ -247,3 +247,17 @@ def test_projection_of_large_dependent_directions_multiplies_exactly():
         basis = np.linalg.qr(v.astype(np.float64).T)[0]
         expected = basis @ (basis.T @ gradient)
         assert np.linalg.norm(estimate - expected) <= 1e-6 * np.linalg.norm(expected)
+
+
+def test_gram_matrices_of_large_layers_are_formed_in_the_pass():
+    layer = nn.Linear(200, 200, seed=1)
+    x = np.random.default_rng(5).standard_normal((3, 200)).astype(np.float32)
+    estimates = {}
+    for combiner in (Projection(), Projection(method="gram-schmidt"), Mean()):
+        estimate = ForwardGradient(Normal(4, seed=2), combiner)._estimate(lambda m, x: np.sum(m(x) ** 2), layer, (x,))
+        weight, bias = estimate.directions.parts
+        assert (weight.known_gram is not None) == (combiner == Projection())
+        assert bias.known_gram is None
+        estimates[combiner] = estimate.gradient.weight
+    on_the_way, by_gram_schmidt = estimates[Projection()], estimates[Projection(method="gram-schmidt")]
+    assert np.linalg.norm(on_the_way - by_gram_schmidt) <= 1e-6 * np.linalg.norm(by_gram_schmidt)

@@ -64,6 +64,7 @@ def kernel_fixture(kernel):
 
 generate = kernel_fixture(KERNELS["generate"])
 affine_jvp = kernel_fixture(KERNELS["affine_jvp"])
+affine_jvp_gram = kernel_fixture(KERNELS["affine_jvp_gram"])
 stream_product = kernel_fixture(KERNELS["stream_product"])
 conv_jvp = kernel_fixture(KERNELS["conv_jvp"])
 activation_jvp = kernel_fixture(KERNELS["activation_jvp"])

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from fwdad import jvp
 from fwdad.kernels import ACTIVATIONS, Stream, generate
 from fwdad.kernels import affine_jvp as public_affine_jvp
+from fwdad.kernels import affine_jvp_gram as public_affine_jvp_gram
+from fwdad.kernels import gram as public_gram
 from fwdad.kernels import stream_product as public_stream_product
 from fwdad.kernels.affine import affine_jvp_reference as reference
 from fwdad.tangents import StreamTangent
@@ -166,6 +168,68 @@ def test_zero_strides_and_transposes(affine_jvp, dense64, assert_within, dtype):
     check(affine_jvp, (x.T, b, None, None, None, None), "identity", dense64, assert_within)
     mixed = (x, dw[0], None, dx[::-1], dw.transpose(0, 2, 1).copy().transpose(0, 2, 1), None)
     check(affine_jvp, mixed, "identity", dense64, assert_within)
+
+
+def check_with_gram(body, arguments, activation, dense64, assert_within):
+    """As `check`; and the Gram matrix within what sums of 1024 float32 products, then of float64 ones, may be off."""
+    kept = []
+
+    def products(*given):
+        y, dy, gram = body(*given)
+        kept.append(gram)
+        return y, dy
+
+    check(products, arguments, activation, dense64, assert_within)
+    (gram,) = kept
+    v = dense64(arguments[4]).reshape(arguments[4].k, -1)
+    assert gram.dtype == np.float64
+    assert np.array_equal(gram, gram.T)
+    sizes = np.abs(v) @ np.abs(v).T
+    assert_within(gram, v @ v.T, 1026 * np.finfo(arguments[0].dtype).eps / 2 * sizes)
+
+
+GRAM_EDGES = {
+    "m": [0, 1, 7, 8, 9, 65],
+    "depth": [0, 1, 3, 4, 5, 20, 21, 22, 85, 171, 910],
+    "n": [0, 1, 16, 95, 96, 97, 143, 144, 145, 160, 192, 193],
+    "k": [1, 2, 5, 16, 31, 32, 33],
+}
+GRAM_SHAPES = [
+    {"m": 9, "depth": 25, "n": 150, "k": 3} | {axis: size} for axis, sizes in GRAM_EDGES.items() for size in sizes
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", GRAM_SHAPES, ids=lambda s: "x".join(str(n) for n in s.values()))
+def test_gram_on_the_way(affine_jvp_gram, dense64, assert_within, shape, dtype):
+    arguments = problem(**shape, dtype=dtype, dw="normal")
+    check_with_gram(affine_jvp_gram, arguments, "silu", dense64, assert_within)
+
+
+@pytest.mark.parametrize("dw", ["normal", "rademacher"])
+def test_gram_on_the_way_with_structural_zeros(affine_jvp_gram, dense64, assert_within, dw):
+    for bias, dx, db in itertools.product((None, 2), (False, True), (None, 2)):
+        arguments = problem(9, 25, 150, 3, np.float32, bias=bias, dx=dx, dw=dw, db=db)
+        check_with_gram(affine_jvp_gram, arguments, "identity", dense64, assert_within)
+
+
+def test_gram_on_the_way_is_off_by_a_hundred_millionth(affine_jvp_gram, dense64):
+    arguments = problem(3, 100, 200, 16, np.float32, dw="normal")
+    _, _, gram = affine_jvp_gram(*arguments, "relu")
+    v = dense64(arguments[4]).reshape(16, -1)
+    lengths = np.linalg.norm(v, axis=1)
+    assert np.max(np.abs(gram - v @ v.T) / np.outer(lengths, lengths)) < 5e-8
+
+
+def test_a_known_gram_matrix_is_not_formed_again():
+    arguments = problem(3, 200, 200, 4, np.float32, dw="normal")
+    v = arguments[4]
+    _, _, formed = public_affine_jvp_gram(*arguments)
+    v.keep_gram(formed)
+    assert public_gram(v, exact=False) is formed
+    assert public_gram(v) is not formed
+    with pytest.raises(TypeError, match="affine_jvp_gram: dw: expected a Stream, given ndarray"):
+        public_affine_jvp_gram(*arguments[:4], generate(v), None)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -15,6 +15,7 @@ from fwdad.kernels import (
     Window,
     activation_jvp,
     affine_jvp,
+    affine_jvp_gram,
     combine,
     conv_jvp,
     cross_entropy_jvp,
@@ -75,6 +76,7 @@ def results():
     g = gram(rng.standard_normal((20, 30, 64)), per_row=True)
     yield from affine_jvp(x, w, b, dx, dw, None, "gelu")
     yield from affine_jvp(x, w, b, dx, normal, None, "tanh")
+    yield from affine_jvp_gram(x, w, b, dx, normal, None, "tanh")
     yield from affine_jvp(x, w, b, None, sign, None)
     yield stream_product(x, normal)
     images, kernel, moving = (

@@ -19,6 +19,11 @@ class Combiner:
     Everything is linear in the scale of d. NaN in d gives NaN in g.
     """
 
+    @property
+    def uses_gram(self) -> bool:
+        """Whether `gradient` asks for ``directions.gram(exact=False)``."""
+        return False
+
     def coefficients(self, d: np.ndarray, directions: Directions) -> np.ndarray:
         """c (..., k) float64 from d (..., k) float64, one problem for each leading index of d."""
         raise NotImplementedError
@@ -184,6 +189,10 @@ class Projection(Combiner):
         for name, value, choices in (("scope", self.scope, SCOPES), ("method", self.method, METHODS)):
             if value not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+
+    @property
+    def uses_gram(self) -> bool:
+        return self.method == "gram"
 
     def coefficients(self, d: np.ndarray, directions: Directions) -> np.ndarray:
         c, rank, margin = _solve(directions.gram(exact=False), d)

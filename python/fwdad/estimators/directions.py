@@ -86,6 +86,12 @@ class Directions:
         squares = np.diagonal(self._raw_gram(exact=False), axis1=-2, axis2=-1)
         return np.where(squares == 0, 0, 1 / np.sqrt(np.where(squares == 0, 1, squares)))
 
+    def expect_gram(self) -> None:
+        """Say before a pass that ``gram(exact=False)`` comes after it: for large streams it is formed on the way."""
+        for v, is_rough in zip(self.parts, self.rough, strict=True):
+            if is_rough and isinstance(v, tangents.StreamTangent) and v.device == "cpu":
+                v.expect_gram()
+
     def gram(self, exact: bool = True) -> np.ndarray:
         """``G = V V^T``, (k, k) or (B, k, k), float64; k^2 n operations, and no memory for parts that are streams.
 

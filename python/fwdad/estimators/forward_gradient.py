@@ -116,6 +116,8 @@ class ForwardGradient:
         directions = self.sampler.directions([leaves[i] for i in moving], self.step)
         for part, i in enumerate(moving):
             directions.parts[part] = to_device(directions.parts[part], kernels.device_of(leaves[i]))
+        if directions.unit or self.combiner.uses_gram:
+            directions.expect_gram()
         level = new_level()
         duals = list(leaves)
         for i, v in zip(moving, directions.parts, strict=True):

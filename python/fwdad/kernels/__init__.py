@@ -9,7 +9,15 @@ scaled tangents, reductions, cross-entropy), `projection` (from directional deri
 from __future__ import annotations
 
 from fwdad.kernels import cuda  # noqa: F401 -- adds its bodies to the kernels
-from fwdad.kernels.affine import ACTIVATIONS, AFFINE_JVP, STREAM_PRODUCT, affine_jvp, stream_product
+from fwdad.kernels.affine import (
+    ACTIVATIONS,
+    AFFINE_JVP,
+    AFFINE_JVP_GRAM,
+    STREAM_PRODUCT,
+    affine_jvp,
+    affine_jvp_gram,
+    stream_product,
+)
 from fwdad.kernels.conv import CONV_JVP, Window, conv_jvp, patches
 from fwdad.kernels.device import CudaError, device_of, is_device_array, to_device
 from fwdad.kernels.dispatch import Kernel, get_num_threads, info, set_num_threads
@@ -42,6 +50,7 @@ KERNELS: dict[str, Kernel] = {
     for kernel in (
         GENERATE,
         AFFINE_JVP,
+        AFFINE_JVP_GRAM,
         STREAM_PRODUCT,
         CONV_JVP,
         ACTIVATION_JVP,
@@ -65,6 +74,7 @@ __all__ = [
     "Window",
     "activation_jvp",
     "affine_jvp",
+    "affine_jvp_gram",
     "combine",
     "conv_jvp",
     "cross_entropy_jvp",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fwdad.kernels import checks, dispatch
 from fwdad.kernels.dispatch import Kernel
+from fwdad.kernels.projection import gram_reference
 from fwdad.kernels.stream import Stream, dense, descriptor, generate
 
 Array = NDArray[Any]
@@ -83,7 +84,58 @@ def affine_jvp(
     >>> y.tolist(), dy.tolist()
     ([[11.0]], [[[3.0]]])
     """
-    here = "affine_jvp"
+    device, arguments = _checked("affine_jvp", x, w, b, dx, dw, db, activation)
+    result: tuple[Array, Array | None] = AFFINE_JVP.on(device)(*arguments, activation)
+    return result
+
+
+def affine_jvp_gram(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    dx: Array | None,
+    dw: Stream,
+    db: Array | Stream | None,
+    activation: str = "identity",
+) -> tuple[Array, Array, NDArray[np.float64]]:
+    """As `affine_jvp` for a streamed `dw`, and G_ij = <dw_i, dw_j>, with each entry generated once for both.
+
+    For estimators that need the Gram matrix of their directions: generating them takes longer than the products.
+
+    Args:
+        x, w, b, dx, db, activation: as of `affine_jvp`.
+        dw: a Stream of primal_shape (K, N).
+
+    Returns:
+        y (M, N), dy (k, M, N) and the Gram matrix (k, k), float64, as of ``gram(dw, exact=False)``.
+
+    Raises:
+        TypeError, ValueError: as `affine_jvp`; TypeError too if `dw` is not a Stream.
+
+    >>> v = Stream(seed=7, step=0, parameter=0, distribution="rademacher", k=1, primal_shape=(2, 3))
+    >>> one = np.ones((1, 2), np.float32)
+    >>> affine_jvp_gram(one, np.ones((2, 3), np.float32), None, None, v, None)[2].tolist()
+    [[6.0]]
+    """
+    here = "affine_jvp_gram"
+    if not isinstance(dw, Stream):
+        raise TypeError(f"{here}: dw: expected a Stream, given {type(dw).__name__}")
+    device, arguments = _checked(here, x, w, b, dx, dw, db, activation)
+    result: tuple[Array, Array, NDArray[np.float64]] = AFFINE_JVP_GRAM.on(device)(*arguments, activation)
+    return result
+
+
+def _checked(
+    here: str,
+    x: Array,
+    w: Array,
+    b: Array | None,
+    dx: Array | None,
+    dw: Array | Stream | None,
+    db: Array | Stream | None,
+    activation: str,
+) -> tuple[str, tuple[Any, ...]]:
+    """The device, and (x, w, b, dx, dw, db) as kernels take them: of one dtype and fitting shapes, db an array."""
     if activation not in ACTIVATIONS:
         raise ValueError(f"{here}: activation: expected one of {', '.join(ACTIVATIONS)}, given {activation!r}")
     x = checks.float_array(here, "x", x)
@@ -106,9 +158,7 @@ def affine_jvp(
         db = tangent(here, "db", db, x.dtype)
         checks.shape(here, "db", db.shape, (k, n), (k, m, n))
         db = generate(db) if isinstance(db, Stream) else db
-    body = AFFINE_JVP.on(checks.one_device(here, x=x, w=w, b=b, dx=dx, dw=dw, db=db))
-    result: tuple[Array, Array | None] = body(x, w, b, dx, dw, db, activation)
-    return result
+    return checks.one_device(here, x=x, w=w, b=b, dx=dx, dw=dw, db=db), (x, w, b, dx, dw, db)
 
 
 def stream_product(x: Array, v: Stream) -> Array:
@@ -184,11 +234,44 @@ def affine_jvp_native(
     x: Array, w: Array, b: Array | None, dx: Array | None, dw: Array | Stream | None, db: Array | None, activation: str
 ) -> tuple[Array, Array | None]:
     """C++: see csrc/cpu/affine.cpp."""
+    return _run_native(x, w, b, dx, dw, db, activation, None)
+
+
+def affine_jvp_gram_reference(
+    x: Array, w: Array, b: Array | None, dx: Array | None, dw: Stream, db: Array | None, activation: str
+) -> tuple[Array, Array, NDArray[np.float64]]:
+    """NumPy: one after the other."""
+    y, dy = affine_jvp_reference(x, w, b, dx, dw, db, activation)
+    assert dy is not None
+    return y, dy, gram_reference(dw, per_row=False, exact=False)
+
+
+def affine_jvp_gram_native(
+    x: Array, w: Array, b: Array | None, dx: Array | None, dw: Stream, db: Array | None, activation: str
+) -> tuple[Array, Array, NDArray[np.float64]]:
+    """C++: see csrc/cpu/affine_gram.cpp."""
+    gram = np.empty((dw.k, dw.k))
+    y, dy = _run_native(x, w, b, dx, dw, db, activation, gram)
+    assert dy is not None
+    return y, dy, gram
+
+
+def _run_native(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    dx: Array | None,
+    dw: Array | Stream | None,
+    db: Array | None,
+    activation: str,
+    gram: Array | None,
+) -> tuple[Array, Array | None]:
     assert dispatch.native is not None
     y = np.empty((x.shape[0], w.shape[1]), x.dtype)
     first = next((t for t in (dx, dw, db) if t is not None), None)
     dy = None if first is None else np.empty((first.shape[0], *y.shape), x.dtype)
-    dispatch.native.affine_jvp(x, w, b, dx, descriptor(dw) if isinstance(dw, Stream) else dw, db, activation, y, dy)
+    v = descriptor(dw) if isinstance(dw, Stream) else dw
+    dispatch.native.affine_jvp(x, w, b, dx, v, db, activation, y, dy, gram)
     return y, dy
 
 
@@ -197,6 +280,12 @@ AFFINE_JVP = Kernel(
     "x (M,K), w (K,N), b, dx (k,M,K), dw (k,K,N), db -> y (M,N), dy (k,M,N), C-contiguous; "
     "inputs of any strides; products summed in the dtype of x",
     dispatch.bodies(affine_jvp_reference, affine_jvp_native),
+)
+
+AFFINE_JVP_GRAM = Kernel(
+    "affine_jvp_gram",
+    "as affine_jvp for a Stream dw, and the Gram matrix of its directions, (k,k): gram(dw, exact=False)",
+    dispatch.bodies(affine_jvp_gram_reference, affine_jvp_gram_native),
 )
 
 STREAM_PRODUCT = Kernel(

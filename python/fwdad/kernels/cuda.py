@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.kernels.affine import AFFINE_JVP, STREAM_PRODUCT
+from fwdad.kernels.affine import AFFINE_JVP, AFFINE_JVP_GRAM, STREAM_PRODUCT
 from fwdad.kernels.conv import CONV_JVP, Window, by_patches
 from fwdad.kernels.device import device_of, has_cublas, require
 from fwdad.kernels.elementwise import ACTIVATION_JVP, CROSS_ENTROPY_JVP, SCALED_TANGENTS, WEIGHTED_ROWS
@@ -58,7 +58,7 @@ def affine_jvp_cuda(
         first = next((t for t in (dx, dw, db) if t is not None), None)
         dy = None if first is None else cupy.empty((first.shape[0], *y.shape), x.dtype)
         dw = descriptor(dw) if isinstance(dw, Stream) else dw
-        kernels.affine_jvp(at, x.dtype.name, x, w, b, dx, dw, db, activation, y, dy)
+        kernels.affine_jvp(at, x.dtype.name, x, w, b, dx, dw, db, activation, y, dy, None)
         return y, dy
 
 
@@ -80,6 +80,13 @@ def _affine_jvp_by_cublas(
         for term in (*terms[1:], *(() if db is None else (db if db.ndim == 3 else db[:, None],))):
             dz += term
         return (z, dz) if activation == "identity" else activation_jvp_cuda(z, dz, activation)
+
+
+def affine_jvp_gram_cuda(
+    x: Array, w: Array, b: Array | None, dx: Array | None, dw: Stream, db: Array | None, activation: str
+) -> tuple[Array, Array | None, Array]:
+    """CUDA: one after the other."""
+    return *affine_jvp_cuda(x, w, b, dx, dw, db, activation), gram_cuda(dw, per_row=False, exact=False)
 
 
 def stream_product_cuda(x: Array, v: Stream) -> Array:
@@ -175,6 +182,7 @@ def _c_order(array: Array) -> Array:
 for kernel, body in (
     (GENERATE, generate_cuda),
     (AFFINE_JVP, affine_jvp_cuda),
+    (AFFINE_JVP_GRAM, affine_jvp_gram_cuda),
     (STREAM_PRODUCT, stream_product_cuda),
     (CONV_JVP, conv_jvp_cuda),
     (ACTIVATION_JVP, activation_jvp_cuda),

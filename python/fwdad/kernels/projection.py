@@ -59,6 +59,8 @@ def gram(v: Array | Stream, per_row: bool = False, exact: bool = True) -> F64:
     [[25.0, 3.0], [3.0, 1.0]]
     """
     v = _directions("gram", v, per_row)
+    if isinstance(v, Stream) and v.known_gram is not None and not (per_row or exact):
+        return v.known_gram
     result: F64 = GRAM.on(device_of(v))(v, per_row, exact)
     return result
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,19 @@ class Stream:
                 f"Stream: primal_shape: expected fewer than 2^32 columns and 2^32 blocks of {self.rows_per_call} rows, "
                 f"given {shape}, which is {rows} rows of {columns} columns"
             )
+
+    # Generating costs more than what is done with the entries. Where the Gram matrix will be asked for, a kernel that
+    # passes over all of them anyway forms it on its way. Neither attribute is a field: the entries stay what they are.
+    expects_gram: ClassVar[bool] = False
+    known_gram: ClassVar[NDArray[np.float64] | None] = None
+
+    def expect_gram(self) -> None:
+        """Say that ``gram(self, exact=False)`` will be called later."""
+        object.__setattr__(self, "expects_gram", True)
+
+    def keep_gram(self, gram: NDArray[np.float64]) -> None:
+        """Save the Gram matrix (k, k) for that call."""
+        object.__setattr__(self, "known_gram", gram)
 
     @property
     def shape(self) -> tuple[int, ...]:

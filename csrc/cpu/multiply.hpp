@@ -1,0 +1,65 @@
+// The inner loop of a matrix product: one tile of results, in registers, from packed panels (pack.hpp).
+#pragma once
+
+#include "pack.hpp"
+#include "simd.hpp"
+#include "tile.hpp"
+
+namespace fwdad::FWDAD_ISA {
+
+template <class T>
+struct Stretch {
+    const T* left;   // [depth][tile_rows]
+    const T* right;  // [depth][tile_columns]
+};
+
+// tile [tile_rows][tile_columns] = sum over `count` stretches of left^T right; only the first `Vectors` registers of a
+// row.
+template <int Vectors, class T>
+static void multiply(const Stretch<T>* stretches, int count, int64_t depth, Ahead<T>& ahead, T* tile) {
+    constexpr int width = tile_columns<T>;
+    Vector<T> sum[tile_rows][Vectors] = {};
+    for (int s = 0; s < count; ++s) {
+        const T* left = stretches[s].left;
+        const T* right = stretches[s].right;
+        for (int64_t begin = 0; begin < depth; begin += 8) {
+            advance(ahead);  // a row for 8 steps: as fast as one core's products use them up
+            const int64_t end = least(depth, begin + 8);
+            for (int64_t p = begin; p < end; ++p, left += tile_rows, right += width) {
+                Vector<T> row[Vectors];
+#pragma GCC unroll 4
+                for (int v = 0; v < Vectors; ++v) {
+                    row[v] = load(right + v * lanes<T>);
+                }
+#pragma GCC unroll 8
+                for (int r = 0; r < tile_rows; ++r) {
+                    const Vector<T> entry = splat(left[r]);
+#pragma GCC unroll 4
+                    for (int v = 0; v < Vectors; ++v) {
+                        sum[r][v] = fma(entry, row[v], sum[r][v]);
+                    }
+                }
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < tile_rows; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) {
+            store(tile + r * width + v * lanes<T>, sum[r][v]);
+        }
+    }
+}
+
+template <class T>
+static void multiply(int64_t columns, const Stretch<T>* stretches, int count, int64_t depth, Ahead<T>& ahead, T* tile) {
+    if (columns <= lanes<T>) {
+        multiply<1>(stretches, count, depth, ahead, tile);
+    } else if (tile_vectors == 2 || columns > 2 * lanes<T>) {
+        multiply<tile_vectors>(stretches, count, depth, ahead, tile);
+    } else {
+        multiply<2>(stretches, count, depth, ahead, tile);
+    }
+}
+
+}  // namespace fwdad::FWDAD_ISA
