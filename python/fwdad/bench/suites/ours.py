@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -130,6 +131,37 @@ def scaled(n: int, k: int) -> Task:
     return Task(call, lambda answer: relative_error(answer, a * dx.astype(np.float64)), 1e-6)
 
 
+def kernel(name: str, arguments: Sequence[Any]) -> Task:
+    """A kernel by its name; the truth is its reference's, in float64."""
+    there = [send(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    exact = [a.astype(np.float64) if getattr(a, "dtype", None) == np.float32 else a for a in arguments]
+
+    def check(answer: Any) -> float:
+        truth = kernels.KERNELS[name].bodies["reference"](*exact)
+        both = ((answer, truth),) if isinstance(truth, np.ndarray) else zip(answer, truth, strict=True)
+        return max(relative_error(given, expected) for given, expected in both)
+
+    return Task(lambda: getattr(kernels, name)(*there), check, 1e-6)
+
+
+def conv(m: int, depth: int, n: int, k: int) -> Task:
+    """The convolution kernel with dense tangents of input and weights: m images of 16 x 16, windows of 3 x 3."""
+    x, w = problems.normals(0, m, 16, 16, depth), problems.normals(1, 3, 3, depth, n)
+    dx, dw = problems.normals(2, k, m, 16, 16, depth), problems.normals(3, k, 3, 3, depth, n)
+    return kernel("conv_jvp", (x, w, None, dx, dw, None, kernels.Window((3, 3), padding=(1, 1)), "identity"))
+
+
+def weighted_rows(m: int, n: int, k: int) -> Task:
+    """The kernel beneath sums along the last axis."""
+    return kernel("weighted_rows", (problems.normals(0, m, n), problems.normals(1, k, m, n)))
+
+
+def cross_entropy(m: int, n: int, k: int) -> Task:
+    """The loss of m examples with n classes."""
+    labels = np.arange(m) % n
+    return kernel("cross_entropy_jvp", (problems.normals(0, m, n), labels, problems.normals(1, k, m, n)))
+
+
 def gram(k: int, n: int, exact: bool) -> Task:
     """The Gram kernel."""
     v = problems.normals(0, k, n)
@@ -171,6 +203,9 @@ TASKS = {
     ("fwdad", "signs"): lambda n: generate(n, "rademacher"),
     ("fwdad", "tanh JVP"): tanh,
     ("fwdad", "scaled tangents"): scaled,
+    ("fwdad", "conv JVP"): conv,
+    ("fwdad", "weighted rows"): weighted_rows,
+    ("fwdad", "cross-entropy JVP"): cross_entropy,
     ("fwdad", "Gram matrix"): gram,
     ("fwdad", "combination"): combination,
     ("fwdad", "projection"): projection,
