@@ -30,12 +30,18 @@ struct Workspace {
     T* ahead;  // the right panel of the last term that comes next
 };
 
+// The term whose right factor differs by direction, if there is one.
+template <class T>
+FWDAD_INLINE int last_of(const Job<T>& job) {
+    return job.term_count == 2 ? 1 : 0;
+}
+
 // The panel that is packed after that of direction i at (p, column): the next `stretch` of rows, or the next columns
 // from the top, or the next direction. No rows where it is not a whole one of a matrix with contiguous rows.
 template <class T>
 Ahead<T> panel_after(const Job<T>& job, int64_t i, int64_t p, int64_t column, int64_t stretch, T* to) {
     constexpr int width = tile_columns<T>;
-    const Term<T>& term = job.terms[job.term_count - 1];  // the one whose right factor differs by direction
+    const Term<T>& term = job.terms[last_of(job)];
     if (p + stretch < job.shape.depth) {
         p += stretch;
     } else {
@@ -95,7 +101,7 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
                     // Whole registers: what lies right of the last column is multiplied too, and not stored.
                     const int64_t whole = least(width, round_up(columns, lanes<float>));
                     fill(*term.right_stream, i, p, depth, column, whole, workspace.right[s], width);
-                } else if (s < job.term_count - 1 || !is_ahead) {
+                } else if (s != last_of(job) || !is_ahead) {
                     pack_right(term.right.data + i * term.right.batch + p * term.right.row + column * term.right.column,
                                term.right.row, term.right.column, depth, columns, workspace.right[s]);
                 }
@@ -118,7 +124,7 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
             }
             is_ahead = ahead.rows > 0;
             if (is_ahead) {
-                T*& current = workspace.right[job.term_count - 1];
+                T*& current = workspace.right[last_of(job)];
                 T* const free = current;
                 current = workspace.ahead;
                 workspace.ahead = free;

@@ -55,8 +55,8 @@ struct Affine {
     const Stream* dw_stream;  // (k, depth, n), instead of dw
     Matrix<T> db;             // (k, m, n)
     Activation activation;
-    T* y;   // (m, n), C-contiguous; null: not wanted, where the activation is the identity
-    T* dy;  // (k, m, n), C-contiguous; null: no tangents
+    T* y;          // (m, n), C-contiguous; null: not wanted, where the activation is the identity
+    T* dy;         // (k, m, n), C-contiguous; null: no tangents
     double* gram;  // (k, k), inner products of the directions of dw_stream; null: not wanted
 };
 
