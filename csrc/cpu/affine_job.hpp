@@ -1,7 +1,6 @@
 // What affine.cpp and affine_gram.cpp compute: sums of products, tile by tile, and what becomes of a tile.
 #pragma once
 
-#include "activation.hpp"
 #include "kernels.hpp"
 #include "run.hpp"
 #include "tile.hpp"
@@ -50,19 +49,12 @@ static void finish(const Job<T>& job, int64_t i, int64_t row0, int64_t column0, 
                 z[j] += out[j];
             }
         }
-        if (last && job.bias.data != nullptr) {
-            add_bias(job.bias, i, row, column0, n, z);
+        if (last) {
+            finish_row(job.bias, i, row, column0, n, job.is_primal, shape.activation, z, slope, out);
+            continue;
         }
-        if (last && job.is_primal) {
-            activate(shape.activation, n, z, out, slope);
-        } else if (last && slope != nullptr) {
-            for (int64_t j = 0; j < n; ++j) {
-                out[j] = slope[j] * z[j];
-            }
-        } else {
-            for (int64_t j = 0; j < n; ++j) {
-                out[j] = z[j];
-            }
+        for (int64_t j = 0; j < n; ++j) {
+            out[j] = z[j];
         }
     }
 }

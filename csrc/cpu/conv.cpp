@@ -111,29 +111,11 @@ void multiply(const Product<T>* products, int product_count, const Segment* segm
             }
             const T* right = products[s].panel + segment.right * width;
             for (int64_t p = 0; p < segment.depth; ++p, right += width) {
-                Vector<T> row[Vectors];
-#pragma GCC unroll 4
-                for (int v = 0; v < Vectors; ++v) {
-                    row[v] = load(right + v * lanes<T>);
-                }
-#pragma GCC unroll 8
-                for (int r = 0; r < tile_rows; ++r) {
-                    const Vector<T> entry = splat(left[r][p]);
-#pragma GCC unroll 4
-                    for (int v = 0; v < Vectors; ++v) {
-                        sum[r][v] = fma(entry, row[v], sum[r][v]);
-                    }
-                }
+                add_row<Vectors>(right, [&](int r) { return left[r][p]; }, sum);
             }
         }
     }
-#pragma GCC unroll 8
-    for (int r = 0; r < tile_rows; ++r) {
-#pragma GCC unroll 4
-        for (int v = 0; v < Vectors; ++v) {
-            store(tile + r * width + v * lanes<T>, sum[r][v]);
-        }
-    }
+    store_tile<Vectors>(sum, tile);
 }
 
 template <class T>
@@ -160,20 +142,7 @@ void finish(const Job<T>& job, int64_t i, int64_t image0, int64_t position, int6
         const int64_t row = (image0 + r) * positions + position;
         T* out = job.out + (i * shape.images * positions + row) * shape.n + column0;
         T* slope = job.slope == nullptr ? nullptr : job.slope + row * shape.n + column0;
-        if (job.bias.data != nullptr) {
-            add_bias(job.bias, i, row, column0, n, z);
-        }
-        if (job.is_primal) {
-            activate(shape.activation, n, z, out, slope);
-        } else if (slope != nullptr) {
-            for (int64_t j = 0; j < n; ++j) {
-                out[j] = slope[j] * z[j];
-            }
-        } else {
-            for (int64_t j = 0; j < n; ++j) {
-                out[j] = z[j];
-            }
-        }
+        finish_row(job.bias, i, row, column0, n, job.is_primal, shape.activation, z, slope, out);
     }
 }
 

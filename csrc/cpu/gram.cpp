@@ -149,16 +149,15 @@ void gram(const Directions<T>& v, bool per_row, bool exact, double* g) {
         flat.columns = v.rows * v.columns;
         flat.rows = 1;
     }
+    const int64_t results = per_row ? flat.rows : 1;
+    memset(g, 0, static_cast<size_t>(results * size) * sizeof(double));
     if (v.rows * v.columns == 0 || k == 0) {
-        memset(g, 0, static_cast<size_t>((per_row ? v.rows : 1) * size) * sizeof(double));
         return;
     }
     const Tiling tiling = tiling_of(flat, per_row);
     const int64_t count = tiling.count();
     const int64_t most_sections = most(2, least(16, (64 << 20) / (most(1, size) * 8)));
     const int64_t sections = per_row ? blocks_of(flat.rows, tiling.tile_rows) : least(count, most_sections);
-    const int64_t results = per_row ? flat.rows : 1;
-    memset(g, 0, static_cast<size_t>(results * size) * sizeof(double));
     const auto add = exact ? add_lower_triangle<double, T> : add_lower_triangle<T, T>;
     const double work = static_cast<double>(size + 16 * k) * static_cast<double>(v.rows * v.columns) / lanes<T>;
     const int threads = threads_for(sections, work);

@@ -26,29 +26,11 @@ static void multiply(const Stretch<T>* stretches, int count, int64_t depth, Ahea
             advance(ahead);  // a row for 8 steps: as fast as one core's products use them up
             const int64_t end = least(depth, begin + 8);
             for (int64_t p = begin; p < end; ++p, left += tile_rows, right += width) {
-                Vector<T> row[Vectors];
-#pragma GCC unroll 4
-                for (int v = 0; v < Vectors; ++v) {
-                    row[v] = load(right + v * lanes<T>);
-                }
-#pragma GCC unroll 8
-                for (int r = 0; r < tile_rows; ++r) {
-                    const Vector<T> entry = splat(left[r]);
-#pragma GCC unroll 4
-                    for (int v = 0; v < Vectors; ++v) {
-                        sum[r][v] = fma(entry, row[v], sum[r][v]);
-                    }
-                }
+                add_row<Vectors>(right, [&](int r) { return left[r]; }, sum);
             }
         }
     }
-#pragma GCC unroll 8
-    for (int r = 0; r < tile_rows; ++r) {
-#pragma GCC unroll 4
-        for (int v = 0; v < Vectors; ++v) {
-            store(tile + r * width + v * lanes<T>, sum[r][v]);
-        }
-    }
+    store_tile<Vectors>(sum, tile);
 }
 
 template <class T>

@@ -278,7 +278,7 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
         db = align(db, px.ndim).reshape(db.shape[0], *rows.shape[:1], pw.shape[1])
     arguments = rows, pw, _bias_rows(pb, rest), dx, dw, db, activation
     dy: Array | None
-    if isinstance(dw, kernels.Stream) and dw.expects_gram:
+    if isinstance(dw, kernels.Stream) and dw.expects_gram and dw.known_gram is None:
         y, dy, gram = kernels.affine_jvp_gram(*arguments)
         dw.keep_gram(gram)
     else:

@@ -89,7 +89,7 @@ class Directions:
     def expect_gram(self) -> None:
         """Say before a pass that ``gram(exact=False)`` comes after it: for large streams it is formed on the way."""
         for v, is_rough in zip(self.parts, self.rough, strict=True):
-            if is_rough and isinstance(v, tangents.StreamTangent) and v.device == "cpu":
+            if is_rough and isinstance(v, tangents.StreamTangent):
                 v.expect_gram()
 
     def gram(self, exact: bool = True) -> np.ndarray:

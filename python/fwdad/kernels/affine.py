@@ -231,10 +231,23 @@ def affine_jvp_reference(
 
 
 def affine_jvp_native(
-    x: Array, w: Array, b: Array | None, dx: Array | None, dw: Array | Stream | None, db: Array | None, activation: str
+    x: Array,
+    w: Array,
+    b: Array | None,
+    dx: Array | None,
+    dw: Array | Stream | None,
+    db: Array | None,
+    activation: str,
+    gram: NDArray[np.float64] | None = None,
 ) -> tuple[Array, Array | None]:
-    """C++: see csrc/cpu/affine.cpp."""
-    return _run_native(x, w, b, dx, dw, db, activation, None)
+    """C++: see csrc/cpu/affine.cpp; `gram`, where it is given, gets the Gram matrix of a stream dw."""
+    assert dispatch.native is not None
+    y = np.empty((x.shape[0], w.shape[1]), x.dtype)
+    first = next((t for t in (dx, dw, db) if t is not None), None)
+    dy = None if first is None else np.empty((first.shape[0], *y.shape), x.dtype)
+    v = descriptor(dw) if isinstance(dw, Stream) else dw
+    dispatch.native.affine_jvp(x, w, b, dx, v, db, activation, y, dy, gram)
+    return y, dy
 
 
 def affine_jvp_gram_reference(
@@ -251,28 +264,9 @@ def affine_jvp_gram_native(
 ) -> tuple[Array, Array, NDArray[np.float64]]:
     """C++: see csrc/cpu/affine_gram.cpp."""
     gram = np.empty((dw.k, dw.k))
-    y, dy = _run_native(x, w, b, dx, dw, db, activation, gram)
+    y, dy = affine_jvp_native(x, w, b, dx, dw, db, activation, gram)
     assert dy is not None
     return y, dy, gram
-
-
-def _run_native(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    dx: Array | None,
-    dw: Array | Stream | None,
-    db: Array | None,
-    activation: str,
-    gram: Array | None,
-) -> tuple[Array, Array | None]:
-    assert dispatch.native is not None
-    y = np.empty((x.shape[0], w.shape[1]), x.dtype)
-    first = next((t for t in (dx, dw, db) if t is not None), None)
-    dy = None if first is None else np.empty((first.shape[0], *y.shape), x.dtype)
-    v = descriptor(dw) if isinstance(dw, Stream) else dw
-    dispatch.native.affine_jvp(x, w, b, dx, v, db, activation, y, dy, gram)
-    return y, dy
 
 
 AFFINE_JVP = Kernel(
