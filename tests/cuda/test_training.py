@@ -224,8 +224,11 @@ def test_large_dense_products_are_cublas(cuda_on_host, monkeypatch, dtype, activ
     """From CUBLAS_FROM on, where CuPy can load it; the answers are those of the kernel."""
     rng = np.random.default_rng(2)
     m, depth, n, k = 4, 5, 6, 3
-    shapes = (m, depth), (depth, n), (k, m, depth), (k, depth, n)
-    x, w, dx, dw = (rng.standard_normal(shape).astype(dtype) for shape in shapes)
+
+    def draw(*shape):
+        return rng.standard_normal(shape).astype(dtype)
+
+    x, w, dx, dw = draw(m, depth), draw(depth, n), draw(k, m, depth), draw(k, depth, n)
     monkeypatch.setattr(kernels.cuda, "CUBLAS_FROM", k * m * depth * n)
     here = kernels.Stream(0, 0, 0, "normal", k, (depth, n), np.dtype(dtype))
     there = dataclasses.replace(here, device="cuda:0")
