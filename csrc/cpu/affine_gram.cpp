@@ -8,6 +8,7 @@
 
 #include "affine_job.hpp"
 #include "generate.hpp"
+#include "gram_blocks.hpp"
 #include "multiply.hpp"
 #include "projection.hpp"
 
@@ -32,9 +33,9 @@ void fill_panels(const Job<T>& job, int64_t p, int64_t depth, int64_t column, in
     }
 }
 
-// The columns of one panel in all dy_i, and their part of the Gram matrix, added to `sum` (k, k).
+// The columns of one panel in all dy_i, and their part of the Gram matrix, added to `sums` (gram_blocks.hpp).
 template <class T>
-void run_column(const Job<T>& job, int64_t column, int64_t stretch, T* panels, double* sum) {
+void run_column(const Job<T>& job, int64_t column, int64_t stretch, T* panels, T* placed, double* sums) {
     const Affine<T>& shape = job.shape;
     constexpr int width = tile_columns<T>;
     const bool is_sum = shape.dx.data != nullptr;  // dx_i w is in `out` already
@@ -43,7 +44,8 @@ void run_column(const Job<T>& job, int64_t column, int64_t stretch, T* panels, d
         fill_panels(job, p, depth, column, stretch, panels);
         constexpr int64_t rows = most_entries / width;
         for (int64_t r = 0; r < depth; r += rows) {
-            add_gram(panels + r * width, stretch * width, job.count, least(rows, depth - r) * width, sum);
+            const auto piece = [&](int64_t i) { return panels + (i * stretch + r) * width; };
+            add_gram(job.count, least(rows, depth - r) * width, piece, placed, sums, [] {});
         }
         for (int64_t i = 0; i < job.count; ++i) {
             for (int64_t row = 0; row < shape.m; row += tile_rows) {
@@ -71,28 +73,26 @@ void run_side_by_side(const Job<T>& job) {
     const Affine<T>& shape = job.shape;
     constexpr int width = tile_columns<T>;
     const int64_t columns = blocks_of(shape.n, width);
-    const int64_t size = shape.k * shape.k;
+    const int64_t size = sums_of(shape.k);
     const int64_t cached = (512 << 10) / (shape.k * width * static_cast<int64_t>(sizeof(T)));
     const int64_t stretch = least(shape.depth, most(8, least(longest_stretch, cached / 8 * 8)));
     const double work = static_cast<double>(shape.k) * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
                         static_cast<double>(shape.depth) / lanes<T>;
     const int threads = threads_for(columns, work);
     const int64_t each = round_up(shape.k * stretch * width, 64);
+    const int64_t placed_each = placed_size<T>(shape.k, most_entries);
     const Buffer<T> panels(threads * each);
+    const Buffer<T> placed(threads * placed_each);
     const Buffer<double> sums(columns * size);
     memset(sums.get(), 0, static_cast<size_t>(columns * size) * sizeof(double));
     parallel_ranges(threads, columns, [&](int64_t begin, int64_t end, int t) {
         for (int64_t c = begin; c < end; ++c) {
-            run_column(job, c * width, stretch, panels.get() + t * each, sums.get() + c * size);
+            run_column(job, c * width, stretch, panels.get() + t * each, placed.get() + t * placed_each,
+                       sums.get() + c * size);
         }
     });
-    for (int64_t j = 0; j < size; ++j) {
-        shape.gram[j] = 0;
-        for (int64_t c = 0; c < columns; ++c) {
-            shape.gram[j] += sums.get()[c * size + j];
-        }
-    }
-    mirror(shape.k, shape.gram);
+    add_up(columns, size, sums.get());
+    unpack(shape.k, sums.get(), shape.gram);
 }
 
 template bool side_by_side_pays(const Affine<float>&);

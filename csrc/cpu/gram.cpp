@@ -1,211 +1,153 @@
 // gram: G_ij = <v_i, v_j>.
 //
-// The entries are cut into tiles small enough for k pieces of a tile to stay in the second-level cache and the pieces
-// of one block of sums in the first, and the tiles into sections. The sums of a tile are added to those of its section
-// in double. The cut depends on the shape alone, each section has its own sums, and these are added in order: the bits
-// do not depend on the number of threads.
+// The entries are cut into tiles small enough for k pieces of a tile to stay in the second-level cache, and the tiles
+// into sections. The sums of a tile are added to those of its section in double. The cut depends on the shape alone,
+// each section has its own sums, and these are added in order: the bits do not depend on the number of threads.
 #include <string.h>
 
+#include "gram_blocks.hpp"
 #include "projection.hpp"
-#include "simd.hpp"
 
 namespace fwdad::FWDAD_ISA {
 namespace {
 
-constexpr int most_rows = registers == 32 ? 4 : 2;
-constexpr int most_columns = 4;
-
-FWDAD_INLINE Float load_as(const float* p, float) { return load(p); }
+// Fetches the tiles of a matrix of one row into the cache, in the order in which add_gram comes to their pieces. It
+// runs a third of a tile ahead: the first rows of blocks are short, and use up pieces faster than they come.
 template <class T>
-FWDAD_INLINE Double load_as(const T* p, double) {
-    return load_double(p);
-}
-
-// sum[r][c] += a[r] b[c] for one register of entries, in the type S.
-template <class S, int Rows, int Columns, class T>
-FWDAD_INLINE void add_products(const T* const (&a)[Rows], const T* const (&b)[Columns], int64_t at,
-                               Vector<S> (&sum)[Rows * Columns]) {
-    Vector<S> left[Rows];
-#pragma GCC unroll 4
-    for (int r = 0; r < Rows; ++r) {
-        left[r] = load_as(a[r] + at, S{});
+class Fetch {
+ public:
+    // Tiles `tile` to `end` - 1 of `width` columns.
+    Fetch(const Directions<T>& v, int64_t width, int64_t tile, int64_t end)
+        : v_(v), width_(width), tile_(tile), end_(end) {
+        const int64_t lines = v.k * blocks_of(width, line);
+        step_ = blocks_of(lines, sums_of(v.k) / (block * block));
+        fetch(tile, lines / 3);
     }
-#pragma GCC unroll 4
-    for (int c = 0; c < Columns; ++c) {
-        const Vector<S> right = load_as(b[c] + at, S{});
-#pragma GCC unroll 4
-        for (int r = 0; r < Rows; ++r) {
-            sum[r * Columns + c] = fma(left[r], right, sum[r * Columns + c]);
-        }
-    }
-}
 
-// total[j] = the sum of the lanes of sum[j].
-template <class S, int N>
-void add_lanes(Vector<S> (&sum)[N], S (&total)[N]) {
-    constexpr int width = lanes<S>;
-    if constexpr (N % width == 0) {
-        for (int j = 0; j < N; j += width) {
-            store(total + j, fold_lanes<S>(sum + j));
-        }
-    } else {
-        for (int j = 0; j < N; ++j) {
-            S parts[width];
-            store(parts, sum[j]);
-            total[j] = 0;
-            for (S part : parts) {
-                total[j] += part;
+    // One of as many steps as there are blocks, while tile t is worked on.
+    void step(int64_t t) { fetch(t, step_); }
+
+ private:
+    static constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(T));
+
+    void fetch(int64_t t, int64_t lines) {
+        while (lines > 0 && tile_ < end_ && (tile_ - t - 1) * v_.k + direction_ < blocks_of(v_.k, 3)) {
+            const int64_t column = tile_ * width_ + column_;
+            const T* const from = v_.v + direction_ * v_.columns + column;
+            const int64_t left = least(width_ - column_, v_.columns - column);
+            const int64_t there = blocks_of(left, line);
+            const int64_t count = least(lines, there);
+            for (int64_t j = 0; j < count; ++j) {
+                __builtin_prefetch(from + j * line, 0, 2);
+            }
+            lines -= count;
+            column_ += count * line;
+            if (count == there) {
+                __builtin_prefetch(from + left - 1, 0, 2);  // a piece that is not aligned ends in one line more
+                column_ = 0;
+                direction_ = direction_ + 1 == v_.k ? 0 : direction_ + 1;
+                tile_ += direction_ == 0 ? 1 : 0;
             }
         }
     }
-}
 
-// g[i][j] += sum over n of v_i v_j for the lower triangle, v_i = pieces + i * stride.
-template <class S, int Rows, int Columns, class T>
-void add_blocks(const T* pieces, int64_t stride, int64_t k, int64_t n, double* g) {
-    constexpr int width = lanes<S>;
-    for (int64_t i = 0; i < k; i += Rows) {
-        for (int64_t j = 0; j < i + Rows && j < k; j += Columns) {
-            // Beyond the last direction, take the last again: its sums are not stored.
-            const T* a[Rows];
-            const T* b[Columns];
-            for (int r = 0; r < Rows; ++r) {
-                a[r] = pieces + least(i + r, k - 1) * stride;
-            }
-            for (int c = 0; c < Columns; ++c) {
-                b[c] = pieces + least(j + c, k - 1) * stride;
-            }
-            Vector<S> sum[Rows * Columns] = {};
-            int64_t at = 0;
-            for (; at + width <= n; at += width) {
-                add_products<S, Rows, Columns>(a, b, at, sum);
-            }
-            if (at < n) {
-                T rest[Rows + Columns][width] = {};
-                for (int r = 0; r < Rows; ++r) {
-                    memcpy(rest[r], a[r] + at, static_cast<size_t>(n - at) * sizeof(T));
-                    a[r] = rest[r];
-                }
-                for (int c = 0; c < Columns; ++c) {
-                    memcpy(rest[Rows + c], b[c] + at, static_cast<size_t>(n - at) * sizeof(T));
-                    b[c] = rest[Rows + c];
-                }
-                add_products<S, Rows, Columns>(a, b, 0, sum);
-            }
-            S total[Rows * Columns];
-            add_lanes<S>(sum, total);
-            for (int r = 0; r < Rows && i + r < k; ++r) {
-                for (int c = 0; c < Columns && j + c <= i + r; ++c) {
-                    g[(i + r) * k + j + c] += static_cast<double>(total[r * Columns + c]);
-                }
-            }
-        }
-    }
-}
-
-template <class S, class T>
-void add_lower_triangle(const T* pieces, int64_t stride, int64_t k, int64_t n, double* g) {
-    const auto add = k == 1 ? add_blocks<S, 1, 1, T> : add_blocks<S, most_rows, most_columns, T>;
-    add(pieces, stride, k, n, g);
-}
+    const Directions<T>& v_;
+    const int64_t width_;
+    int64_t tile_, end_;  // what is fetched next
+    int64_t direction_ = 0, column_ = 0;
+    int64_t step_;  // lines
+};
 
 // For a stream, tiles are made of whole blocks of rows: two of normals, and a quarter of one of signs.
 template <class T>
 Tiling tiling_of(const Directions<T>& v, bool per_row) {
-    const int64_t cache = 512 << 10;
-    const int64_t entries = most(256, least(most_entries, cache / (most(1, v.k) * static_cast<int64_t>(sizeof(T)))));
-    if (v.stream == nullptr || v.stream->entries >= 0) {
+    const bool stream = v.stream != nullptr;
+    const int64_t cached = (512 << 10) / (v.k * static_cast<int64_t>(sizeof(T))) / 64 * 64;
+    const int64_t entries = most(256, least(stream ? most_entries : 512, cached));
+    if (!stream || v.stream->entries >= 0) {
         return {v.rows, v.columns, 1, entries};
     }
     if (per_row) {
         return {v.rows, v.columns, 4, entries};  // more rows at a time would leave threads without work
     }
-    const int64_t block = v.stream->rows_per_call == 4 ? 8 : 32;
-    const int64_t columns = least(v.columns, entries / block);
-    return {v.rows, v.columns, most(1, entries / most(1, columns) / block) * block, columns};
+    const int64_t block_of_rows = v.stream->rows_per_call == 4 ? 8 : 32;
+    const int64_t columns = least(v.columns, entries / block_of_rows);
+    return {v.rows, v.columns, most(1, entries / most(1, columns) / block_of_rows) * block_of_rows, columns};
+}
+
+template <class S, class T>
+void run(const Directions<T>& v, bool per_row, double* g) {
+    const int64_t k = v.k;
+    const Tiling tiling = tiling_of(v, per_row);
+    const int64_t count = tiling.count();
+    const int64_t most_sections = most(2, least(16, (64 << 20) / (k * k * 8)));
+    const int64_t sections = per_row ? blocks_of(v.rows, tiling.tile_rows) : least(count, most_sections);
+    const double work = static_cast<double>(k * k + 16 * k) * static_cast<double>(v.rows * v.columns) / lanes<T>;
+    const int threads = threads_for(sections, work);
+    const int64_t size = sums_of(k);
+    const int64_t section_size = (per_row ? tiling.tile_rows : 1) * size;
+    const Buffer<double> sums((per_row ? threads : sections) * section_size);
+
+    const int64_t entries = tiling.tile_rows * tiling.tile_columns;
+    const int64_t placed = placed_size<S>(k, entries);
+    const bool all_made = per_row && v.stream != nullptr;  // a block of rows of all directions is generated at once
+    const int64_t made = v.stream == nullptr ? 0 : (all_made ? k : block) * entries;
+    const Buffer<S> placed_memory(threads * placed);
+    const Buffer<T> made_memory(threads * made);
+
+    parallel_ranges(threads, sections, [&](int64_t begin, int64_t end, int thread) {
+        S* const own_placed = placed_memory.get() + thread * placed;
+        T* const own_made = made_memory.get() + thread * made;
+        const int64_t first = count * begin / sections, last = count * end / sections;
+        Fetch<T> fetch(v, tiling.tile_columns, first, v.stream == nullptr && !per_row ? last : first);
+        for (int64_t section = begin; section < end; ++section) {
+            double* const sum = sums.get() + (per_row ? thread : section) * section_size;
+            memset(sum, 0, static_cast<size_t>(section_size) * sizeof(double));
+            for (int64_t t = count * section / sections; t < count * (section + 1) / sections; ++t) {
+                const Tile tile = tiling[t];
+                for (int64_t i = 0; i < k && all_made; ++i) {
+                    piece(v, i, tile, own_made + i * entries);
+                }
+                const int64_t rows = per_row ? tile.rows : 1;
+                const int64_t n = tile.rows * tile.columns / rows;
+                for (int64_t r = 0; r < rows; ++r) {
+                    const auto source = [&](int64_t i) {
+                        return all_made ? own_made + i * entries + r * n
+                                        : piece(v, i, tile, own_made + i % block * entries).data;
+                    };
+                    add_gram(k, n, source, own_placed, sum + r * size, [&] { fetch.step(t); });
+                }
+            }
+            const int64_t row0 = section * tiling.tile_rows;
+            for (int64_t row = row0; per_row && row < least(row0 + tiling.tile_rows, v.rows); ++row) {
+                unpack(k, sum + (row - row0) * size, g + row * k * k);
+            }
+        }
+    });
+    if (!per_row) {
+        add_up(sections, size, sums.get());
+        unpack(k, sums.get(), g);
+    }
 }
 
 }  // namespace
 
-void mirror(int64_t k, double* g) {
-    for (int64_t i = 0; i < k; ++i) {
-        for (int64_t j = i + 1; j < k; ++j) {
-            g[i * k + j] = g[j * k + i];
-        }
-    }
-}
-
-template <class T>
-void add_gram(const T* pieces, int64_t stride, int64_t k, int64_t n, double* g) {
-    add_lower_triangle<T, T>(pieces, stride, k, n, g);
-}
-
 template <class T>
 void gram(const Directions<T>& v, bool per_row, bool exact, double* g) {
-    const int64_t k = v.k;
-    const int64_t size = k * k;
     Directions<T> flat = v;
     if (!per_row && v.stream == nullptr) {
         flat.columns = v.rows * v.columns;
         flat.rows = 1;
     }
-    const int64_t results = per_row ? flat.rows : 1;
-    memset(g, 0, static_cast<size_t>(results * size) * sizeof(double));
-    if (v.rows * v.columns == 0 || k == 0) {
-        return;
-    }
-    const Tiling tiling = tiling_of(flat, per_row);
-    const int64_t count = tiling.count();
-    const int64_t most_sections = most(2, least(16, (64 << 20) / (most(1, size) * 8)));
-    const int64_t sections = per_row ? blocks_of(flat.rows, tiling.tile_rows) : least(count, most_sections);
-    const auto add = exact ? add_lower_triangle<double, T> : add_lower_triangle<T, T>;
-    const double work = static_cast<double>(size + 16 * k) * static_cast<double>(v.rows * v.columns) / lanes<T>;
-    const int threads = threads_for(sections, work);
-    const Buffer<double> sums(per_row ? 0 : sections * size);
-    const int64_t piece_size = tiling.tile_rows * tiling.tile_columns;
-    // Many pieces are gathered first: where they lie, a power of two apart perhaps, they would share few cache sets.
-    const bool gathers = v.stream == nullptr && k > 64;
-    const int64_t made_size = v.stream != nullptr || gathers ? k * piece_size : 0;
-    const Buffer<T> made(threads * made_size);
-    parallel_ranges(threads, sections, [&](int64_t begin, int64_t end, int thread) {
-        for (int64_t section = begin; section < end; ++section) {
-            double* sum = sums.get() + section * size;
-            if (!per_row) {
-                memset(sum, 0, static_cast<size_t>(size) * sizeof(double));
-            }
-            for (int64_t t = count * section / sections; t < count * (section + 1) / sections; ++t) {
-                const Tile tile = tiling[t];
-                T* own = made.get() + made_size * thread;
-                for (int64_t i = 0; i < k && made_size != 0; ++i) {
-                    const T* from = piece(flat, i, tile, own + i * piece_size).data;
-                    if (gathers) {
-                        memcpy(own + i * piece_size, from, static_cast<size_t>(tile.columns) * sizeof(T));
-                    }
-                }
-                const T* data = made_size != 0 ? own : piece(flat, 0, tile, own).data;
-                const int64_t stride = made_size != 0 ? piece_size : flat.rows * flat.columns;
-                if (!per_row) {
-                    add(data, stride, k, tile.rows * tile.columns, sum);
-                    continue;
-                }
-                for (int64_t r = 0; r < tile.rows; ++r) {
-                    add(data + r * tile.columns, stride, k, tile.columns, g + (tile.row + r) * size);
-                }
-            }
-        }
-    });
-    for (int64_t section = 0; section < sections && !per_row; ++section) {
-        for (int64_t j = 0; j < size; ++j) {
-            g[j] += sums.get()[section * size + j];
-        }
-    }
-    for (int64_t b = 0; b < results; ++b) {
-        mirror(k, g + b * size);
+    if (v.rows * v.columns == 0 || v.k == 0) {
+        memset(g, 0, static_cast<size_t>((per_row ? v.rows : 1) * v.k * v.k) * sizeof(double));
+    } else if (exact) {
+        run<double>(flat, per_row, g);
+    } else {
+        run<T>(flat, per_row, g);
     }
 }
 
-template void add_gram(const float*, int64_t, int64_t, int64_t, double*);
-template void add_gram(const double*, int64_t, int64_t, int64_t, double*);
 template void gram(const Directions<float>&, bool, bool, double*);
 template void gram(const Directions<double>&, bool, bool, double*);
 

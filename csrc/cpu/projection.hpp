@@ -11,15 +11,6 @@ namespace fwdad::FWDAD_ISA {
 
 template <class T>
 void gram(const Directions<T>& v, bool per_row, bool exact, double* g);
-// The most entries that are summed in float before the sum is added to one in double.
-constexpr int64_t most_entries = 1024;
-
-// The lower triangle of g (k, k) += the inner products of v_i = pieces + i * stride, of n <= most_entries entries each,
-// summed in T.
-template <class T>
-void add_gram(const T* pieces, int64_t stride, int64_t k, int64_t n, double* g);
-// The upper triangle of g (k, k) = the lower.
-void mirror(int64_t k, double* g);
 void coefficients(const double* gram, const double* d, int64_t batch, int64_t k, double* c, int64_t* rank,
                   double* margin);
 template <class T>

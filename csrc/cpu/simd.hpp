@@ -91,20 +91,34 @@ FWDAD_INLINE V swap_lanes(V v) {
 #endif
 }
 
+// Lane l is a[l + first] where l & step is 0, and b[l - step + first] elsewhere.
+template <int step, int first, class V>
+FWDAD_INLINE V zip_lanes(V a, V b) {
+    constexpr int count = static_cast<int>(sizeof(V) / sizeof(a[0]));
+#if defined(__clang__)
+    V zipped = a;  // recognised as a permutation
+#pragma GCC unroll 16
+    for (int lane = 0; lane < count; ++lane) {
+        zipped[lane] = (lane & step) != 0 ? b[lane - step + first] : a[lane + first];
+    }
+    return zipped;
+#else
+    decltype(a < a) from = {};
+#pragma GCC unroll 16
+    for (int lane = 0; lane < count; ++lane) {
+        from[lane] = first + ((lane & step) != 0 ? count + lane - step : lane);
+    }
+    return __builtin_shuffle(a, b, from);
+#endif
+}
+
 // Lane j of the result is the sum of the lanes of v[j], j < lanes<T>; v is overwritten.
 template <class T, int step = 1>
 FWDAD_INLINE Vector<T> fold_lanes(Vector<T>* v) {
     if constexpr (step < lanes<T>) {
-        decltype(*v < *v) odd = {};
-#pragma GCC unroll 16
-        for (int lane = 0; lane < lanes<T>; ++lane) {
-            odd[lane] = (lane & step) != 0 ? -1 : 0;
-        }
 #pragma GCC unroll 16
         for (int j = 0; j < lanes<T>; j += 2 * step) {
-            const Vector<T> kept = odd ? v[j + step] : v[j];
-            const Vector<T> moved = odd ? v[j] : v[j + step];
-            v[j] = kept + swap_lanes<step>(moved);
+            v[j] = zip_lanes<step, 0>(v[j], v[j + step]) + zip_lanes<step, step>(v[j], v[j + step]);
         }
         return fold_lanes<T, 2 * step>(v);
     } else {
