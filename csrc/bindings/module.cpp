@@ -8,6 +8,7 @@
 
 #include "calls.hpp"
 #include "dispatch.hpp"
+#include "memory.hpp"
 #include "threads.hpp"
 
 namespace py = pybind11;
@@ -156,6 +157,7 @@ PYBIND11_MODULE(_native, module) {
     module.def("probe_fma", &fwdad::probe_fma);
     module.def("probe_read", &fwdad::probe_read);
     module.def("probe_copy", &fwdad::probe_copy);
+    module.def("empty", &fwdad::empty);
     module.def("set_num_threads", &fwdad::set_num_threads);
     module.def("get_num_threads", &fwdad::get_num_threads);
     module.def("select_isa", &fwdad::select_isa);

@@ -36,6 +36,21 @@ FWDAD_INLINE void store_part(T* p, Vector<T> v, int64_t count) {
     memcpy(p, entries, static_cast<size_t>(count) * sizeof(T));
 }
 
+// The last `count` entries of n, in the last lanes or the first; the others are 0.
+template <class T>
+FWDAD_INLINE Vector<T> load_last(const T* p, int64_t count, int64_t n) {
+    if (n < lanes<T>) {
+        return load_part(p, count);
+    }
+    const Vector<T> all = load(p + count - lanes<T>);
+    decltype(all < all) lane = {};
+#pragma GCC unroll 16
+    for (int l = 0; l < lanes<T>; ++l) {
+        lane[l] = l;
+    }
+    return lane >= lanes<T> - static_cast<int>(count) ? all : Vector<T>{};
+}
+
 // out[j] = a[j] dx[j], or a[j] dx[j] + b[j] dy[j] if Two, for j < n. With Past, whole lines go past the caches.
 template <bool Two, bool Past, class T>
 void scale(int64_t n, const T* a, const T* dx, const T* b, const T* dy, T* out) {
@@ -103,14 +118,9 @@ T dot(int64_t n, const T* w, const T* v) {
         sums[0] = fma(load(w + j), load(v + j), sums[0]);
     }
     if (j < n) {
-        sums[1] = fma(load_part(w + j, n - j), load_part(v + j, n - j), sums[1]);
+        sums[1] = fma(load_last(w + j, n - j, n), load_last(v + j, n - j, n), sums[1]);
     }
-    const Vector<T> all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-    T total = 0;
-    for (int lane = 0; lane < width; ++lane) {
-        total += all[lane];
-    }
-    return total;
+    return sum_of_lanes<T>((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
 // p[j] = exp(z[j] - top), j < n; returns their sum. z - top is never positive; NaN stays.
@@ -125,16 +135,24 @@ double exponentials(int64_t n, const double* z, double top, double* p) {
 
 double exponentials(int64_t n, const float* z, float top, float* p) {
     constexpr int width = lanes<float>;
-    double total = 0;
-    for (int64_t j = 0; j < n; j += width) {
-        const int64_t count = least(width, n - j);
-        const Float value = exp_of_negative((count == width ? load(z + j) : load_part(z + j, count)) - splat(top));
-        store_part(p + j, value, count);
-        for (int64_t lane = 0; lane < count; ++lane) {
-            total += static_cast<double>(p[j + lane]);
-        }
+    Double sums[2] = {};
+    const auto add = [&](const float* entries) {
+        sums[0] += load_double(entries);
+        sums[1] += load_double(entries + width / 2);
+    };
+    int64_t j = 0;
+    for (; j + width <= n; j += width) {
+        store(p + j, exp_of_negative(load(z + j) - splat(top)));
+        add(p + j);
     }
-    return total;
+    if (j < n) {
+        float rest[width];
+        store(rest, exp_of_negative(load_part(z + j, n - j) - splat(top)));
+        memset(rest + n - j, 0, static_cast<size_t>(width - (n - j)) * sizeof(float));
+        memcpy(p + j, rest, static_cast<size_t>(n - j) * sizeof(float));
+        add(rest);
+    }
+    return sum_of_lanes<double>(sums[0] + sums[1]);
 }
 
 }  // namespace

@@ -126,6 +126,15 @@ FWDAD_INLINE Vector<T> fold_lanes(Vector<T>* v) {
     }
 }
 
+template <class T, int step = 1>
+FWDAD_INLINE T sum_of_lanes(Vector<T> v) {
+    if constexpr (step < lanes<T>) {
+        return sum_of_lanes<T, 2 * step>(v + swap_lanes<step>(v));
+    } else {
+        return v[0];
+    }
+}
+
 // As many entries as a Double has lanes, in double precision.
 FWDAD_INLINE Double load_double(const double* p) { return load(p); }
 FWDAD_INLINE Double load_double(const float* p) {

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fwdad.kernels import checks, dispatch
 from fwdad.kernels.dispatch import Kernel
+from fwdad.kernels.memory import empty
 from fwdad.kernels.projection import gram_reference
 from fwdad.kernels.stream import Stream, dense, descriptor, generate
 
@@ -198,7 +199,7 @@ def stream_product_reference(x: Array, v: Stream) -> Array:
 def stream_product_native(x: Array, v: Stream) -> Array:
     """C++: see csrc/cpu/affine.cpp."""
     assert dispatch.native is not None
-    out = np.empty((v.shape[0], x.shape[0], v.shape[2]), x.dtype)
+    out = empty((v.shape[0], x.shape[0], v.shape[2]), x.dtype)
     dispatch.native.stream_product(x, descriptor(v), out)
     return out
 
@@ -242,9 +243,9 @@ def affine_jvp_native(
 ) -> tuple[Array, Array | None]:
     """C++: see csrc/cpu/affine.cpp; `gram`, where it is given, gets the Gram matrix of a stream dw."""
     assert dispatch.native is not None
-    y = np.empty((x.shape[0], w.shape[1]), x.dtype)
+    y = empty((x.shape[0], w.shape[1]), x.dtype)
     first = next((t for t in (dx, dw, db) if t is not None), None)
-    dy = None if first is None else np.empty((first.shape[0], *y.shape), x.dtype)
+    dy = None if first is None else empty((first.shape[0], *y.shape), x.dtype)
     v = descriptor(dw) if isinstance(dw, Stream) else dw
     dispatch.native.affine_jvp(x, w, b, dx, v, db, activation, y, dy, gram)
     return y, dy

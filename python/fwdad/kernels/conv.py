@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fwdad.kernels import affine, checks, dispatch
 from fwdad.kernels.dispatch import Kernel
+from fwdad.kernels.memory import empty
 from fwdad.kernels.stream import Stream, descriptor, generate
 
 Array = NDArray[Any]
@@ -208,9 +209,9 @@ def conv_jvp_native(
     assert dispatch.native is not None
     if at.is_point or x.shape[0] < FEW_IMAGES or w.shape[1] * w.shape[2] < SHORT_RUN:
         return by_patches(affine.affine_jvp_native, x, w, b, dx, dw, db, at, activation)
-    y = np.empty((x.shape[0], *at.output(*x.shape[1:3]), w.shape[3]), x.dtype)
+    y = empty((x.shape[0], *at.output(*x.shape[1:3]), w.shape[3]), x.dtype)
     first = next((t for t in (dx, dw, db) if t is not None), None)
-    dy = None if first is None else np.empty((first.shape[0], *y.shape), x.dtype)
+    dy = None if first is None else empty((first.shape[0], *y.shape), x.dtype)
     moving_w = _matrices(dw)
     dispatch.native.conv_jvp(
         np.ascontiguousarray(x),

@@ -15,6 +15,7 @@ from fwdad.kernels import checks, dispatch
 from fwdad.kernels.affine import ACTIVATIONS
 from fwdad.kernels.device import is_device_array
 from fwdad.kernels.dispatch import Kernel
+from fwdad.kernels.memory import empty
 
 Array = NDArray[Any]
 
@@ -212,7 +213,7 @@ def cross_entropy_jvp_reference(z: Array, labels: Array, dz: Array) -> tuple[Arr
 def activation_jvp_native(x: Array, dx: Array, activation: str) -> tuple[Array, Array]:
     """C++: see csrc/cpu/elementwise.cpp."""
     assert dispatch.native is not None
-    y, dy = np.empty(x.shape, x.dtype), np.empty(dx.shape, x.dtype)
+    y, dy = empty(x.shape, x.dtype), empty(dx.shape, x.dtype)
     dispatch.native.activation_jvp(activation, x, dx, y, dy)
     return y, dy
 
@@ -220,7 +221,7 @@ def activation_jvp_native(x: Array, dx: Array, activation: str) -> tuple[Array, 
 def scaled_tangents_native(a: Array, dx: Array, b: Array | None, dy: Array | None) -> Array:
     """C++: see csrc/cpu/elementwise.cpp."""
     assert dispatch.native is not None
-    out = np.empty(dx.shape, a.dtype)
+    out = empty(dx.shape, a.dtype)
     dispatch.native.scaled_tangents(a, dx, b, dy, out)
     return out
 

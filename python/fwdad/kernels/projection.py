@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from fwdad.kernels import checks, dispatch
 from fwdad.kernels.device import device_of
 from fwdad.kernels.dispatch import Kernel
+from fwdad.kernels.memory import empty
 from fwdad.kernels.stream import Stream, dense, descriptor
 
 Array = NDArray[Any]
@@ -316,7 +317,7 @@ def projection_coefficients_native(gram: F64, d: Array) -> tuple[F64, NDArray[np
 def combine_native(c: F64, v: Array | Stream) -> Array:
     """C++: see csrc/cpu/combine.cpp."""
     assert dispatch.native is not None
-    out = np.empty(v.shape[1:], v.dtype)
+    out = empty(v.shape[1:], v.dtype)
     dispatch.native.combine(np.ascontiguousarray(c), *_source(v), out)
     return out
 

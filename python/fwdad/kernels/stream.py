@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from fwdad.kernels import checks, dispatch, philox
 from fwdad.kernels.dispatch import Kernel
+from fwdad.kernels.memory import empty
 
 ROWS_PER_CALL = {"normal": 4, "rademacher": 128}
 """R of each distribution: how many rows of one column a generator call gives."""
@@ -163,7 +164,7 @@ def generate_reference(stream: Stream) -> NDArray[Any]:
 def generate_native(stream: Stream) -> NDArray[Any]:
     """C++: see csrc/cpu/generate.cpp."""
     assert dispatch.native is not None
-    out = np.empty(stream.shape, stream.dtype)
+    out = empty(stream.shape, stream.dtype)
     dispatch.native.generate(descriptor(stream), out)
     return out
 

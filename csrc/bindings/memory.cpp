@@ -1,0 +1,93 @@
+#include "memory.hpp"
+
+#include <pybind11/stl.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <vector>
+
+namespace py = pybind11;
+
+namespace fwdad {
+namespace {
+
+struct Block {
+    void* memory;
+    size_t bytes;
+};
+
+constexpr size_t page = size_t{2} << 20;  // a huge one, of which large blocks are made where the system has them
+
+Block allocate(size_t bytes) {
+    const size_t unit = bytes < page ? 64 : page;
+    const size_t whole = (bytes + unit - 1) / unit * unit;
+    void* const memory = std::aligned_alloc(unit, whole);
+    if (memory == nullptr) {
+        throw std::bad_alloc();
+    }
+#ifdef __linux__
+    if (unit == page) {
+        madvise(memory, whole, MADV_HUGEPAGE);  // advice: nothing is lost where it is not taken
+    }
+#endif
+    return {memory, whole};
+}
+
+// Blocks that no array uses, the oldest first.
+class Kept {
+ public:
+    // The youngest block that is large enough and not much larger, or a fresh one.
+    Block take(size_t bytes) {
+        for (size_t i = blocks_.size(); i-- > 0;) {
+            const Block block = blocks_[i];
+            if (block.bytes >= bytes && block.bytes / 5 <= bytes / 4) {
+                blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(i));
+                bytes_ -= block.bytes;
+                return block;
+            }
+        }
+        return allocate(bytes);
+    }
+
+    void give_back(Block block) {
+        blocks_.push_back(block);
+        bytes_ += block.bytes;
+        while (bytes_ > most_bytes) {
+            std::free(blocks_.front().memory);
+            bytes_ -= blocks_.front().bytes;
+            blocks_.erase(blocks_.begin());
+        }
+    }
+
+ private:
+    static constexpr size_t most_bytes = size_t{256} << 20;
+    std::vector<Block> blocks_;
+    size_t bytes_ = 0;
+};
+
+// Never destroyed: arrays may outlive whatever the end of the process destroys first.
+Kept& kept() {
+    static Kept* const all = new Kept;
+    return *all;
+}
+
+}  // namespace
+
+py::array empty(const py::dtype& dtype, const std::vector<py::ssize_t>& shape) {
+    size_t bytes = static_cast<size_t>(dtype.itemsize());
+    for (const py::ssize_t n : shape) {
+        bytes *= static_cast<size_t>(n);
+    }
+    auto* const block = new Block(kept().take(bytes));
+    const py::capsule owner(block, [](void* own) {
+        const std::unique_ptr<Block> gone(static_cast<Block*>(own));
+        kept().give_back(*gone);
+    });
+    return {dtype, shape, block->memory, owner};
+}
+
+}  // namespace fwdad
