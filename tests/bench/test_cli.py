@@ -57,6 +57,18 @@ def test_kernels_prints_shares_of_the_peak(bench):
     assert "combination" in out
 
 
+def test_what_memory_bounds_is_compared_with_a_copy_of_as_many_bytes(bench, tmp_path):
+    code, _, err = bench("kernels --quick --threads 1 --only combination --peers none --json a.json")
+    assert code == 0, err
+    ours, copy = json.loads((tmp_path / "a.json").read_text())["records"]
+    assert (ours["who"], copy["who"], copy["share"]) == ("fwdad", "copy", 1.0)
+    assert ours["share"] == pytest.approx(copy["ms"] / ours["ms"])
+    assert "ratio" not in ours  # a copy is no peer
+    code, _, err = bench("kernels --quick --threads 1 --only product --peers none --json b.json")
+    assert code == 0, err
+    assert {r["who"] for r in json.loads((tmp_path / "b.json").read_text())["records"]} == {"fwdad"}
+
+
 class Here:
     """A worker in this process, whose device is a stand-in that other processes know nothing of."""
 

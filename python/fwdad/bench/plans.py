@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fwdad.bench.machine import Peaks, installed_peers, peers_of
 from fwdad.bench.processes import Case, Effort, Measured, Worker, campaign
-from fwdad.bench.records import OURS, Record, with_ratios
+from fwdad.bench.records import OURS, Record, paired_ratio, with_ratios
 from fwdad.bench.suites import library
 from fwdad.bench.suites.problems import BATCH, WORK
 from fwdad.bench.task import BenchError
 
 BACKPROP = ("torch-backprop", "jax-backprop")
 """Competitors of the step with k = 1 that are no peers: they go backwards, and get the whole gradient."""
+
+COPY = "copy"
+"""No peer either: a copy in memory of as many bytes as the benchmark moves at least, timed in turn with the others, for
+bandwidth changes while one looks."""
 
 LAYER = {"m": 64, "depth": 784, "n": 1024}
 P = 270_000  # as many parameters as the network of width 256 has
@@ -76,7 +81,7 @@ def kernel_cases(peers: Sequence[str], quick: bool = False, only: str = "", devi
     Raises BenchError if there is none.
     """
     cases = [
-        Case(what, sizes, _present([w if device == "cpu" else w.replace("numpy", "cupy") for w in who], peers))
+        Case(what, sizes, _present(_competitors(what, who, sizes, device), peers))
         for what, who, all_sizes in KERNELS
         if only.lower() in what.lower()
         for sizes in all_sizes[: 1 if quick else None]
@@ -97,8 +102,16 @@ def step_cases(peers: Sequence[str], widths: Sequence[int], tangents: Sequence[i
     ]
 
 
+def _competitors(what: str, who: Sequence[str], sizes: Mapping[str, Any], device: str) -> Sequence[str]:
+    """Those of the table on a device: CuPy instead of NumPy there, and here a copy where memory is what bounds."""
+    if device != "cpu":
+        return [name.replace("numpy", "cupy") for name in who]
+    work = WORK[what](**sizes)
+    return (*who, COPY) if work.bytes and not work.flops else who
+
+
 def _present(who: Sequence[str], peers: Sequence[str]) -> list[str]:
-    return [name for name in who if name == OURS or library(name) in peers]
+    return [name for name in who if name in (OURS, COPY) or library(name) in peers]
 
 
 def measure(
@@ -113,7 +126,9 @@ def measure(
     records = []
     for case, found in zip(cases, campaign(cases, effort, threads, heard, device), strict=True):
         group = [record(case, who, measured, peaks) for who, measured in found.items()]
-        records += with_ratios(group, no_peers=BACKPROP)
+        group = with_ratios(group, no_peers=(*BACKPROP, COPY))
+        copy = next((r for r in group if r.who == COPY), None)
+        records += group if copy is None else [replace(r, share=paired_ratio(r.blocks, copy.blocks)) for r in group]
     return records
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from fwdad.bench.suites.problems import WORK
 from fwdad.bench.task import BenchError, Task
 
 Maker = Callable[..., Task]
@@ -18,10 +19,15 @@ MODULES = {"fwdad": "ours", "numpy": "by_numpy", "cupy": "by_numpy", "torch": "b
 
 
 def make(who: str, what: str, sizes: Mapping[str, Any]) -> Task:
-    """The task of a competitor at a benchmark; imports the competitor's library.
+    """The task of a competitor at a benchmark; imports the competitor's library. The competitor "copy" only moves as
+    many bytes.
 
     Raises BenchError for a benchmark that the competitor does not take part in.
     """
+    if who == "copy":
+        ours = import_module(f"{__name__}.ours")
+        copied: Task = ours.copy(WORK[what](**sizes).bytes)
+        return copied
     tasks: dict[tuple[str, str], Maker] = import_module(f"{__name__}.{MODULES[library(who)]}").TASKS
     maker = tasks.get((who.replace("cupy", "numpy"), what))
     if maker is None:

@@ -10,6 +10,7 @@ import numpy as np
 import fwdad
 from fwdad import estimators, kernels, nn, optim, tangents, tree
 from fwdad.bench import place
+from fwdad.bench.machine import aligned
 from fwdad.bench.place import send
 from fwdad.bench.suites import problems
 from fwdad.bench.task import Task, relative_error
@@ -129,6 +130,21 @@ def scaled(n: int, k: int) -> Task:
         return out
 
     return Task(call, lambda answer: relative_error(answer, a * dx.astype(np.float64)), 1e-6)
+
+
+def copy(bytes: float) -> Task:
+    """The probe that the machine's peak is measured with, on arrays of half as many bytes."""
+    native = kernels.dispatch.native
+    assert native is not None
+    n = int(bytes) // 8 // 16 * 16  # whole registers
+    a, b = aligned(n), aligned(n)
+    a[...] = problems.normals(0, n)
+
+    def call() -> np.ndarray:
+        native.probe_copy(a, b)
+        return b
+
+    return Task(call, lambda answer: relative_error(answer, a), 0.0)
 
 
 def kernel(name: str, arguments: Sequence[Any]) -> Task:
