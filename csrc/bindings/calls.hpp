@@ -89,6 +89,28 @@ void stream_product(const Machine& machine, Object x, const pybind11::tuple& des
     machine.affine(a);
 }
 
+template <class Machine>
+void matmul(const Machine& machine, Object x, Object y, Object out) {
+    using T = typename Machine::Entry;
+    using Array = typename Machine::Array;
+    const auto left = array_of<T, Array>(x, "x"), right = array_of<T, Array>(y, "y");
+    if (left.axes() != 3 || right.axes() != 3) {
+        refuse("x, y", "three axes");
+    }
+    Affine<T> a{};
+    a.k = left.shape(0);
+    a.m = left.shape(1);
+    a.depth = left.shape(2);
+    a.n = right.shape(2);
+    a.x = matrix<T, Array>(x, a.k, a.m, a.depth, "x", true);
+    a.dw = matrix<T, Array>(y, a.k, a.depth, a.n, "y", true);
+    a.dy = writable<T, Array>(out, a.k * a.m * a.n, "out");
+    if (a.k == 1) {
+        a.x.batch = 0;  // whatever the stride of an axis of length one
+    }
+    machine.affine(a);
+}
+
 using Pair = std::array<int64_t, 2>;
 
 template <class Machine>

@@ -141,6 +141,7 @@ PYBIND11_MODULE(_native, module) {
     module.def("affine_jvp", by_dtype<0>(&fwdad::affine_jvp<Host<float>>, &fwdad::affine_jvp<Host<double>>));
     module.def("stream_product",
                by_dtype<0>(&fwdad::stream_product<Host<float>>, &fwdad::stream_product<Host<double>>));
+    module.def("matmul", by_dtype<0>(&fwdad::matmul<Host<float>>, &fwdad::matmul<Host<double>>));
     module.def("conv_jvp", by_dtype<0>(&fwdad::conv_jvp<Host<float>>, &fwdad::conv_jvp<Host<double>>));
     module.def("gram", &fwdad::gram_of);
     module.def("combine", &fwdad::combine_of);

@@ -178,38 +178,42 @@ void affine(const Affine<T>& a) {
     const int64_t row_panels = blocks_of(a.m, tile_rows);
     const int64_t column_panels = blocks_of(a.n, tile_columns<T>);
     const bool tangents = a.dy != nullptr && a.k > 0;
-    const bool shared_w = tangents && a.dx.data != nullptr;  // dx_i w reads w once for each tangent
-
-    const Buffer<T> x_panels(row_panels * tile_rows * a.depth);
-    const Buffer<T> w_panels(shared_w ? column_panels * tile_columns<T> * a.depth : 0);
-    const int64_t packing = row_panels + (shared_w ? column_panels : 0);
-    const double entries = static_cast<double>(a.depth) * static_cast<double>(a.m + (shared_w ? a.n : 0));
-    parallel_ranges(threads_for(packing, entries), packing, [&](int64_t begin, int64_t end, int) {
-        pack_left(a.x.data, a.x.row, a.x.column, a.m, a.depth, least(begin, row_panels), least(end, row_panels),
-                  x_panels.get());
-        for (int64_t panel = most(begin, row_panels) - row_panels; panel < end - row_panels; ++panel) {
+    // Factors that are the same for all tangents are packed once: x, and w of dx_i w or dw of x_i dw.
+    const bool moving = a.dx.data != nullptr;
+    const Matrix<T>& right = moving ? a.w : a.dw;
+    const bool shares_x = a.x.batch == 0;
+    const bool shares_right = tangents && (moving || (a.dw.data != nullptr && a.dw.batch == 0 && a.k > 1));
+    const int64_t lefts = shares_x ? row_panels : 0;
+    const int64_t rights = shares_right ? column_panels : 0;
+    const Buffer<T> x_panels(lefts * tile_rows * a.depth);
+    const Buffer<T> right_panels(rights * tile_columns<T> * a.depth);
+    const double entries = static_cast<double>(a.depth) * static_cast<double>(lefts * tile_rows + rights * 16);
+    parallel_ranges(threads_for(lefts + rights, entries), lefts + rights, [&](int64_t begin, int64_t end, int) {
+        pack_left(a.x.data, a.x.row, a.x.column, a.m, a.depth, least(begin, lefts), least(end, lefts), x_panels.get());
+        for (int64_t panel = most(begin, lefts) - lefts; panel < end - lefts; ++panel) {
             const int64_t column = panel * tile_columns<T>;
-            pack_right(a.w.data + column * a.w.column, a.w.row, a.w.column, a.depth,
-                       least(tile_columns<T>, a.n - column), w_panels.get() + column * a.depth);
+            pack_right(right.data + column * right.column, right.row, right.column, a.depth,
+                       least(tile_columns<T>, a.n - column), right_panels.get() + column * a.depth);
         }
     });
+    const T* const x_packed = shares_x ? x_panels.get() : nullptr;
+    const T* const right_packed = shares_right ? right_panels.get() : nullptr;
 
     const bool sloped = tangents && a.activation != Activation::identity;
     const Buffer<T> slope(sloped ? a.m * a.n : 0);
     T* const slopes = sloped ? slope.get() : nullptr;
-    const T* const w_packed = shared_w ? w_panels.get() : nullptr;
     if (a.y != nullptr) {
-        const Term<T> x_w{a.x, x_panels.get(), a.w, w_packed, nullptr};
+        const Term<T> x_w{a.x, x_packed, a.w, moving ? right_packed : nullptr, nullptr};
         run(Job<T>{a, 1, {x_w, {}}, 1, a.b, a.y, slopes, true});
     }
     if (tangents) {
         Job<T> job{a, a.k, {}, 0, a.db, a.dy, slopes, false};
-        if (a.dx.data != nullptr) {
-            job.terms[job.term_count++] = Term<T>{a.dx, nullptr, a.w, w_packed, nullptr};
+        if (moving) {
+            job.terms[job.term_count++] = Term<T>{a.dx, nullptr, a.w, right_packed, nullptr};
         }
-        const Term<T> x_dw{a.x, x_panels.get(), a.dw, nullptr, a.dw_stream};
+        const Term<T> x_dw{a.x, x_packed, a.dw, moving ? nullptr : right_packed, a.dw_stream};
         if (side_by_side) {
-            if (a.dx.data != nullptr) {
+            if (moving) {
                 run(Job<T>{a, a.k, {job.terms[0], {}}, 1, {}, a.dy, nullptr, false});
             }
             run_side_by_side(Job<T>{a, a.k, {x_dw, {}}, 1, a.db, a.dy, slopes, false});

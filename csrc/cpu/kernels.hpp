@@ -44,10 +44,11 @@ struct Matrix {
 enum class Activation { identity, relu, tanh, sigmoid, softplus, silu, gelu };
 
 // y = act(x w + b), dy_i = act'(x w + b) (dx_i w + x dw_i + db_i); data null where an argument is a structural zero.
+// Where y is not wanted, x may be a batch like dw: dy_i = x_i dw_i, the product of two batches.
 template <class T>
 struct Affine {
     int64_t m, depth, n, k;
-    Matrix<T> x;              // (m, depth)
+    Matrix<T> x;              // (m, depth), or (k, m, depth)
     Matrix<T> w;              // (depth, n)
     Matrix<T> b;              // (m, n)
     Matrix<T> dx;             // (k, m, depth)

@@ -6,12 +6,13 @@ run once for each instruction set, or for that of FWDAD_ISA alone. What they are
 CUDA bodies run as "cuda-host", on the host (tests/cuda), and under `pytest -m gpu` as "cuda-device".
 """
 
+import math
 import os
 
 import numpy as np
 import pytest
 
-from fwdad.kernels import KERNELS, Stream, dispatch, info
+from fwdad.kernels import KERNELS, Stream, dispatch, info, memory
 
 
 def runnable(isa):
@@ -54,6 +55,7 @@ def kernel_fixture(kernel):
             body = on_device(request.getfixturevalue("cuda_on_host" if isa == "host" else "cuda_device"), body)
         if name == "native":
             monkeypatch.setattr(np, "empty", poisoned_empty)
+            monkeypatch.setattr(memory, "LARGE", math.inf)  # all results are from np.empty
             dispatch.native.select_isa(isa)
         yield body
         if name == "native":
@@ -66,6 +68,7 @@ generate = kernel_fixture(KERNELS["generate"])
 affine_jvp = kernel_fixture(KERNELS["affine_jvp"])
 affine_jvp_gram = kernel_fixture(KERNELS["affine_jvp_gram"])
 stream_product = kernel_fixture(KERNELS["stream_product"])
+matmul = kernel_fixture(KERNELS["matmul"])
 conv_jvp = kernel_fixture(KERNELS["conv_jvp"])
 activation_jvp = kernel_fixture(KERNELS["activation_jvp"])
 scaled_tangents = kernel_fixture(KERNELS["scaled_tangents"])

@@ -24,6 +24,7 @@ from fwdad.kernels import (
     get_num_threads,
     gram,
     info,
+    matmul,
     projection_coefficients,
     scaled_tangents,
     set_num_threads,
@@ -79,6 +80,7 @@ def results():
     yield from affine_jvp_gram(x, w, b, dx, normal, None, "tanh")
     yield from affine_jvp(x, w, b, None, sign, None)
     yield stream_product(x, normal)
+    yield from (matmul(*pair) for pair in ((x, dw), (dx, w), (dx, dw)))
     images, kernel, moving = (
         rng.standard_normal(s).astype(np.float32) for s in ((40, 6, 6, 70), (3, 3, 70, 60), (5, 40, 6, 6, 70))
     )

@@ -1,7 +1,8 @@
 """The kernels: what is computed by machine code, each with a contract, a readable NumPy reference and faster bodies.
 
 This layer knows arrays only. In reading order: `philox` (words, normals, signs), `stream` (directions that need no
-memory), `affine` (a layer and its k tangents), `conv` (a convolution and its k tangents), `elementwise` (activations,
+memory), `affine` (a layer and its k tangents), `products`
+(of batches of matrices), `conv` (a convolution and its k tangents), `elementwise` (activations,
 scaled tangents, reductions, cross-entropy), `projection` (from directional derivatives to a gradient), `dispatch`;
 `device` (arrays on a CUDA device), `cuda` (the kernels there).
 """
@@ -32,6 +33,7 @@ from fwdad.kernels.elementwise import (
     scaled_tangents,
     weighted_rows,
 )
+from fwdad.kernels.products import MATMUL, matmul, matmul_pays
 from fwdad.kernels.projection import (
     COMBINE,
     GRAM,
@@ -52,6 +54,7 @@ KERNELS: dict[str, Kernel] = {
         AFFINE_JVP,
         AFFINE_JVP_GRAM,
         STREAM_PRODUCT,
+        MATMUL,
         CONV_JVP,
         ACTIVATION_JVP,
         SCALED_TANGENTS,
@@ -84,6 +87,8 @@ __all__ = [
     "gram",
     "info",
     "is_device_array",
+    "matmul",
+    "matmul_pays",
     "orthonormalise",
     "patches",
     "pays",

@@ -17,6 +17,7 @@ from fwdad.kernels.affine import AFFINE_JVP, AFFINE_JVP_GRAM, STREAM_PRODUCT
 from fwdad.kernels.conv import CONV_JVP, Window, by_patches
 from fwdad.kernels.device import device_of, has_cublas, require
 from fwdad.kernels.elementwise import ACTIVATION_JVP, CROSS_ENTROPY_JVP, SCALED_TANGENTS, WEIGHTED_ROWS
+from fwdad.kernels.products import MATMUL
 from fwdad.kernels.projection import COMBINE, GRAM, PROJECTION_COEFFICIENTS
 from fwdad.kernels.stream import GENERATE, Stream, descriptor
 
@@ -95,6 +96,13 @@ def stream_product_cuda(x: Array, v: Stream) -> Array:
         out = cupy.empty((v.shape[0], x.shape[0], v.shape[2]), x.dtype)
         kernels.stream_product(at, x.dtype.name, x, descriptor(v), out)
         return out
+
+
+def matmul_cuda(x: Array, y: Array) -> Array:
+    """CUDA: cuBLAS, by CuPy."""
+    with _place(device_of(x)):
+        product: Array = x @ y
+        return product
 
 
 def conv_jvp_cuda(
@@ -184,6 +192,7 @@ for kernel, body in (
     (AFFINE_JVP, affine_jvp_cuda),
     (AFFINE_JVP_GRAM, affine_jvp_gram_cuda),
     (STREAM_PRODUCT, stream_product_cuda),
+    (MATMUL, matmul_cuda),
     (CONV_JVP, conv_jvp_cuda),
     (ACTIVATION_JVP, activation_jvp_cuda),
     (SCALED_TANGENTS, scaled_tangents_cuda),

@@ -60,20 +60,20 @@ def affine(m: int, depth: int, n: int, k: int, dx: bool) -> Task:
 
 
 def product(m: int, depth: int, n: int, k: int) -> Task:
-    """x @ dw_i for k matrices dw_i: the affine kernel where nothing else moves; its primal comes on top."""
-    x, w, dw = problems.normals(0, m, depth), problems.normals(1, depth, n), problems.normals(2, k, depth, n)
+    """x @ dw_i for k matrices dw_i."""
+    x, dw = problems.normals(0, m, depth), problems.normals(2, k, depth, n)
+    left, right = send(x), send(dw)
 
     def check(answer: Any) -> float:
-        return relative_error(answer[1], np.stack([x.astype(np.float64) @ v for v in dw]))
+        return relative_error(answer, np.stack([x.astype(np.float64) @ v for v in dw]))
 
-    arguments = send(x), send(w), None, None, send(dw), None
-    return Task(lambda: kernels.affine_jvp(*arguments), check, 1e-6)
+    return Task(lambda: kernels.matmul(left, right), check, 1e-6)
 
 
 def drawn_product(m: int, depth: int, n: int, k: int, distribution: str) -> Task:
     """As `product`, with fresh random dw_i, generated inside the kernel."""
     x = problems.normals(0, m, depth)
-    first, second = send(x), send(problems.normals(1, depth, n))
+    left = send(x)
     steps = {"step": 0}
 
     def stream() -> Stream:
@@ -81,11 +81,11 @@ def drawn_product(m: int, depth: int, n: int, k: int, distribution: str) -> Task
 
     def call() -> Any:
         steps["step"] += 1
-        return kernels.affine_jvp(first, second, None, None, stream(), None)
+        return kernels.stream_product(left, stream())
 
     def check(answer: Any) -> float:
         dw = kernels.KERNELS["generate"].bodies["reference"](stream())
-        return relative_error(answer[1], x.astype(np.float64) @ dw)
+        return relative_error(answer, x.astype(np.float64) @ dw)
 
     return Task(call, check, 1e-6)
 
