@@ -75,13 +75,19 @@ void fill_signs(const Stream& stream, int64_t direction, int64_t row0, int64_t r
         const int64_t end = least(rows, (block + 1) * 128 - row0);
         Word words[1][4];
         philox_words(stream, direction, static_cast<uint32_t>(column), static_cast<uint32_t>(block), words);
-        for (; r < end; ++r) {
-            const Float signs = sign_row(words[0], (row0 + r) % 128);
+        while (r < end) {
+            const int64_t row = (row0 + r) % 128;
+            Word bits = words[0][row / 32] >> static_cast<uint32_t>(row % 32);
+            const int64_t last = least(end, r + 32 - row % 32);
             if (columns == width) {
-                put(out + r * stride, signs);
-            } else {
+#pragma GCC unroll 8
+                for (; r < last; ++r, bits >>= 1) {
+                    put(out + r * stride, sign_of_lowest(bits));
+                }
+            }
+            for (; r < last; ++r, bits >>= 1) {
                 T whole[width];
-                put(whole, signs);
+                put(whole, sign_of_lowest(bits));
                 copy_rows(whole, 1, columns, out + r * stride, stride);
             }
         }

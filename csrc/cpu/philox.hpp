@@ -92,9 +92,7 @@ FWDAD_INLINE void normal_pair(Word w0, Word w1, Float& first, Float& second) {
     second = radius * flip_sign(swap ? cosine : sine, quadrant);
 }
 
-// Row `row` (0 .. 127) of the block of signs that `words` are.
-FWDAD_INLINE Float sign_row(const Word (&words)[4], int64_t row) {
-    return flip_sign(splat(1.0f), words[row / 32] << static_cast<uint32_t>(31 - row % 32));
-}
+// The sign that the lowest bit is. Row 32 j + i (0 .. 127) of a block of signs is bit i of its word j.
+FWDAD_INLINE Float sign_of_lowest(Word bits) { return flip_sign(splat(1.0f), bits << 31); }
 
 }  // namespace fwdad::FWDAD_ISA
