@@ -33,12 +33,43 @@ struct Job {
     bool is_primal;
 };
 
+// The usual tile: whole, of a tangent, its bias's rows contiguous. All in registers.
+template <class T>
+static void finish_whole(const Job<T>& job, int64_t i, int64_t row0, int64_t column0, bool first, bool last,
+                         const T* tile) {
+    const Affine<T>& shape = job.shape;
+    const T* const bias = last ? job.bias.data : nullptr;
+    const T* const slope = last ? job.slope : nullptr;
+    for (int64_t r = 0; r < least(tile_rows, shape.m - row0); ++r) {
+        const int64_t at = (row0 + r) * shape.n + column0;
+        T* const out = job.out + i * shape.m * shape.n + at;
+#pragma GCC unroll 4
+        for (int64_t j = 0; j < tile_columns<T>; j += lanes<T>) {
+            Vector<T> z = load(tile + r * tile_columns<T> + j);
+            if (!first) {
+                z += load(out + j);
+            }
+            if (bias != nullptr) {
+                z += load(bias + i * job.bias.batch + (row0 + r) * job.bias.row + column0 + j);
+            }
+            if (slope != nullptr) {
+                z *= load(slope + at + j);
+            }
+            store(out + j, z);
+        }
+    }
+}
+
 // What becomes of a tile. Between stretches of depth, partial sums wait in `out`.
 template <class T>
 static void finish(const Job<T>& job, int64_t i, int64_t row0, int64_t column0, bool first, bool last, T* tile) {
     const Affine<T>& shape = job.shape;
     const int64_t rows = least(tile_rows, shape.m - row0);
     const int64_t n = least(tile_columns<T>, shape.n - column0);
+    if (!job.is_primal && n == tile_columns<T> && (job.bias.data == nullptr || job.bias.column == 1)) {
+        finish_whole(job, i, row0, column0, first, last, tile);
+        return;
+    }
     for (int64_t r = 0; r < rows; ++r) {
         T* z = tile + r * tile_columns<T>;
         const int64_t row = row0 + r;

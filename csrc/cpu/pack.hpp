@@ -142,7 +142,7 @@ FWDAD_INLINE void pack_row(Ahead<T>& ahead) {
     ++ahead.packed;
 }
 
-// Fetch one row, and pack the one that was fetched 16 calls ago.
+// Fetch one row, and pack the one that was fetched 24 calls ago.
 template <class T>
 FWDAD_INLINE void advance(Ahead<T>& ahead) {
     if (ahead.fetched < ahead.rows) {
@@ -155,7 +155,7 @@ FWDAD_INLINE void advance(Ahead<T>& ahead) {
         __builtin_prefetch(row + size - 1, 0, 2);  // a row that is not aligned ends in one line more
         ++ahead.fetched;
     }
-    if (ahead.packed < ahead.rows && (ahead.fetched == ahead.rows || ahead.fetched > ahead.packed + 16)) {
+    if (ahead.packed < ahead.rows && (ahead.fetched == ahead.rows || ahead.fetched > ahead.packed + 24)) {
         pack_row(ahead);
     }
 }
