@@ -15,6 +15,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
+#include <fstream>
 #include <mutex>
 #include <new>
 #include <stdexcept>
@@ -177,6 +178,13 @@ void parallel(int threads, int64_t chunks, void (*body)(void*, int64_t, int), vo
 
 int64_t last_level_cache() {
     static const int64_t bytes = [] {
+#ifdef __linux__
+        // What the C library says may be the sum of all caches of a processor of which this machine has a part.
+        int64_t kilobytes = 0;
+        if (std::ifstream("/sys/devices/system/cpu/cpu0/cache/index3/size") >> kilobytes && kilobytes > 0) {
+            return kilobytes << 10;
+        }
+#endif
 #if defined(_SC_LEVEL3_CACHE_SIZE)
         const int64_t told = sysconf(_SC_LEVEL3_CACHE_SIZE);
         if (told > 0) {
