@@ -44,7 +44,7 @@ void run_column(const Job<T>& job, int64_t column, int64_t stretch, T* panels, T
         fill_panels(job, p, depth, column, stretch, panels);
         constexpr int64_t rows = most_entries / width;
         for (int64_t r = 0; r < depth; r += rows) {
-            const auto piece = [&](int64_t i) { return panels + (i * stretch + r) * width; };
+            const auto piece = [&](int64_t i) -> const T* { return panels + (i * stretch + r) * width; };
             add_gram(job.count, least(rows, depth - r) * width, piece, placed, sums, [] {});
         }
         for (int64_t i = 0; i < job.count; ++i) {
