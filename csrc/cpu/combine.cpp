@@ -7,30 +7,45 @@
 namespace fwdad::FWDAD_ISA {
 namespace {
 
-// sum[j] = c v[j], or sum[j] + c v[j] for all directions but the first. The last, incomplete register goes through
-// copies, so that each entry sees the same operations wherever it lies.
-template <class T>
-void add_scaled(bool first, double c, const T* v, int64_t n, double* sum) {
+// Directions of an array at a time: sums are loaded and stored once for so many, and memory is read in as many places.
+// Those of a stream come one by one, each from the first-level cache, where more would not fit beside the sums.
+constexpr int some = 4;
+
+// sum[j] += sum_i c[i] v[i * apart + j], i < Count, in order; sum[j] is 0 if `first`. Entries of `next`, if any, are
+// fetched meanwhile. The last, incomplete register goes through copies, so that each entry sees the same operations
+// wherever it lies.
+template <int Count, class T>
+void add_scaled(bool first, const double* c, const T* v, const T* next, int64_t apart, int64_t n, double* sum) {
     constexpr int width = lanes<double>;
+    constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(T));
+    const auto add = [&](Double total, const T* entries, int64_t stride) {
+#pragma GCC unroll 4
+        for (int i = 0; i < Count; ++i) {
+            total = fma(splat(c[i]), load_double(entries + i * stride), total);
+        }
+        return total;
+    };
     int64_t j = 0;
-    if (first) {
-        for (; j + width <= n; j += width) {
-            store(sum + j, fma(splat(c), load_double(v + j), Double{}));
+    for (; j + width <= n; j += width) {
+        if (next != nullptr && j % line == 0) {
+#pragma GCC unroll 4
+            for (int i = 0; i < Count; ++i) {
+                __builtin_prefetch(next + i * apart + j, 0, 2);
+            }
         }
-    } else {
-        for (; j + width <= n; j += width) {
-            store(sum + j, fma(splat(c), load_double(v + j), load(sum + j)));
-        }
+        store(sum + j, add(first ? Double{} : load(sum + j), v + j, apart));
     }
     if (j < n) {
         const size_t rest = static_cast<size_t>(n - j);
-        T entries[width] = {};
+        T entries[Count * width] = {};
         double sums[width] = {};
-        memcpy(entries, v + j, rest * sizeof(T));
+        for (int i = 0; i < Count; ++i) {
+            memcpy(entries + i * width, v + i * apart + j, rest * sizeof(T));
+        }
         if (!first) {
             memcpy(sums, sum + j, rest * sizeof(double));
         }
-        store(sums, fma(splat(c), load_double(entries), load(sums)));
+        store(sums, add(load(sums), entries, width));
         memcpy(sum + j, sums, rest * sizeof(double));
     }
 }
@@ -79,15 +94,31 @@ void combine(const double* c, const Directions<T>& v, bool per_row, T* out) {
     const int64_t made_size = v.stream == nullptr ? 0 : size;
     const Buffer<T> made(threads * made_size);
     parallel_ranges(threads, count, [&](int64_t begin, int64_t end, int thread) {
-        double* sum = sums.get() + thread * size;
+        double* const sum = sums.get() + thread * size;
+        T* const own = made.get() + thread * made_size;
         for (int64_t t = begin; t < end; ++t) {
             const Tile tile = tiling[t];
-            for (int64_t i = 0; i < v.k; ++i) {
-                const Piece<T> from = piece(flat, i, tile, made.get() + made_size * thread);
-                for (int64_t r = 0; r < tile.rows; ++r) {
-                    const double factor = per_row ? c[(tile.row + r) * v.k + i] : c[i];
-                    add_scaled(i == 0, factor, from.data + r * from.stride, tile.columns, sum + r * tile.columns);
+            for (int64_t i = 0; i < v.k;) {
+                const int64_t these = v.stream == nullptr && i + some <= v.k ? some : 1;
+                const Piece<T> from = piece(flat, i, tile, own);
+                const int64_t apart = v.rows * v.columns;  // directions of an array
+                const T* next = nullptr;                   // what is read next, here or on the next tile
+                if (these == some && i + 2 * some <= v.k) {
+                    next = from.data + some * apart;
+                } else if (these == some && t + 1 < end) {
+                    next = piece(flat, 0, tiling[t + 1], own).data;
                 }
+                for (int64_t r = 0; r < tile.rows; ++r) {
+                    const double* const factors = c + (per_row ? (tile.row + r) * v.k : 0) + i;
+                    const T* const row = from.data + r * from.stride;
+                    double* const to = sum + r * tile.columns;
+                    if (these == some) {
+                        add_scaled<some>(i == 0, factors, row, next, apart, tile.columns, to);
+                    } else {
+                        add_scaled<1, T>(i == 0, factors, row, nullptr, 0, tile.columns, to);
+                    }
+                }
+                i += these;
             }
             for (int64_t r = 0; r < tile.rows; ++r) {
                 round_sums(sum + r * tile.columns, tile.columns, out + (tile.row + r) * flat.columns + tile.column);

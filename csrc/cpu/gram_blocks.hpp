@@ -1,8 +1,8 @@
 // The inner loop of a Gram matrix: the inner products of k pieces of n entries, in blocks of 4 x 4 directions.
 //
-// The four pieces of a row of blocks are read where they come from. While they meet those of the rows above, they are
-// placed into the cache, register by register, [direction / 4][entry / lanes][direction % 4][lanes], for the rows below
-// to read from one end to the other: pieces that lie a power of two apart would share few sets of the cache.
+// Four pieces at a time are placed into the cache, register by register, [direction / 4][entry / lanes][direction % 4]
+// [lanes], while their products with each other are formed; then they meet those that are placed already. So blocks
+// read from one end to the other, aligned, pieces that may lie a power of two apart and share few sets of the cache.
 #pragma once
 
 #include <stdint.h>
