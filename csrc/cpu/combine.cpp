@@ -11,23 +11,24 @@ namespace {
 // Those of a stream come one by one, each from the first-level cache, where more would not fit beside the sums.
 constexpr int some = 4;
 
-// sum[j] += sum_i c[i] v[i * apart + j], i < Count, in order; sum[j] is 0 if `first`. Entries of `next`, if any, are
-// fetched meanwhile. The last, incomplete register goes through copies, so that each entry sees the same operations
-// wherever it lies.
+// sum[j] += sum_i c[i] v[i * apart + j], i < Count, in order; sum[j] is 0 if `first`. If it `fetches`, entries
+// of `next` are fetched meanwhile. The last, incomplete register goes through copies, so that each entry sees the same
+// operations wherever it lies.
 template <int Count, class T>
-void add_scaled(bool first, const double* c, const T* v, const T* next, int64_t apart, int64_t n, double* sum) {
+void add_scaled(bool first, const double* c, const T* v, int64_t apart, int64_t n, bool fetches, const T* next,
+                double* sum) {
     constexpr int width = lanes<double>;
     constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(T));
     const auto add = [&](Double total, const T* entries, int64_t stride) {
 #pragma GCC unroll 4
-        for (int i = 0; i < Count; ++i) {
-            total = fma(splat(c[i]), load_double(entries + i * stride), total);
+        for (int i = 0; i < Count; ++i, entries += stride) {
+            total = fma(splat(c[i]), load_double(entries), total);
         }
         return total;
     };
     int64_t j = 0;
     for (; j + width <= n; j += width) {
-        if (next != nullptr && j % line == 0) {
+        if (fetches && j % line == 0) {
 #pragma GCC unroll 4
             for (int i = 0; i < Count; ++i) {
                 __builtin_prefetch(next + i * apart + j, 0, 2);
@@ -102,10 +103,10 @@ void combine(const double* c, const Directions<T>& v, bool per_row, T* out) {
                 const int64_t these = v.stream == nullptr && i + some <= v.k ? some : 1;
                 const Piece<T> from = piece(flat, i, tile, own);
                 const int64_t apart = v.rows * v.columns;  // directions of an array
-                const T* next = nullptr;                   // what is read next, here or on the next tile
-                if (these == some && i + 2 * some <= v.k) {
-                    next = from.data + some * apart;
-                } else if (these == some && t + 1 < end) {
+                const bool more = i + 2 * some <= v.k;
+                const bool fetches = these == some && (more || t + 1 < end);
+                const T* next = from.data + (more ? some * apart : 0);
+                if (fetches && !more) {
                     next = piece(flat, 0, tiling[t + 1], own).data;
                 }
                 for (int64_t r = 0; r < tile.rows; ++r) {
@@ -113,9 +114,9 @@ void combine(const double* c, const Directions<T>& v, bool per_row, T* out) {
                     const T* const row = from.data + r * from.stride;
                     double* const to = sum + r * tile.columns;
                     if (these == some) {
-                        add_scaled<some>(i == 0, factors, row, next, apart, tile.columns, to);
+                        add_scaled<some>(i == 0, factors, row, apart, tile.columns, fetches, next, to);
                     } else {
-                        add_scaled<1, T>(i == 0, factors, row, nullptr, 0, tile.columns, to);
+                        add_scaled<1>(i == 0, factors, row, 0, tile.columns, false, next, to);
                     }
                 }
                 i += these;

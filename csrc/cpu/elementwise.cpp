@@ -123,6 +123,26 @@ T dot(int64_t n, const T* w, const T* v) {
     return sum_of_lanes<T>((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
+// The largest of z[j], j < n, n > 0.
+template <class T>
+T largest(int64_t n, const T* z) {
+    constexpr int width = lanes<T>;
+    Vector<T> tops = splat(z[0]);
+    int64_t j = 0;
+    for (; j + width <= n; j += width) {
+        const Vector<T> some = load(z + j);
+        tops = some > tops ? some : tops;
+    }
+    T top = z[0];
+    for (int lane = 0; lane < width; ++lane) {
+        top = tops[lane] > top ? tops[lane] : top;
+    }
+    for (; j < n; ++j) {
+        top = z[j] > top ? z[j] : top;
+    }
+    return top;
+}
+
 // p[j] = exp(z[j] - top), j < n; returns their sum. z - top is never positive; NaN stays.
 double exponentials(int64_t n, const double* z, double top, double* p) {
     double total = 0;
@@ -212,10 +232,7 @@ void cross_entropy_jvp(int64_t k, int64_t rows, int64_t n, const T* z, const int
         for (int64_t r = begin; r < end; ++r) {
             const T* row = z + r * n;
             T* p = weights.get() + r * n;
-            T top = row[0];
-            for (int64_t j = 1; j < n; ++j) {
-                top = row[j] > top ? row[j] : top;
-            }
+            const T top = largest(n, row);
             const double total = exponentials(n, row, top, p);
             loss[r] = static_cast<T>(log(total) + static_cast<double>(top - row[labels[r]]));
             const T inverse = static_cast<T>(1 / total);
