@@ -172,12 +172,12 @@ void affine(const Affine<T>& a) {
     if (a.gram != nullptr && !side_by_side) {
         gram(Directions<T>{nullptr, a.dw_stream, a.k, a.depth, a.n}, false, false, a.gram);
     }
-    if (a.m == 0 || a.n == 0) {
+    const bool tangents = a.dy != nullptr && a.k > 0;
+    if (a.m == 0 || a.n == 0 || (a.y == nullptr && !tangents)) {
         return;
     }
     const int64_t row_panels = blocks_of(a.m, tile_rows);
     const int64_t column_panels = blocks_of(a.n, tile_columns<T>);
-    const bool tangents = a.dy != nullptr && a.k > 0;
     // Factors that are the same for all tangents are packed once: x, and w of dx_i w or dw of x_i dw.
     const bool moving = a.dx.data != nullptr;
     const Matrix<T>& right = moving ? a.w : a.dw;
