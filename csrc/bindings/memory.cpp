@@ -1,9 +1,6 @@
 #include "memory.hpp"
 
 #include <pybind11/stl.h>
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
 #include <cstdlib>
 #include <memory>
@@ -20,20 +17,13 @@ struct Block {
     size_t bytes;
 };
 
-constexpr size_t page = size_t{2} << 20;  // a huge one, of which large blocks are made where the system has them
-
 Block allocate(size_t bytes) {
-    const size_t unit = bytes < page ? 64 : page;
-    const size_t whole = (bytes + unit - 1) / unit * unit;
-    void* const memory = std::aligned_alloc(unit, whole);
+    const size_t line = 64;
+    const size_t whole = (bytes + line - 1) / line * line;
+    void* const memory = std::aligned_alloc(line, whole);
     if (memory == nullptr) {
         throw std::bad_alloc();
     }
-#ifdef __linux__
-    if (unit == page) {
-        madvise(memory, whole, MADV_HUGEPAGE);  // advice: nothing is lost where it is not taken
-    }
-#endif
     return {memory, whole};
 }
 

@@ -9,6 +9,7 @@ from fwdad.kernels import dispatch
 from fwdad.kernels.memory import LARGE, empty
 
 F32 = np.dtype(np.float32)
+N = LARGE // 4  # entries
 pytestmark = pytest.mark.skipif(dispatch.native is None, reason="fwdad._native was not built")
 
 
@@ -17,25 +18,25 @@ def address(array):
 
 
 def test_large_arrays_take_the_memory_of_those_that_are_gone():
-    first = empty((3, LARGE), F32)
+    first = empty((3, N), F32)
     where = address(first)
     assert first.flags.c_contiguous
     assert first.flags.writeable
     assert where % 64 == 0
     del first
-    assert address(empty((LARGE, 3), F32)) == where
-    assert address(empty((LARGE, 5), F32)) != where  # too large for it
-    assert address(empty((LARGE,), F32)) != where  # too small: most of it would lie idle
+    assert address(empty((N, 3), F32)) == where
+    assert address(empty((N, 5), F32)) != where  # too large for it
+    assert address(empty((N,), F32)) != where  # too small: most of it would lie idle
 
 
 def test_memory_is_not_given_away_while_a_view_has_it():
-    first = empty((4, LARGE), F32)
+    first = empty((4, N), F32)
     view = first.reshape(2, -1)[1:, ::2].T
     where = address(first)
     first[...] = 7
     del first
     gc.collect()
-    others = [empty((4, LARGE), F32) for _ in range(4)]
+    others = [empty((4, N), F32) for _ in range(4)]
     for other in others:
         other[...] = 0
     assert where not in map(address, others)
@@ -43,7 +44,7 @@ def test_memory_is_not_given_away_while_a_view_has_it():
     assert len({address(other) for other in others}) == 4
 
 
-@pytest.mark.parametrize("shape", [(), (0, LARGE), (2, 3)])
+@pytest.mark.parametrize("shape", [(), (0, N), (2, 3)])
 def test_small_ones_are_numpys(shape):
     assert empty(shape, F32).flags.owndata
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fwdad.kernels import dispatch
 
-LARGE = 2**20
+LARGE = 2**23
 """Bytes from which on memory is used again: below, the C library does so by itself."""
 
 
