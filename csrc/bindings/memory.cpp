@@ -2,10 +2,10 @@
 
 #include <pybind11/stl.h>
 
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <vector>
+
+#include "threads.hpp"
 
 namespace py = pybind11;
 
@@ -16,16 +16,6 @@ struct Block {
     void* memory;
     size_t bytes;
 };
-
-Block allocate(size_t bytes) {
-    const size_t line = 64;
-    const size_t whole = (bytes + line - 1) / line * line;
-    void* const memory = std::aligned_alloc(line, whole);
-    if (memory == nullptr) {
-        throw std::bad_alloc();
-    }
-    return {memory, whole};
-}
 
 // Blocks that no array uses, the oldest first.
 class Kept {
@@ -40,14 +30,14 @@ class Kept {
                 return block;
             }
         }
-        return allocate(bytes);
+        return {allocate_scratch(bytes), bytes};
     }
 
     void give_back(Block block) {
         blocks_.push_back(block);
         bytes_ += block.bytes;
         while (bytes_ > most_bytes) {
-            std::free(blocks_.front().memory);
+            free_scratch(blocks_.front().memory);
             bytes_ -= blocks_.front().bytes;
             blocks_.erase(blocks_.begin());
         }

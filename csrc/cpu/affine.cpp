@@ -187,7 +187,8 @@ void affine(const Affine<T>& a) {
     const int64_t rights = shares_right ? column_panels : 0;
     const Buffer<T> x_panels(lefts * tile_rows * a.depth);
     const Buffer<T> right_panels(rights * tile_columns<T> * a.depth);
-    const double entries = static_cast<double>(a.depth) * static_cast<double>(lefts * tile_rows + rights * 16);
+    const double entries =
+        static_cast<double>(a.depth) * static_cast<double>(lefts * tile_rows + rights * tile_columns<T>);
     parallel_ranges(threads_for(lefts + rights, entries), lefts + rights, [&](int64_t begin, int64_t end, int) {
         pack_left(a.x.data, a.x.row, a.x.column, a.m, a.depth, least(begin, lefts), least(end, lefts), x_panels.get());
         for (int64_t panel = most(begin, lefts) - lefts; panel < end - lefts; ++panel) {

@@ -11,14 +11,6 @@ constexpr int chains =
     12;  // independent sums: more than a multiply-add's latency times the units, and they fit 16 registers
 constexpr int64_t piece = 1 << 16;  // entries of a memory probe's task
 
-FWDAD_INLINE float sum_of(Float v) {
-    float sum = 0;
-    for (int lane = 0; lane < lanes<float>; ++lane) {
-        sum += v[lane];
-    }
-    return sum;
-}
-
 }  // namespace
 
 int64_t probe_fma(int64_t tasks, int64_t rounds, float* sink) {
@@ -39,7 +31,7 @@ int64_t probe_fma(int64_t tasks, int64_t rounds, float* sink) {
             for (int c = 0; c < chains; ++c) {
                 total += sums[c];
             }
-            sink[task] = sum_of(total);
+            sink[task] = sum_of_lanes<float>(total);
         }
     });
     return tasks * rounds * chains * lanes<float> * 2;
@@ -63,7 +55,7 @@ void probe_read(const float* a, int64_t n, float* sink) {
             for (const Float& part : parts) {
                 total += part;
             }
-            sums.get()[task] = sum_of(total);
+            sums.get()[task] = sum_of_lanes<float>(total);
         }
     });
     *sink = 0;

@@ -126,6 +126,7 @@ FWDAD_INLINE Vector<T> fold_lanes(Vector<T>* v) {
     }
 }
 
+// The sum of the lanes of v, in pairs of neighbours, then of their sums, and so on.
 template <class T, int step = 1>
 FWDAD_INLINE T sum_of_lanes(Vector<T> v) {
     if constexpr (step < lanes<T>) {

@@ -10,16 +10,12 @@ from typing import Any
 from fwdad.bench.machine import Peaks, installed_peers, peers_of
 from fwdad.bench.processes import Case, Effort, Measured, Worker, campaign
 from fwdad.bench.records import OURS, Record, paired_ratio, with_ratios
-from fwdad.bench.suites import library
+from fwdad.bench.suites import COPY, library
 from fwdad.bench.suites.problems import BATCH, WORK
 from fwdad.bench.task import BenchError
 
 BACKPROP = ("torch-backprop", "jax-backprop")
 """Competitors of the step with k = 1 that are no peers: they go backwards, and get the whole gradient."""
-
-COPY = "copy"
-"""No peer either: a copy in memory of as many bytes as the benchmark moves at least, timed in turn with the others, for
-bandwidth changes while one looks."""
 
 LAYER = {"m": 64, "depth": 784, "n": 1024}
 P = 270_000  # as many parameters as the network of width 256 has

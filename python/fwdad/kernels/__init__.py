@@ -1,10 +1,10 @@
 """The kernels: what is computed by machine code, each with a contract, a readable NumPy reference and faster bodies.
 
 This layer knows arrays only. In reading order: `philox` (words, normals, signs), `stream` (directions that need no
-memory), `affine` (a layer and its k tangents), `products`
-(of batches of matrices), `conv` (a convolution and its k tangents), `elementwise` (activations,
-scaled tangents, reductions, cross-entropy), `projection` (from directional derivatives to a gradient), `dispatch`;
-`device` (arrays on a CUDA device), `cuda` (the kernels there).
+memory), `affine` (a layer and its k tangents), `products` (of batches of matrices), `conv` (a convolution and its k
+tangents), `elementwise` (activations, scaled tangents, reductions, cross-entropy), `projection` (from directional
+derivatives to a gradient), `memory` (of results), `dispatch`; `device` (arrays on a CUDA device), `cuda` (the
+kernels there).
 """
 
 from __future__ import annotations

@@ -15,16 +15,19 @@ from fwdad.bench.task import BenchError, Task
 
 Maker = Callable[..., Task]
 
+COPY = "copy"
+"""No peer: a copy in memory of as many bytes as the benchmark moves at least, timed in turn with the others, for
+bandwidth changes while one looks."""
+
 MODULES = {"fwdad": "ours", "numpy": "by_numpy", "cupy": "by_numpy", "torch": "by_torch", "jax": "by_jax"}
 
 
 def make(who: str, what: str, sizes: Mapping[str, Any]) -> Task:
-    """The task of a competitor at a benchmark; imports the competitor's library. The competitor "copy" only moves as
-    many bytes.
+    """The task of a competitor at a benchmark; imports the competitor's library.
 
     Raises BenchError for a benchmark that the competitor does not take part in.
     """
-    if who == "copy":
+    if who == COPY:
         ours = import_module(f"{__name__}.ours")
         copied: Task = ours.copy(WORK[what](**sizes).bytes)
         return copied

@@ -132,13 +132,13 @@ def scaled(n: int, k: int) -> Task:
     return Task(call, lambda answer: relative_error(answer, a * dx.astype(np.float64)), 1e-6)
 
 
-def copy(bytes: float) -> Task:
-    """The probe that the machine's peak is measured with, of half as many bytes to as many: each call the next ones of
-    256 MB, so that they come from memory.
+def copy(moved: float) -> Task:
+    """The probe that the machine's peak is measured with, which reads half of `moved` bytes and writes the other half: in
+    every call the next ones of 256 MB, so that they come from memory.
     """
     native = kernels.dispatch.native
     assert native is not None
-    n = int(bytes) // 8 // 16 * 16  # whole registers
+    n = int(moved) // 8 // 16 * 16  # whole registers
     everything = max(n, 2**26)
     a, b = aligned(everything), aligned(everything)
     a[:n] = problems.normals(0, n)
