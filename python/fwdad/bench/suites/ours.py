@@ -133,8 +133,8 @@ def scaled(n: int, k: int) -> Task:
 
 
 def copy(moved: float) -> Task:
-    """The probe that the machine's peak is measured with, which reads half of `moved` bytes and writes the other half: in
-    every call the next ones of 256 MB, so that they come from memory.
+    """The probe that the machine's peak is measured with, which reads half of `moved` bytes and writes the other half:
+    in every call the next ones of 256 MB, so that they come from memory.
     """
     native = kernels.dispatch.native
     assert native is not None
