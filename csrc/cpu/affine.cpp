@@ -22,12 +22,12 @@ FWDAD_INLINE int64_t stretch_of(int64_t depth) {
     return count == 1 ? depth : round_up(blocks_of(depth, count), 128);
 }
 
-// Scratch memory of one thread: a right panel for each term, and the left factor of a tangent.
+// Scratch memory of one thread: the right panels of a group for each term, and the left factor of a tangent.
 template <class T>
 struct Workspace {
     T* right[2];
     T* left[2];
-    T* ahead;  // the right panel of the last term that comes next
+    T* ahead;  // the right panels of the last term that come next
 };
 
 // The term whose right factor differs by direction, if there is one.
@@ -36,28 +36,55 @@ FWDAD_INLINE int last_of(const Job<T>& job) {
     return job.term_count == 2 ? 1 : 0;
 }
 
-// The panel that is packed after that of direction i at (p, column): the next `stretch` of rows, or the next columns
-// from the top, or the next direction. No rows where it is not a whole one of a matrix with contiguous rows.
+// Tiles that share right panels: those of `count` neighbouring panels of columns, the last of them whole unless it is
+// alone, and of the panels of rows panel0 .. panel1 - 1.
+struct Group {
+    int64_t i;
+    int64_t column;
+    int64_t count;
+    int64_t panel0;
+    int64_t panel1;
+};
+
+FWDAD_INLINE int64_t tiles_of(const Group& group) { return group.count * (group.panel1 - group.panel0); }
+
+// The group that begins with tile t, of tiles before `end`.
 template <class T>
-Ahead<T> panel_after(const Job<T>& job, int64_t i, int64_t p, int64_t column, int64_t stretch, T* to) {
+FWDAD_INLINE Group group_at(const Affine<T>& shape, int64_t t, int64_t end) {
     constexpr int width = tile_columns<T>;
-    const Term<T>& term = job.terms[last_of(job)];
-    if (p + stretch < job.shape.depth) {
-        p += stretch;
-    } else {
-        p = 0;
-        column += width;
+    const int64_t row_panels = blocks_of(shape.m, tile_rows);
+    const int64_t column_panels = blocks_of(shape.n, width);
+    const int64_t first = t / row_panels % column_panels;
+    const int64_t panel0 = t % row_panels;
+    const int64_t panel1 = least(row_panels, panel0 + end - t);
+    int64_t count = 1;
+    if (panel1 - panel0 == row_panels) {
+        const int64_t whole = least(shape.n / width - first, (end - t) / row_panels);
+        count = most(1, least(panels_at_once<T>, whole));
     }
-    if (column >= job.shape.n) {
-        column = 0;
-        ++i;
+    return {t / (row_panels * column_panels), first * width, count, panel0, panel1};
+}
+
+// The right panels that are packed after rows p .. p + stretch - 1 of those of the group at t: the next rows of the
+// same, or the first of the next group. No rows where they are not whole ones of a matrix with contiguous rows.
+template <class T>
+Ahead<T> panels_after(const Job<T>& job, Group group, int64_t t, int64_t end, int64_t p, int64_t stretch, T* to) {
+    const Term<T>& term = job.terms[last_of(job)];
+    p += stretch;
+    if (p >= job.shape.depth) {
+        p = 0;
+        t += tiles_of(group);
+        if (t >= end) {
+            return {};
+        }
+        group = group_at(job.shape, t, end);
     }
     if (term.right_panels != nullptr || term.right_stream != nullptr || term.right.column != 1 ||
-        column + width > job.shape.n || i == job.count) {
+        group.column + group.count * tile_columns<T> > job.shape.n) {
         return {};
     }
-    const T* first = term.right.data + i * term.right.batch + p * term.right.row + column;
-    return {first, term.right.row, least(stretch, job.shape.depth - p), to, 0, 0};
+    const T* first = term.right.data + group.i * term.right.batch + p * term.right.row + group.column;
+    return {first, term.right.row, least(stretch, job.shape.depth - p), group.count, to, 0, 0};
 }
 
 template <class T>
@@ -65,16 +92,12 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
     const Affine<T>& shape = job.shape;
     constexpr int width = tile_columns<T>;
     const int64_t row_panels = blocks_of(shape.m, tile_rows);
-    const int64_t column_panels = blocks_of(shape.n, width);
     const int64_t stretch = stretch_of(shape.depth);
     int64_t packed = -1;    // whose left factors are in the workspace
-    bool is_ahead = false;  // whether the last term's right panel is packed already
+    bool is_ahead = false;  // whether the last term's right panels are packed already
     for (int64_t t = begin; t < end;) {
-        const int64_t i = t / (row_panels * column_panels);
-        const int64_t column = t / row_panels % column_panels * width;
-        const int64_t columns = least(width, shape.n - column);
-        const int64_t panel0 = t % row_panels;
-        const int64_t panel1 = least(row_panels, panel0 + end - t);
+        const Group group = group_at(shape, t, end);
+        const int64_t i = group.i;
         const T* left[2];
         for (int s = 0; s < job.term_count; ++s) {
             const Term<T>& term = job.terms[s];
@@ -91,33 +114,36 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
         int64_t p = 0;
         do {
             const int64_t depth = least(stretch, shape.depth - p);
-            const T* right[2];
-            for (int s = 0; s < job.term_count; ++s) {
-                const Term<T>& term = job.terms[s];
-                right[s] = workspace.right[s];
-                if (term.right_panels != nullptr) {
-                    right[s] = term.right_panels + column * shape.depth + p * width;
-                } else if (term.right_stream != nullptr) {
-                    // Whole registers: what lies right of the last column is multiplied too, and not stored.
-                    const int64_t whole = least(width, round_up(columns, lanes<float>));
-                    fill(*term.right_stream, i, p, depth, column, whole, workspace.right[s], width);
-                } else if (s != last_of(job) || !is_ahead) {
-                    pack_right(term.right.data + i * term.right.batch + p * term.right.row + column * term.right.column,
-                               term.right.row, term.right.column, depth, columns, workspace.right[s]);
-                }
-            }
-            Ahead<T> ahead{};
-            if (p + depth < shape.depth || t + panel1 - panel0 < end) {
-                ahead = panel_after(job, i, p, column, stretch, workspace.ahead);
-            }
-            for (int64_t panel = panel0; panel < panel1; ++panel) {
-                Stretch<T> stretches[2];
+            Ahead<T> ahead = panels_after(job, group, t, end, p, stretch, workspace.ahead);
+            for (int64_t g = 0; g < group.count; ++g) {
+                const int64_t column = group.column + g * width;
+                const int64_t columns = least(width, shape.n - column);
+                const T* right[2];
                 for (int s = 0; s < job.term_count; ++s) {
-                    stretches[s] = {left[s] + (panel * shape.depth + p) * tile_rows, right[s]};
+                    const Term<T>& term = job.terms[s];
+                    T* const own = workspace.right[s] + g * depth * width;
+                    right[s] = own;
+                    if (term.right_panels != nullptr) {
+                        right[s] = term.right_panels + column * shape.depth + p * width;
+                    } else if (term.right_stream != nullptr) {
+                        // Whole registers: what lies right of the last column is multiplied too, and not stored.
+                        const int64_t whole = least(width, round_up(columns, lanes<float>));
+                        fill(*term.right_stream, i, p, depth, column, whole, own, width);
+                    } else if (s != last_of(job) || !is_ahead) {
+                        const Matrix<T>& matrix = term.right;
+                        pack_right(matrix.data + i * matrix.batch + p * matrix.row + column * matrix.column, matrix.row,
+                                   matrix.column, depth, columns, own);
+                    }
                 }
-                alignas(64) T tile[tile_rows * width];
-                multiply(columns, stretches, job.term_count, depth, ahead, tile);
-                finish(job, i, panel * tile_rows, column, p == 0, p + depth == shape.depth, tile);
+                for (int64_t panel = group.panel0; panel < group.panel1; ++panel) {
+                    Stretch<T> stretches[2];
+                    for (int s = 0; s < job.term_count; ++s) {
+                        stretches[s] = {left[s] + (panel * shape.depth + p) * tile_rows, right[s]};
+                    }
+                    alignas(64) T tile[tile_rows * width];
+                    multiply(columns, stretches, job.term_count, depth, ahead, tile);
+                    finish(job, i, panel * tile_rows, column, p == 0, p + depth == shape.depth, tile);
+                }
             }
             while (ahead.packed < ahead.rows) {
                 pack_row(ahead);
@@ -131,7 +157,7 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
             }
             p += depth;
         } while (p < shape.depth);
-        t += panel1 - panel0;
+        t += tiles_of(group);
     }
 }
 
@@ -143,8 +169,8 @@ void run(const Job<T>& job) {
     const double work = static_cast<double>(job.count) * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
                         (static_cast<double>(shape.depth) * job.term_count + 8) / lanes<T>;
     const int threads = threads_for(tasks, work);
-    // Room for a right panel of every term, for the one that comes next, and for left factors not packed already.
-    const int64_t right = round_up(stretch_of(shape.depth) * tile_columns<T>, 64);
+    // Room for a group's right panels of every term, for those that come next, and for left factors not packed already.
+    const int64_t right = round_up(panels_at_once<T> * stretch_of(shape.depth) * tile_columns<T>, 64);
     bool own_left = false;
     for (int s = 0; s < job.term_count; ++s) {
         own_left |= job.terms[s].left_panels == nullptr;

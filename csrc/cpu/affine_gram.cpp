@@ -51,7 +51,7 @@ void run_column(const Job<T>& job, int64_t column, int64_t stretch, T* panels, T
             for (int64_t row = 0; row < shape.m; row += tile_rows) {
                 const Stretch<T> factors{job.terms[0].left_panels + row * shape.depth + p * tile_rows,
                                          panels + i * stretch * width};
-                Ahead<T> nothing{panels, 0, 0, panels, 0, 0};  // the panels that come next are generated
+                Ahead<T> nothing{panels, 0, 0, 0, panels, 0, 0};  // the panels that come next are generated
                 alignas(64) T tile[tile_rows * width];
                 multiply(least(width, shape.n - column), &factors, 1, depth, nothing, tile);
                 finish(job, i, row, column, p == 0 && !is_sum, p + depth == shape.depth, tile);

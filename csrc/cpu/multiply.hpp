@@ -22,9 +22,10 @@ static void multiply(const Stretch<T>* stretches, int count, int64_t depth, Ahea
     for (int s = 0; s < count; ++s) {
         const T* left = stretches[s].left;
         const T* right = stretches[s].right;
-        for (int64_t begin = 0; begin < depth; begin += 8) {
-            advance(ahead);  // a row for 8 steps: as fast as one core's products use them up
-            const int64_t end = least(depth, begin + 8);
+        constexpr int64_t steps = 8 * panels_at_once<T>;  // a row for so many: as fast as a core's products use them up
+        for (int64_t begin = 0; begin < depth; begin += steps) {
+            advance(ahead);
+            const int64_t end = least(depth, begin + steps);
             for (int64_t p = begin; p < end; ++p, left += tile_rows, right += width) {
                 add_row<Vectors>(right, [&](int r) { return left[r]; }, sum);
             }

@@ -119,25 +119,40 @@ static void pack_right(const T* b, int64_t row, int64_t column, int64_t depth, i
     }
 }
 
-// A whole right panel that is packed row by row, while tiles of the one before it are computed. Its rows are far apart,
-// often by a power of two: if all were fetched first, they would push each other out of the cache before they are
-// packed.
+// How many neighbouring right panels are packed at a time: pieces of rows are then long enough for memory to be read at
+// its speed, also where the rows lie a power of two apart.
+template <class T>
+constexpr int panels_at_once = 192 / (tile_vectors * register_bytes);
+
+// Whole right panels that are packed row by row, while tiles of those before them are computed. Their rows are far
+// apart, often by a power of two: if all were fetched first, they would push each other out of the cache before they
+// are packed.
 template <class T>
 struct Ahead {
-    const T* from;  // [rows][tile_columns], row by row `stride` apart
+    const T* from;  // [rows][panels * tile_columns], row by row `stride` apart
     int64_t stride;
     int64_t rows;  // 0: there is nothing to do
-    T* to;         // [rows][tile_columns]
+    int64_t panels;
+    T* to;  // [panels][rows][tile_columns]
     int64_t fetched;
     int64_t packed;
 };
 
 template <class T>
+FWDAD_INLINE int64_t panels_of(const Ahead<T>& ahead) {
+    return panels_at_once<T> == 1 ? 1 : ahead.panels;
+}
+
+template <class T>
 FWDAD_INLINE void pack_row(Ahead<T>& ahead) {
+    constexpr int width = tile_columns<T>;
+    const T* from = ahead.from + ahead.packed * ahead.stride;
+    T* to = ahead.to + ahead.packed * width;
+    for (int64_t panel = 0; panel < panels_of(ahead); ++panel, from += width, to += ahead.rows * width) {
 #pragma GCC unroll 4
-    for (int v = 0; v < tile_vectors; ++v) {
-        store(ahead.to + ahead.packed * tile_columns<T> + v * lanes<T>,
-              load(ahead.from + ahead.packed * ahead.stride + v * lanes<T>));
+        for (int v = 0; v < tile_vectors; ++v) {
+            store(to + v * lanes<T>, load(from + v * lanes<T>));
+        }
     }
     ++ahead.packed;
 }
@@ -147,9 +162,9 @@ template <class T>
 FWDAD_INLINE void advance(Ahead<T>& ahead) {
     if (ahead.fetched < ahead.rows) {
         const char* row = reinterpret_cast<const char*>(ahead.from + ahead.fetched * ahead.stride);
-        constexpr int size = tile_columns<T> * static_cast<int>(sizeof(T));
+        const int64_t size = panels_of(ahead) * (tile_vectors * register_bytes);
 #pragma GCC unroll 4
-        for (int at = 0; at < size; at += 64) {
+        for (int64_t at = 0; at < size; at += 64) {
             __builtin_prefetch(row + at, 0, 2);
         }
         __builtin_prefetch(row + size - 1, 0, 2);  // a row that is not aligned ends in one line more
