@@ -23,10 +23,9 @@ FWDAD_INLINE void put(double* out, Float v) {
 
 // U blocks of four rows of normals, `width` columns.
 template <int U, class T>
-FWDAD_INLINE void normal_rows(const Stream& stream, int64_t direction, int64_t block, int64_t column, T* out,
-                              int64_t stride) {
+FWDAD_INLINE void normal_rows(const Philox& philox, int64_t block, T* out, int64_t stride) {
     Word words[U][4];
-    philox_words(stream, direction, static_cast<uint32_t>(column), static_cast<uint32_t>(block), words);
+    philox_words(philox, static_cast<uint32_t>(block), words);
 #pragma GCC unroll 4
     for (int unit = 0; unit < U; ++unit) {
 #pragma GCC unroll 2
@@ -49,32 +48,30 @@ void copy_rows(const T* from, int64_t rows, int64_t columns, T* out, int64_t str
 
 // `columns` <= width columns; what does not fill a register or a block of rows goes through `whole`.
 template <class T>
-void fill_normals(const Stream& stream, int64_t direction, int64_t row0, int64_t rows, int64_t column, int64_t columns,
-                  T* out, int64_t stride) {
+void fill_normals(const Philox& philox, int64_t row0, int64_t rows, int64_t columns, T* out, int64_t stride) {
     int64_t r = 0;
     if (columns == width) {
         for (; r + 8 <= rows; r += 8) {
-            normal_rows<2>(stream, direction, (row0 + r) / 4, column, out + r * stride, stride);
+            normal_rows<2>(philox, (row0 + r) / 4, out + r * stride, stride);
         }
         for (; r + 4 <= rows; r += 4) {
-            normal_rows<1>(stream, direction, (row0 + r) / 4, column, out + r * stride, stride);
+            normal_rows<1>(philox, (row0 + r) / 4, out + r * stride, stride);
         }
     }
     for (; r < rows; r += 4) {
         T whole[4 * width];
-        normal_rows<1>(stream, direction, (row0 + r) / 4, column, whole, width);
+        normal_rows<1>(philox, (row0 + r) / 4, whole, width);
         copy_rows(whole, least(4, rows - r), columns, out + r * stride, stride);
     }
 }
 
 template <class T>
-void fill_signs(const Stream& stream, int64_t direction, int64_t row0, int64_t rows, int64_t column, int64_t columns,
-                T* out, int64_t stride) {
+void fill_signs(const Philox& philox, int64_t row0, int64_t rows, int64_t columns, T* out, int64_t stride) {
     for (int64_t r = 0; r < rows;) {
         const int64_t block = (row0 + r) / 128;
         const int64_t end = least(rows, (block + 1) * 128 - row0);
         Word words[1][4];
-        philox_words(stream, direction, static_cast<uint32_t>(column), static_cast<uint32_t>(block), words);
+        philox_words(philox, static_cast<uint32_t>(block), words);
         while (r < end) {
             const int64_t row = (row0 + r) % 128;
             Word bits = words[0][row / 32] >> static_cast<uint32_t>(row % 32);
@@ -95,20 +92,21 @@ void fill_signs(const Stream& stream, int64_t direction, int64_t row0, int64_t r
 }
 
 template <class T>
-void fill_matrix(const Stream& stream, int64_t direction, int64_t row0, int64_t rows, int64_t column0, int64_t columns,
+void fill_matrix(Philox& philox, int64_t rows_per_call, int64_t row0, int64_t rows, int64_t column0, int64_t columns,
                  T* out, int64_t stride) {
     for (int64_t c = 0; c < columns; c += width) {
-        const auto some = stream.rows_per_call == 4 ? fill_normals<T> : fill_signs<T>;
-        some(stream, direction, row0, rows, column0 + c, least(width, columns - c), out + c, stride);
+        turn_to(philox, static_cast<uint32_t>(column0 + c));
+        const auto some = rows_per_call == 4 ? fill_normals<T> : fill_signs<T>;
+        some(philox, row0, rows, least(width, columns - c), out + c, stride);
     }
 }
 
 // Entries of a vector lie down the columns of its matrix: `width` columns are made at a time, and transposed.
 template <int Rows, class T>
-void fill_vector(const Stream& stream, int64_t direction, int64_t entry0, int64_t n, T* out) {
+void fill_vector(Philox& philox, int64_t entry0, int64_t n, T* out) {
     T matrix[Rows * width];
     for (int64_t e = 0; e < n; e += Rows * width) {
-        fill_matrix(stream, direction, 0, Rows, (entry0 + e) / Rows, width, matrix, width);
+        fill_matrix(philox, Rows, 0, Rows, (entry0 + e) / Rows, width, matrix, width);
         for (int64_t column = 0; column < width; ++column) {
             const int64_t rows = least(Rows, n - e - column * Rows);  // negative beyond the last entry
             for (int64_t row = 0; row < rows; ++row) {
@@ -123,11 +121,12 @@ void fill_vector(const Stream& stream, int64_t direction, int64_t entry0, int64_
 template <class T>
 void fill(const Stream& stream, int64_t direction, int64_t row0, int64_t rows, int64_t column0, int64_t columns, T* out,
           int64_t stride) {
+    Philox philox = philox_of(stream, direction);
     if (stream.entries < 0) {
-        fill_matrix(stream, direction, row0, rows, column0, columns, out, stride);
+        fill_matrix(philox, stream.rows_per_call, row0, rows, column0, columns, out, stride);
     } else {
         const auto some = stream.rows_per_call == 4 ? fill_vector<4, T> : fill_vector<128, T>;
-        some(stream, direction, column0, columns, out);
+        some(philox, column0, columns, out);
     }
 }
 
