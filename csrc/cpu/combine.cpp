@@ -64,17 +64,16 @@ void round_sums(const double* sum, int64_t n, T* out) {
     }
 }
 
-// Tiles whose sums fit the first-level cache; for a stream, made of whole generator calls where that costs nothing.
+// Tiles whose sums fit the first-level cache; for a stream, made of whole generator calls, of several for each column
+// where they are short.
 template <class T>
 Tiling tiling_of(const Directions<T>& v) {
     const int64_t entries = 2048;
-    if (v.stream == nullptr) {
+    if (v.stream == nullptr || v.stream->entries >= 0) {
         return {v.rows, v.columns, 1, entries};
     }
-    const int64_t call = v.stream->entries >= 0 ? 1 : v.stream->rows_per_call;
-    const int64_t columns = round_up(most(1, entries / call), 128);
-    const int64_t rows = v.columns < columns ? round_up(most(1, entries / most(1, v.columns)), call) : call;
-    return {v.rows, v.columns, rows, columns};
+    const int64_t columns = least(64, most(1, v.columns));
+    return {v.rows, v.columns, round_up(entries / columns, v.stream->rows_per_call), columns};
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ class Fetch {
     int64_t step_;  // lines
 };
 
-// For a stream, tiles are made of whole blocks of rows: two of normals, and a quarter of one of signs.
+// For a stream, tiles are made of several generator calls for each column, or of a quarter of one.
 template <class T>
 Tiling tiling_of(const Directions<T>& v, bool per_row) {
     const bool stream = v.stream != nullptr;
@@ -70,7 +70,7 @@ Tiling tiling_of(const Directions<T>& v, bool per_row) {
     if (per_row) {
         return {v.rows, v.columns, 4, entries};  // more rows at a time would leave threads without work
     }
-    const int64_t block_of_rows = v.stream->rows_per_call == 4 ? 8 : 32;
+    const int64_t block_of_rows = 32;
     const int64_t columns = least(v.columns, entries / block_of_rows);
     return {v.rows, v.columns, most(1, entries / most(1, columns) / block_of_rows) * block_of_rows, columns};
 }
