@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-Descriptor = tuple[int, int, int, int, int, int, int, int]  # see fwdad.kernels.stream.descriptor
+Descriptor = tuple[int, int, int, int, int, int, int, int]  # see fwdad.kernels.Stream.descriptor
 At = tuple[int, int, Callable[[int], Any]]  # device, stream, from bytes to scratch memory
 
 def generate(at: At, stream: Descriptor, dtype: str, out: Any) -> None: ...

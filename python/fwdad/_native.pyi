@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Descriptor = tuple[int, int, int, int, int, int, int, int]  # see fwdad.kernels.stream.descriptor
+Descriptor = tuple[int, int, int, int, int, int, int, int]  # see fwdad.kernels.Stream.descriptor
 
 def generate(stream: Descriptor, out: Array) -> None: ...
 def affine_jvp(

@@ -61,30 +61,35 @@ class Structure(NamedTuple):
 LEAF = Structure(None)
 
 
+Parts = tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]
+
+
 @functools.cache
-def _fields(node: type) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """The names of a dataclass's subtrees and of its static fields; None for a type that is a leaf."""
+def _splitter(node: type) -> Callable[[Any], Parts] | None:
+    """What gives the names, children and static values of a node of this type; None for a type that is a leaf."""
+    if node is type(None):
+        return lambda _: ((), (), ())
+    if issubclass(node, dict):
+        return lambda tree: (tuple(tree), tuple(tree.values()), ())
+    if issubclass(node, (tuple, list)):
+        return lambda tree: (tuple(range(len(tree))), tuple(tree), ())
     if not dataclasses.is_dataclass(node) or hasattr(node, "__array_ufunc__"):
         return None
     fields = dataclasses.fields(node)
-    static_names = tuple(f.name for f in fields if f.metadata.get("static"))
-    return tuple(f.name for f in fields if f.name not in static_names), static_names
+    statics = tuple(f.name for f in fields if f.metadata.get("static"))
+    names = tuple(f.name for f in fields if f.name not in statics)
+    return lambda tree: (
+        names,
+        tuple([getattr(tree, name) for name in names]),
+        tuple([(name, getattr(tree, name)) for name in statics]),
+    )
 
 
-def _split(tree: Tree) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]] | None:
+def _split(tree: Tree) -> Parts | None:
     """Names, children and static values of a node; None for a leaf."""
-    if tree is None:
-        return (), (), ()
-    if isinstance(tree, dict):
-        return tuple(tree), tuple(tree.values()), ()
-    if isinstance(tree, (tuple, list)):
-        return tuple(range(len(tree))), tuple(tree), ()
     kind: Any = type(tree)
-    fields = _fields(kind)
-    if fields is None:
-        return None
-    names, static_names = fields
-    return names, tuple(getattr(tree, n) for n in names), tuple((n, getattr(tree, n)) for n in static_names)
+    split = _splitter(kind)
+    return None if split is None else split(tree)
 
 
 def flatten(tree: Tree, is_leaf: IsLeaf | None = None) -> tuple[list[Leaf], Structure]:
@@ -135,17 +140,27 @@ _MISSING = object()
 def _build(s: Structure, remaining: Iterator[Leaf]) -> Tree:
     if s.node is None:
         return next(remaining)
-    children = [_build(child, remaining) for child in s.children]
-    if s.node is type(None):
-        return None
-    if issubclass(s.node, dict):
-        return s.node(zip(s.names, children, strict=True))
-    if hasattr(s.node, "_fields"):  # a named tuple
-        return s.node(*children)
-    if issubclass(s.node, (tuple, list)):
-        return s.node(children)
-    # A dataclass is rebuilt without its __init__, which may draw initial values.
-    made = object.__new__(s.node)
+    return _joiner(s.node)([_build(child, remaining) for child in s.children], s)
+
+
+@functools.cache
+def _joiner(node: type) -> Callable[[list[Any], Structure], Any]:
+    """What makes a node of this type from its children and the structure: the inverse of `_splitter`."""
+    if node is type(None):
+        return lambda children, s: None
+    if issubclass(node, dict):
+        return lambda children, s: node(zip(s.names, children, strict=True))
+    if hasattr(node, "_fields"):  # a named tuple
+        return lambda children, s: node(*children)
+    if issubclass(node, (tuple, list)):
+        return lambda children, s: node(children)
+    return _rebuilt
+
+
+def _rebuilt(children: list[Any], s: Structure) -> Any:
+    """A dataclass, without its __init__, which may draw initial values."""
+    assert s.node is not None
+    made: Any = object.__new__(s.node)
     for name, value in (*zip(s.names, children, strict=True), *s.statics):
         object.__setattr__(made, name, value)
     return made

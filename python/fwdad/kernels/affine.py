@@ -13,7 +13,7 @@ from fwdad.kernels import checks, dispatch
 from fwdad.kernels.dispatch import Kernel
 from fwdad.kernels.memory import empty
 from fwdad.kernels.projection import gram_reference
-from fwdad.kernels.stream import Stream, dense, descriptor, generate
+from fwdad.kernels.stream import Stream, dense, generate
 
 Array = NDArray[Any]
 
@@ -200,7 +200,7 @@ def stream_product_native(x: Array, v: Stream) -> Array:
     """C++: see csrc/cpu/affine.cpp."""
     assert dispatch.native is not None
     out = empty((v.shape[0], x.shape[0], v.shape[2]), x.dtype)
-    dispatch.native.stream_product(x, descriptor(v), out)
+    dispatch.native.stream_product(x, v.descriptor, out)
     return out
 
 
@@ -246,7 +246,7 @@ def affine_jvp_native(
     y = empty((x.shape[0], w.shape[1]), x.dtype)
     first = next((t for t in (dx, dw, db) if t is not None), None)
     dy = None if first is None else empty((first.shape[0], *y.shape), x.dtype)
-    v = descriptor(dw) if isinstance(dw, Stream) else dw
+    v = dw.descriptor if isinstance(dw, Stream) else dw
     dispatch.native.affine_jvp(x, w, b, dx, v, db, activation, y, dy, gram)
     return y, dy
 

@@ -26,11 +26,12 @@ def float_array(where: str, name: str, value: Any, dtype: np.dtype[Any] | None =
 
 def one_device(where: str, **values: Any) -> str:
     """The device that all arrays and Streams (but those that are None) are on; TypeError where there are several."""
-    devices = {name: device_of(value) for name, value in values.items() if value is not None}
-    if len(set(devices.values())) > 1:
+    there = [device_of(value) for value in values.values() if value is not None]
+    if there.count(there[0]) != len(there):
+        devices = {name: device_of(value) for name, value in values.items() if value is not None}
         given = ", ".join(f"{name} on {device}" for name, device in devices.items())
         raise TypeError(f"{where}: expected all arrays on one device, given {given}; move them with fwdad.to_device")
-    return next(iter(devices.values()))
+    return there[0]
 
 
 def shape(where: str, name: str, given: tuple[int, ...], *expected: tuple[int, ...], why: str = "") -> None:

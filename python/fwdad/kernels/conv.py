@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fwdad.kernels import affine, checks, dispatch
 from fwdad.kernels.dispatch import Kernel
 from fwdad.kernels.memory import empty
-from fwdad.kernels.stream import Stream, descriptor, generate
+from fwdad.kernels.stream import Stream, generate
 
 Array = NDArray[Any]
 
@@ -218,7 +218,7 @@ def conv_jvp_native(
         _matrix(w),
         None if b is None else _matrix(b) if b.ndim > 1 else b,
         None if dx is None else np.ascontiguousarray(dx),
-        descriptor(moving_w) if isinstance(moving_w, Stream) else moving_w,
+        moving_w.descriptor if isinstance(moving_w, Stream) else moving_w,
         db if db is None or db.ndim == 2 else _matrices(db),
         at,
         activation,

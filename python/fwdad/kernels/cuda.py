@@ -19,7 +19,7 @@ from fwdad.kernels.device import device_of, has_cublas, require
 from fwdad.kernels.elementwise import ACTIVATION_JVP, CROSS_ENTROPY_JVP, SCALED_TANGENTS, WEIGHTED_ROWS
 from fwdad.kernels.products import MATMUL
 from fwdad.kernels.projection import COMBINE, GRAM, PROJECTION_COEFFICIENTS
-from fwdad.kernels.stream import GENERATE, Stream, descriptor
+from fwdad.kernels.stream import GENERATE, Stream
 
 Array = Any
 """A CuPy array."""
@@ -43,7 +43,7 @@ def generate_cuda(stream: Stream) -> Array:
     """CUDA: see csrc/cuda/generate.cu."""
     with _place(stream.device) as (cupy, kernels, at):
         out = cupy.empty(stream.shape, stream.dtype)
-        kernels.generate(at, stream.dtype.name, descriptor(stream), out)
+        kernels.generate(at, stream.dtype.name, stream.descriptor, out)
         return out
 
 
@@ -58,7 +58,7 @@ def affine_jvp_cuda(
         y = cupy.empty((x.shape[0], w.shape[1]), x.dtype)
         first = next((t for t in (dx, dw, db) if t is not None), None)
         dy = None if first is None else cupy.empty((first.shape[0], *y.shape), x.dtype)
-        dw = descriptor(dw) if isinstance(dw, Stream) else dw
+        dw = dw.descriptor if isinstance(dw, Stream) else dw
         kernels.affine_jvp(at, x.dtype.name, x, w, b, dx, dw, db, activation, y, dy, None)
         return y, dy
 
@@ -94,7 +94,7 @@ def stream_product_cuda(x: Array, v: Stream) -> Array:
     """CUDA: see csrc/cuda/affine.cu."""
     with _place(device_of(x)) as (cupy, kernels, at):
         out = cupy.empty((v.shape[0], x.shape[0], v.shape[2]), x.dtype)
-        kernels.stream_product(at, x.dtype.name, x, descriptor(v), out)
+        kernels.stream_product(at, x.dtype.name, x, v.descriptor, out)
         return out
 
 
@@ -180,7 +180,7 @@ def combine_cuda(c: Array, v: Array | Stream) -> Array:
 
 
 def _source(v: Array | Stream) -> Any:
-    return descriptor(v) if isinstance(v, Stream) else _c_order(v)
+    return v.descriptor if isinstance(v, Stream) else _c_order(v)
 
 
 def _c_order(array: Array) -> Array:

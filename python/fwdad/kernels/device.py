@@ -14,6 +14,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from fwdad.kernels import dispatch
 
 
@@ -70,6 +72,8 @@ def device_of(value: Any) -> str:
     >>> device_of(np.zeros(3))
     'cpu'
     """
+    if type(value) is np.ndarray:
+        return "cpu"
     return f"cuda:{value.device.id}" if is_device_array(value) else str(getattr(value, "device", "cpu"))
 
 

@@ -5,6 +5,7 @@ The module `fwdad._native` holds the C++ bodies. Where it was not built, every k
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,7 +26,7 @@ class Kernel:
     contract: str
     bodies: dict[str, Callable[..., Any]]
 
-    @property
+    @functools.cached_property
     def best(self) -> Callable[..., Any]:
         """The last body of the list that takes arrays in main memory: each is faster than those before it."""
         return [body for name, body in self.bodies.items() if name != "cuda"][-1]

@@ -24,7 +24,7 @@ from fwdad.kernels import checks, dispatch
 from fwdad.kernels.device import device_of
 from fwdad.kernels.dispatch import Kernel
 from fwdad.kernels.memory import empty
-from fwdad.kernels.stream import Stream, dense, descriptor
+from fwdad.kernels.stream import Stream, dense
 
 Array = NDArray[Any]
 F64 = NDArray[np.float64]
@@ -324,7 +324,7 @@ def combine_native(c: F64, v: Array | Stream) -> Array:
 
 def _source(v: Array | Stream) -> tuple[Any, int]:
     """A stream as its descriptor, an array as itself, and the bytes of an entry."""
-    return (descriptor(v) if isinstance(v, Stream) else v), v.dtype.itemsize
+    return (v.descriptor if isinstance(v, Stream) else v), v.dtype.itemsize
 
 
 GRAM = Kernel(

@@ -11,6 +11,7 @@ One call of the generator covers R consecutive rows of one column: R = 4 normals
 
 from __future__ import annotations
 
+import functools
 import operator
 from dataclasses import dataclass
 from math import prod
@@ -104,12 +105,18 @@ class Stream:
         """R, the number of rows of one column that one generator call gives."""
         return ROWS_PER_CALL[self.distribution]
 
-    @property
+    @functools.cached_property
     def matrix_shape(self) -> tuple[int, int]:
         """(rows, columns) of the matrix that the counter counts; (R, ceil(n / R)) for a vector (n,)."""
         if len(self.primal_shape) >= 2:
             return prod(self.primal_shape[:-1]), self.primal_shape[-1]
         return self.rows_per_call, -(-prod(self.primal_shape) // self.rows_per_call)
+
+    @functools.cached_property
+    def descriptor(self) -> tuple[int, int, int, int, int, int, int, int]:
+        """(seed, step, parameter, R, k, rows, columns, entries of a vector or -1): what native kernels need to know."""
+        entries = -1 if len(self.primal_shape) >= 2 else prod(self.primal_shape)
+        return (self.seed, self.step, self.parameter, self.rows_per_call, self.k, *self.matrix_shape, entries)
 
 
 def _integer(name: str, value: Any, low: int, high: int) -> int:
@@ -165,14 +172,8 @@ def generate_native(stream: Stream) -> NDArray[Any]:
     """C++: see csrc/cpu/generate.cpp."""
     assert dispatch.native is not None
     out = empty(stream.shape, stream.dtype)
-    dispatch.native.generate(descriptor(stream), out)
+    dispatch.native.generate(stream.descriptor, out)
     return out
-
-
-def descriptor(stream: Stream) -> tuple[int, int, int, int, int, int, int, int]:
-    """What the native kernels need to know: (seed, step, parameter, R, k, rows, columns, entries of a vector or -1)."""
-    entries = -1 if len(stream.primal_shape) >= 2 else prod(stream.primal_shape)
-    return (stream.seed, stream.step, stream.parameter, stream.rows_per_call, stream.k, *stream.matrix_shape, entries)
 
 
 def dense(v: NDArray[Any] | Stream) -> NDArray[Any]:

@@ -100,7 +100,7 @@ def generate(n: int, distribution: str) -> Task:
             return kernels.generate(stream)
         native = kernels.dispatch.native
         assert native is not None
-        native.generate(kernels.stream.descriptor(stream), out)
+        native.generate(stream.descriptor, out)
         return out
 
     def check(answer: Any) -> float:
