@@ -82,8 +82,7 @@ def test_only_functions_that_cupy_has_are_called(cuda_on_host):
 
 COMBINERS = [
     estimators.Sum(), estimators.MeanTimesDimension(), estimators.Max(), estimators.MaxNormalised(),
-    estimators.MeanOfNearBest(), estimators.Projection(scope="tensor"), estimators.Mean(corrected=True),
-    estimators.Projection(corrected=True),
+    estimators.MeanOfNearBest(), estimators.Mean(corrected=True), estimators.Projection(corrected=True),
 ]  # fmt: skip
 SAMPLERS = [
     estimators.Normalised(k=6, seed=3), estimators.StandardBasis(k=6, seed=3), estimators.Haar(k=6, seed=3),
@@ -95,6 +94,8 @@ SAMPLERS = [
 PAIRS = [
     *((estimators.Normal(k=6, seed=3), combiner) for combiner in COMBINERS),
     *((sampler, estimators.Projection()) for sampler in SAMPLERS),
+    # Fewer directions than a layer has units: more would leave it to rounding which of them explain the derivatives.
+    (estimators.Normal(k=3, seed=3), estimators.Projection(scope="tensor")),
     (estimators.Normalised(k=6, seed=3), estimators.MeanTimesDimension()),
 ]
 

@@ -78,8 +78,9 @@ EDGES = {
     "k": [1, 2, 3, 4, 5, 16, 17, 300],
 }
 SHAPES = [
-    {"m": 5, "depth": 6, "n": 7, "k": 2} | {axis: size} for axis, sizes in EDGES.items() for size in sizes
-]  # fmt: skip
+    *({"m": 5, "depth": 6, "n": 7, "k": 2} | {axis: size} for axis, sizes in EDGES.items() for size in sizes),
+    {"m": 9, "depth": 1100, "n": 150, "k": 3},  # several panels of columns, in several stretches of depth
+]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
