@@ -60,7 +60,7 @@ FWDAD_INLINE Group group_at(const Affine<T>& shape, int64_t t, int64_t end) {
     int64_t count = 1;
     if (panel1 - panel0 == row_panels) {
         const int64_t whole = least(shape.n / width - first, (end - t) / row_panels);
-        count = most(1, least(panels_at_once<T>, whole));
+        count = most(1, least(panels_at_once, whole));
     }
     return {t / (row_panels * column_panels), first * width, count, panel0, panel1};
 }
@@ -170,7 +170,7 @@ void run(const Job<T>& job) {
                         (static_cast<double>(shape.depth) * job.term_count + 8) / lanes<T>;
     const int threads = threads_for(tasks, work);
     // Room for a group's right panels of every term, for those that come next, and for left factors not packed already.
-    const int64_t right = round_up(panels_at_once<T> * stretch_of(shape.depth) * tile_columns<T>, 64);
+    const int64_t right = round_up(panels_at_once * stretch_of(shape.depth) * tile_columns<T>, 64);
     bool own_left = false;
     for (int s = 0; s < job.term_count; ++s) {
         own_left |= job.terms[s].left_panels == nullptr;

@@ -22,7 +22,7 @@ static void multiply(const Stretch<T>* stretches, int count, int64_t depth, Ahea
     for (int s = 0; s < count; ++s) {
         const T* left = stretches[s].left;
         const T* right = stretches[s].right;
-        constexpr int64_t steps = 8 * panels_at_once<T>;  // a row for so many: as fast as a core's products use them up
+        constexpr int64_t steps = 8 * panels_at_once;  // a row for so many: as fast as a core's products use them up
         for (int64_t begin = 0; begin < depth; begin += steps) {
             advance(ahead);
             const int64_t end = least(depth, begin + steps);

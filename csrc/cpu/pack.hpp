@@ -121,7 +121,6 @@ static void pack_right(const T* b, int64_t row, int64_t column, int64_t depth, i
 
 // How many neighbouring right panels are packed at a time: pieces of rows are then long enough for memory to be read at
 // its speed, also where the rows lie a power of two apart.
-template <class T>
 constexpr int panels_at_once = 192 / (tile_vectors * register_bytes);
 
 // Whole right panels that are packed row by row, while tiles of those before them are computed. Their rows are far
@@ -140,15 +139,15 @@ struct Ahead {
 
 template <class T>
 FWDAD_INLINE int64_t panels_of(const Ahead<T>& ahead) {
-    return panels_at_once<T> == 1 ? 1 : ahead.panels;
+    return panels_at_once == 1 ? 1 : ahead.panels;
 }
 
 template <class T>
 FWDAD_INLINE void pack_row(Ahead<T>& ahead) {
     constexpr int width = tile_columns<T>;
-    const T* from = ahead.from + ahead.packed * ahead.stride;
-    T* to = ahead.to + ahead.packed * width;
-    for (int64_t panel = 0; panel < panels_of(ahead); ++panel, from += width, to += ahead.rows * width) {
+    for (int64_t panel = 0; panel < panels_of(ahead); ++panel) {
+        const T* from = ahead.from + ahead.packed * ahead.stride + panel * width;
+        T* to = ahead.to + (panel * ahead.rows + ahead.packed) * width;
 #pragma GCC unroll 4
         for (int v = 0; v < tile_vectors; ++v) {
             store(to + v * lanes<T>, load(from + v * lanes<T>));
