@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 Leaf = Any
 Tree = Any
 IsLeaf = Callable[[Any], bool]
+Parts = tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]
 
 
 def static(default: Any = dataclasses.MISSING) -> Any:
@@ -59,9 +60,6 @@ class Structure(NamedTuple):
 
 
 LEAF = Structure(None)
-
-
-Parts = tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]
 
 
 @functools.cache
