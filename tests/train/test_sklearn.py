@@ -25,7 +25,7 @@ BOTH = [ForwardGradientClassifier, ForwardGradientRegressor]
 
 @pytest.mark.parametrize("kind", BOTH)
 def test_scikit_learns_own_checks_pass(kind):
-    results = check_estimator(kind(), on_fail="raise", on_skip=None)
+    results = check_estimator(kind(epochs=20), on_fail="raise", on_skip=None)
     passed = [result["check_name"] for result in results if result["status"] == "passed"]
     assert len(passed) >= 45
     assert {"check_estimators_pickle", "check_fit_idempotent", "check_estimators_nan_inf"} <= set(passed)
