@@ -186,6 +186,15 @@ void scaled_tangents(const Machine& machine, Object a, Object dx, Object b, Obje
 }
 
 template <class Machine>
+void axpby(const Machine& machine, double a, Object x, double b, Object y, Object out) {
+    using T = typename Machine::Entry;
+    using Array = typename Machine::Array;
+    const int64_t n = size_of(array_of<T, Array>(x, "x"));
+    machine.axpby(n, static_cast<T>(a), contiguous<T, Array>(x, n, "x"), static_cast<T>(b),
+                  contiguous<T, Array>(y, n, "y"), writable<T, Array>(out, n, "out"));
+}
+
+template <class Machine>
 void weighted_rows(const Machine& machine, Object w, Object dx, Object out) {
     using T = typename Machine::Entry;
     using Array = typename Machine::Array;

@@ -51,6 +51,7 @@ struct Host {
     void conv(const auto&... a) const { run(table().conv, a...); }
     void activation_jvp(const auto&... a) const { run(table().activation_jvp, a...); }
     void scaled_tangents(const auto&... a) const { run(table().scaled_tangents, a...); }
+    void axpby(const auto&... a) const { run(table().axpby, a...); }
     void weighted_rows(const auto&... a) const { run(table().weighted_rows, a...); }
     void cross_entropy_jvp(int64_t k, int64_t rows, int64_t n, const T* z, const int64_t* labels,
                            const auto&... a) const {
@@ -152,6 +153,7 @@ PYBIND11_MODULE(_native, module) {
                by_dtype<1>(&fwdad::activation_jvp<Host<float>>, &fwdad::activation_jvp<Host<double>>));
     module.def("scaled_tangents",
                by_dtype<0>(&fwdad::scaled_tangents<Host<float>>, &fwdad::scaled_tangents<Host<double>>));
+    module.def("axpby", by_dtype<1>(&fwdad::axpby<Host<float>>, &fwdad::axpby<Host<double>>));
     module.def("weighted_rows", by_dtype<0>(&fwdad::weighted_rows<Host<float>>, &fwdad::weighted_rows<Host<double>>));
     module.def("cross_entropy_jvp",
                by_dtype<0>(&fwdad::cross_entropy_jvp<Host<float>>, &fwdad::cross_entropy_jvp<Host<double>>));

@@ -51,19 +51,13 @@ FWDAD_INLINE Vector<T> load_last(const T* p, int64_t count, int64_t n) {
     return lane >= lanes<T> - static_cast<int>(count) ? all : Vector<T>{};
 }
 
-// out[j] = a[j] dx[j], or a[j] dx[j] + b[j] dy[j] if Two, for j < n. With Past, whole lines go past the caches.
-template <bool Two, bool Past, class T>
-void scale(int64_t n, const T* a, const T* dx, const T* b, const T* dy, T* out) {
+// out[j] = entry(j), j < n, where `entry` is given what loads from an array at j. With Past, whole lines go past the
+// caches.
+template <bool Past, class T, class Entry>
+void write(int64_t n, T* out, const Entry& entry) {
     constexpr int width = lanes<T>;
-    const auto term = [](Vector<T> a_, Vector<T> dx_, Vector<T> b_, Vector<T> dy_) {
-        return Two ? fma(a_, dx_, b_ * dy_) : a_ * dx_;
-    };
     const auto part = [&](int64_t j, int64_t count) {
-        const Vector<T> zero{};
-        store_part(out + j,
-                   term(load_part(a + j, count), load_part(dx + j, count), Two ? load_part(b + j, count) : zero,
-                        Two ? load_part(dy + j, count) : zero),
-                   count);
+        store_part(out + j, entry([&](const T* p) { return load_part(p + j, count); }), count);
     };
     int64_t j = 0;
     if constexpr (Past) {
@@ -72,8 +66,7 @@ void scale(int64_t n, const T* a, const T* dx, const T* b, const T* dy, T* out) 
         part(0, j);
     }
     for (; j + width <= n; j += width) {
-        const Vector<T> zero{};
-        const Vector<T> value = term(load(a + j), load(dx + j), Two ? load(b + j) : zero, Two ? load(dy + j) : zero);
+        const Vector<T> value = entry([&](const T* p) { return load(p + j); });
         if constexpr (Past) {
             store_past(out + j, value);
         } else {
@@ -81,6 +74,11 @@ void scale(int64_t n, const T* a, const T* dx, const T* b, const T* dy, T* out) 
         }
     }
     part(j, n - j);
+}
+
+template <class T, class Entry>
+void write(bool past, int64_t n, T* out, const Entry& entry) {
+    past ? write<true>(n, out, entry) : write<false>(n, out, entry);
 }
 
 // Whether k results of n entries are so large that nothing of them would be found in the caches again.
@@ -186,8 +184,7 @@ void activation_jvp(Activation activation, int64_t k, int64_t n, const T* x, con
         activate(activation, count, x + first, y + first, slope);
         for (int64_t i = 0; i < k; ++i) {
             const int64_t at = i * n + first;
-            past ? scale<false, true, T>(count, slope, dx + at, nullptr, nullptr, dy + at)
-                 : scale<false, false, T>(count, slope, dx + at, nullptr, nullptr, dy + at);
+            write(past, count, dy + at, [&](const auto& load_at) { return load_at(slope) * load_at(dx + at); });
         }
     });
 }
@@ -200,13 +197,23 @@ void scaled_tangents(int64_t k, int64_t n, const T* a, const T* dx, const T* b, 
         for (int64_t i = 0; i < k; ++i) {
             const int64_t at = i * n + first;
             if (b == nullptr) {
-                past ? scale<false, true, T>(count, a + first, dx + at, nullptr, nullptr, out + at)
-                     : scale<false, false, T>(count, a + first, dx + at, nullptr, nullptr, out + at);
+                write(past, count, out + at,
+                      [&](const auto& load_at) { return load_at(a + first) * load_at(dx + at); });
             } else {
-                past ? scale<true, true>(count, a + first, dx + at, b + first, dy + at, out + at)
-                     : scale<true, false>(count, a + first, dx + at, b + first, dy + at, out + at);
+                write(past, count, out + at, [&](const auto& load_at) {
+                    return fma(load_at(a + first), load_at(dx + at), load_at(b + first) * load_at(dy + at));
+                });
             }
         }
+    });
+}
+
+template <class T>
+void axpby(int64_t n, T a, const T* x, T b, const T* y, T* out) {
+    const bool past = goes_past<T>(1, n);
+    for_tiles(n, static_cast<double>(n) / 2, [&](int64_t first, int64_t count) {
+        write(past, count, out + first,
+              [&](const auto& load_at) { return splat(a) * load_at(x + first) + splat(b) * load_at(y + first); });
     });
 }
 
@@ -253,6 +260,8 @@ template void activation_jvp(Activation, int64_t, int64_t, const float*, const f
 template void activation_jvp(Activation, int64_t, int64_t, const double*, const double*, double*, double*);
 template void scaled_tangents(int64_t, int64_t, const float*, const float*, const float*, const float*, float*);
 template void scaled_tangents(int64_t, int64_t, const double*, const double*, const double*, const double*, double*);
+template void axpby(int64_t, float, const float*, float, const float*, float*);
+template void axpby(int64_t, double, const double*, double, const double*, double*);
 template void weighted_rows(int64_t, int64_t, int64_t, const float*, const float*, float*);
 template void weighted_rows(int64_t, int64_t, int64_t, const double*, const double*, double*);
 template void cross_entropy_jvp(int64_t, int64_t, int64_t, const float*, const int64_t*, const float*, float*, float*);

@@ -15,6 +15,9 @@ template <class T>
 void scaled_tangents(int64_t k, int64_t n, const T* a, const T* dx, const T* b, const T* dy, T* out);
 
 template <class T>
+void axpby(int64_t n, T a, const T* x, T b, const T* y, T* out);
+
+template <class T>
 void weighted_rows(int64_t k, int64_t rows, int64_t n, const T* w, const T* dx, T* out);
 
 template <class T>

@@ -96,6 +96,8 @@ struct TypedKernels {
     void (*activation_jvp)(Activation activation, int64_t k, int64_t n, const T* x, const T* dx, T* y, T* dy);
     // out (k, n) = a (n) dx (k, n) + b (n) dy (k, n); b and dy may be null.
     void (*scaled_tangents)(int64_t k, int64_t n, const T* a, const T* dx, const T* b, const T* dy, T* out);
+    // out (n) = a x (n) + b y (n), each product and the sum rounded.
+    void (*axpby)(int64_t n, T a, const T* x, T b, const T* y, T* out);
     // out (k, rows) = sums of w (rows, n) dx (k, rows, n) over n.
     void (*weighted_rows)(int64_t k, int64_t rows, int64_t n, const T* w, const T* dx, T* out);
     // z (rows, n), n > 0, labels (rows) in 0 .. n - 1, dz (k, rows, n) -> loss (rows), dloss (k, rows).

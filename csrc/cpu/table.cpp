@@ -16,9 +16,9 @@ extern const Kernels kernels;
 const Kernels kernels = {
     FWDAD_TEXT(FWDAD_ISA),
     {generate<float>, affine<float>, conv<float>, gram<float>, combine<float>, activation_jvp<float>,
-     scaled_tangents<float>, weighted_rows<float>, cross_entropy_jvp<float>},
+     scaled_tangents<float>, axpby<float>, weighted_rows<float>, cross_entropy_jvp<float>},
     {generate<double>, affine<double>, conv<double>, gram<double>, combine<double>, activation_jvp<double>,
-     scaled_tangents<double>, weighted_rows<double>, cross_entropy_jvp<double>},
+     scaled_tangents<double>, axpby<double>, weighted_rows<double>, cross_entropy_jvp<double>},
     coefficients,
     probe_fma,
     probe_read,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fwdad import data, estimators, optim, tree
+from fwdad import data, estimators, tree
 from fwdad.estimators import ForwardGradient
 from fwdad.train import TrainConfig, TrainingDiverged
 from fwdad.train.parts import learned, losses, make_model, make_optimizer, make_schedule
@@ -84,8 +84,7 @@ class _ForwardGradientEstimator(BaseEstimator):
             for step in steps:
                 rows = batches.indices(step)
                 value, gradient = estimator(lambda m, x, t: losses(m(x), t), model, X[rows], targets[rows])
-                updates, state = optimizer.update(gradient, state, model)
-                model = optim.apply_updates(model, updates)
+                model, state = optimizer.step(gradient, state, model)
                 total += value * len(rows)
                 if batches.position(step + 1)[1] == 0:
                     self.loss_curve_.append(total / len(targets))

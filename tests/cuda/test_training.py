@@ -208,6 +208,9 @@ def test_elementwise_kernels_take_device_arrays(cuda_on_host):
         for g, e in zip(*(r if isinstance(r, tuple) else (r,) for r in (given, expected)), strict=True):
             assert kernels.device_of(g) == "cuda:0"
             np.testing.assert_allclose(g.get(), e, rtol=1e-5, atol=1e-5)
+    assert kernels.axpby_pays(there[1], there[1])
+    assert not kernels.axpby_pays(there[1], dx)
+    np.testing.assert_array_equal(kernels.axpby(0.5, there[1], 2, there[1]).get(), 2.5 * dx)
     with pytest.raises(
         TypeError, match="scaled_tangents: expected all arrays on one device, given a on cpu, dx on cuda"
     ):

@@ -16,6 +16,7 @@ from fwdad.kernels import (
     activation_jvp,
     affine_jvp,
     affine_jvp_gram,
+    axpby,
     combine,
     conv_jvp,
     cross_entropy_jvp,
@@ -95,6 +96,7 @@ def results():
     a, b, dy = (rng.standard_normal(s).astype(np.float32) for s in ((70, 300), (70, 300), (5, 70, 300)))
     yield from activation_jvp(x, dx, "tanh")
     yield scaled_tangents(a, dx, b, dy)
+    yield axpby(0.9, dw, 0.1, dw)
     yield weighted_rows(a, dx)
     yield from cross_entropy_jvp(x, np.arange(70), dx)
     yield from projection_coefficients(g, rng.standard_normal((30, 20)))

@@ -48,6 +48,24 @@ def test_large_results_go_past_the_caches_with_the_same_bits(scaled_tangents, sh
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [*SIZES, 40_000])
+def test_axpby_has_numpys_bits(axpby, n, dtype):
+    x, y = normal(0, n, dtype), normal(1, n, dtype)
+    for a, b in ((1.0, -1e-3), (0.9, 1.0), (0.999, 0.001), (0.0, 2.0)):
+        out = axpby(a, x, b, y)
+        assert (out.dtype, out.shape) == (dtype, (n,))
+        np.testing.assert_array_equal(out, dtype(a) * x + dtype(b) * y)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_large_sums_go_past_the_caches_with_the_same_bits(axpby, dtype):
+    n, repeats = 70_001, 257
+    x, y = normal(0, n, dtype), normal(1, n, dtype)
+    out = axpby(0.9, np.tile(x, repeats), 0.1, np.tile(y, repeats))
+    assert (out.reshape(repeats, n) == dtype(0.9) * x + dtype(0.1) * y).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", KERNEL_ACTIVATIONS)
 def test_activation_jvp(activation_jvp, assert_within, activation, dtype):
     value, slope = ACTIVATIONS[activation]
@@ -156,6 +174,12 @@ def test_nan_is_not_hidden_by_a_product(scaled_tangents):
     assert np.isnan(scaled_tangents(z, ones, z, ones)).sum() == 2
 
 
+def test_nan_is_not_hidden_by_a_sum_of_two(axpby):
+    z, ones = with_a_nan()
+    assert np.isnan(axpby(0.0, z, 1.0, ones[0])).sum() == 1
+    assert np.isnan(axpby(1.0, ones[0], 0.0, z)).sum() == 1
+
+
 def test_nan_is_not_hidden_by_a_sum(weighted_rows):
     assert np.isnan(weighted_rows(*with_a_nan())).tolist() == [[False, True, False]] * 2
 
@@ -183,6 +207,7 @@ def test_any_layout(layouts, dtype):
     expected = [
         *kernels.activation_jvp(z, dz, "silu"),
         kernels.scaled_tangents(z, dz, w, dz),
+        kernels.axpby(2, z, 3, w),
         kernels.weighted_rows(z, dz),
         *kernels.cross_entropy_jvp(z, labels, dz),
     ]
@@ -190,6 +215,7 @@ def test_any_layout(layouts, dtype):
         given = [
             *kernels.activation_jvp(a, da, "silu"),
             kernels.scaled_tangents(a, da, w, da),
+            kernels.axpby(2, a, 3, w),
             kernels.weighted_rows(a, da),
             *kernels.cross_entropy_jvp(a, labels.astype(np.uint8), da),
         ]
@@ -208,6 +234,8 @@ BAD = [
     ("scaled_tangents", ValueError, "expected both b and dy or neither, given b alone", (X, D, X)),
     ("scaled_tangents", ValueError, r"b: expected shape \(2, 3\), given \(3,\)", (X, D, X[0], D)),
     ("scaled_tangents", ValueError, r"dy: expected shape \(4, 2, 3\), given \(1, 2, 3\)", (X, D, X, D[:1])),
+    ("axpby", TypeError, "y: expected dtype float32 .*, given float64", (1.0, X, 1.0, X.astype(float))),
+    ("axpby", ValueError, r"y: expected shape \(2, 3\) \(x is \(2, 3\)\), given \(3,\)", (1.0, X, 1.0, X[0])),
     ("weighted_rows", ValueError, r"w: expected shape \(..., n\), given \(\)", (np.ones((), np.float32), D)),
     ("cross_entropy_jvp", ValueError, r"z: expected shape \(B, classes\), given \(3,\)", (X[0], np.zeros(3, int), D)),
     ("cross_entropy_jvp", TypeError, "labels: expected an array of integers, given float64", (X, np.zeros(2), D)),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fwdad import optim
+from fwdad import optim, tree
 from fwdad.testing import expect_close
 
 GRADS = np.random.default_rng(0).standard_normal((6, 3))
@@ -13,8 +13,7 @@ def run(optimizer, p):
     params = {"p": p.copy()}
     state = optimizer.init(params)
     for g in GRADS:
-        updates, state = optimizer.update({"p": g.astype(p.dtype)}, state, params)
-        params = optim.apply_updates(params, updates)
+        params, state = optimizer.step({"p": g.astype(p.dtype)}, state, params)
     assert int(state["step"]) == len(GRADS)
     return params["p"]
 
@@ -44,6 +43,36 @@ def test_adamw(decay):
     expect_close(run(optim.adamw(0.1, beta2=0.99, weight_decay=decay), np.ones(3)), p, 1e-13, "adamw")
     if not decay:
         expect_close(run(optim.adam(0.1, beta2=0.99), np.ones(3)), p, 1e-13, "adam")
+
+
+OPTIMISERS = {
+    "sgd": optim.sgd(0.1),
+    "nesterov": optim.sgd(0.1, 0.9, True, 0.01),
+    "rmsprop": optim.rmsprop(0.01, momentum=0.5),
+    "adamw": optim.adamw(0.01),
+    "clipped": optim.clipped(optim.sgd(0.1), 1.0),
+    "averaged": optim.averaged(optim.sgd(0.1)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_step_is_the_parameters_and_the_updates(name, dtype):
+    """With the same bits, of large arrays, which go through a kernel, and of their small pieces, which do not."""
+    optimizer, rng = OPTIMISERS[name], np.random.default_rng(1)
+    params = {"w": rng.standard_normal((300, 400)).astype(dtype), "seen": tree.Buffer(np.ones(3, dtype))}
+    state = optimizer.init(params)
+    pieces = [({"w": row.copy()}, optimizer.init({"w": row.copy()})) for row in params["w"]]
+    for _ in range(3):
+        grads = {"w": rng.standard_normal((300, 400)).astype(dtype), "seen": tree.Buffer(np.zeros(3, dtype))}
+        updates, _ = optimizer.update(grads, state, params)
+        by_updates = optim.apply_updates(params, updates)
+        params, state = optimizer.step(grads, state, params)
+        np.testing.assert_array_equal(params["w"], by_updates["w"])
+        np.testing.assert_array_equal(params["seen"].value, 1)
+        if name != "clipped":  # by the norm of all rows together
+            pieces = [optimizer.step({"w": g}, s, p) for g, (p, s) in zip(grads["w"], pieces, strict=True)]
+            np.testing.assert_array_equal(params["w"], np.stack([p["w"] for p, _ in pieces]))
 
 
 def test_float32_parameters_stay_float32():

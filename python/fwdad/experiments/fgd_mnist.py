@@ -66,8 +66,7 @@ class FgdMnist(Experiment):
             start = time.perf_counter()
             chosen = batches.indices(step)
             value, g = estimate(loss, model, dataset.train.inputs[chosen], dataset.train.targets[chosen])
-            updates, state = optimizer.update(g, state, model)
-            model = optim.apply_updates(model, updates)
+            model, state = optimizer.step(g, state, model)
             seconds += time.perf_counter() - start
             losses.append(value)
             report(step / steps)

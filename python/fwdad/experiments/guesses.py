@@ -79,8 +79,7 @@ class Guesses(Experiment):
                         cosines.append(cosine(g, exact(loss, model, x, y)[1]))
                     if target == "local":
                         x = model.layers[0](x)
-                    updates, states[i] = optimizer.update(g, states[i], model)
-                    models[i] = optim.apply_updates(model, updates)
+                    models[i], states[i] = optimizer.step(g, states[i], model)
                 report(step / (epochs * steps))
             whole = nn.Sequential([model.layers[0] for model in models]) if target == "local" else models[0]
             validation, test = evaluate(whole, dataset.validation), evaluate(whole, dataset.test)

@@ -167,8 +167,8 @@ def train(
                 batch = dataset.train.inputs[chosen], dataset.train.targets[chosen]
                 with nn.training(step) as running:
                     value, gradient = estimate(loss, model, *batch)
-                updates, state = optimizer.update(gradient, state, model)
-                model = running.updated(optim.apply_updates(model, updates))
+                model, state = optimizer.step(gradient, state, model)
+                model = running.updated(model)
                 seconds += time.perf_counter() - start
                 total += value * len(chosen)
                 report(step / (epochs * batches.steps_per_epoch))

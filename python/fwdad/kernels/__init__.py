@@ -2,7 +2,7 @@
 
 This layer knows arrays only. In reading order: `philox` (words, normals, signs), `stream` (directions that need no
 memory), `affine` (a layer and its k tangents), `products` (of batches of matrices), `conv` (a convolution and its k
-tangents), `elementwise` (activations, scaled tangents, reductions, cross-entropy), `projection` (from directional
+tangents), `elementwise` (activations, scaled tangents, sums, reductions, cross-entropy), `projection` (from directional
 derivatives to a gradient), `memory` (of results), `dispatch`; `device` (arrays on a CUDA device), `cuda` (the
 kernels there).
 """
@@ -24,10 +24,13 @@ from fwdad.kernels.device import CudaError, device_of, is_device_array, to_devic
 from fwdad.kernels.dispatch import Kernel, get_num_threads, info, set_num_threads
 from fwdad.kernels.elementwise import (
     ACTIVATION_JVP,
+    AXPBY,
     CROSS_ENTROPY_JVP,
     SCALED_TANGENTS,
     WEIGHTED_ROWS,
     activation_jvp,
+    axpby,
+    axpby_pays,
     cross_entropy_jvp,
     pays,
     scaled_tangents,
@@ -58,6 +61,7 @@ KERNELS: dict[str, Kernel] = {
         CONV_JVP,
         ACTIVATION_JVP,
         SCALED_TANGENTS,
+        AXPBY,
         WEIGHTED_ROWS,
         CROSS_ENTROPY_JVP,
         GRAM,
@@ -78,6 +82,8 @@ __all__ = [
     "activation_jvp",
     "affine_jvp",
     "affine_jvp_gram",
+    "axpby",
+    "axpby_pays",
     "combine",
     "conv_jvp",
     "cross_entropy_jvp",

@@ -16,7 +16,7 @@ import numpy as np
 from fwdad.kernels.affine import AFFINE_JVP, AFFINE_JVP_GRAM, STREAM_PRODUCT
 from fwdad.kernels.conv import CONV_JVP, Window, by_patches
 from fwdad.kernels.device import device_of, has_cublas, require
-from fwdad.kernels.elementwise import ACTIVATION_JVP, CROSS_ENTROPY_JVP, SCALED_TANGENTS, WEIGHTED_ROWS
+from fwdad.kernels.elementwise import ACTIVATION_JVP, AXPBY, CROSS_ENTROPY_JVP, SCALED_TANGENTS, WEIGHTED_ROWS
 from fwdad.kernels.products import MATMUL
 from fwdad.kernels.projection import COMBINE, GRAM, PROJECTION_COEFFICIENTS
 from fwdad.kernels.stream import GENERATE, Stream
@@ -135,6 +135,13 @@ def scaled_tangents_cuda(a: Array, dx: Array, b: Array | None, dy: Array | None)
         return out
 
 
+def axpby_cuda(a: float, x: Array, b: float, y: Array) -> Array:
+    """CUDA: CuPy's own operations."""
+    with _place(device_of(x)):
+        total: Array = a * x + b * y
+        return total
+
+
 def weighted_rows_cuda(w: Array, dx: Array) -> Array:
     """CUDA: see csrc/cuda/elementwise.cu."""
     with _place(device_of(w)) as (cupy, kernels, at):
@@ -196,6 +203,7 @@ for kernel, body in (
     (CONV_JVP, conv_jvp_cuda),
     (ACTIVATION_JVP, activation_jvp_cuda),
     (SCALED_TANGENTS, scaled_tangents_cuda),
+    (AXPBY, axpby_cuda),
     (WEIGHTED_ROWS, weighted_rows_cuda),
     (CROSS_ENTROPY_JVP, cross_entropy_jvp_cuda),
     (GRAM, gram_cuda),

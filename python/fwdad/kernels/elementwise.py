@@ -1,4 +1,4 @@
-"""Elementwise JVPs and their reductions: one derivative meets k tangents, dy_i = f'(x) dx_i.
+"""Elementwise JVPs and their reductions: one derivative meets k tangents, dy_i = f'(x) dx_i; and sums of two arrays.
 
 All of them are bound by memory. NumPy's own `f'(x) * dx` runs on one thread and, for two terms, writes the tangents
 three times; these compute a derivative once for a tile that stays in the cache, and read and write each tangent once.
@@ -29,17 +29,26 @@ def pays(tangent: Any, factor: Any) -> bool:
     True for large C-contiguous tangents (k, ...) and a factor (...) of one float dtype: no broadcasting. On a CUDA
     device the same sizes are taken; what is faster there has not been measured.
     """
-    on_host = type(tangent) is np.ndarray
+    return _large(tangent, factor) and bool(factor.shape == tangent.shape[1:])
+
+
+def axpby_pays(x: Any, y: Any) -> bool:
+    """Whether `axpby` takes these arrays, and is faster than NumPy's `a * x + b * y`: see `pays`."""
+    return _large(x, y) and bool(x.shape == y.shape)
+
+
+def _large(x: Any, y: Any) -> bool:
+    """Whether x is large, and both are C-contiguous arrays of one float dtype on the same kind of device."""
+    on_host = type(x) is np.ndarray
     return (
-        (dispatch.native is not None if on_host else is_device_array(tangent))
-        and type(factor) is type(tangent)
-        and tangent.size >= WORTH_A_CALL
-        and factor.shape == tangent.shape[1:]
-        and factor.dtype == tangent.dtype
-        and factor.dtype in checks.FLOATS
-        and tangent.flags.c_contiguous
-        and factor.flags.c_contiguous
-        and (not on_host or (tangent.flags.aligned and factor.flags.aligned))
+        (dispatch.native is not None if on_host else is_device_array(x))
+        and type(y) is type(x)
+        and x.size >= WORTH_A_CALL
+        and y.dtype == x.dtype
+        and y.dtype in checks.FLOATS
+        and x.flags.c_contiguous
+        and y.flags.c_contiguous
+        and (not on_host or (x.flags.aligned and y.flags.aligned))
     )
 
 
@@ -101,6 +110,32 @@ def scaled_tangents(a: Array, dx: Array, b: Array | None = None, dy: Array | Non
         dy = _contiguous(here, "dy", dy, a.dtype)
         checks.shape(here, "dy", dy.shape, dx.shape)
     result: Array = SCALED_TANGENTS.on(checks.one_device(here, a=a, dx=dx, b=b, dy=dy))(a, dx, b, dy)
+    return result
+
+
+def axpby(a: float, x: Array, b: float, y: Array) -> Array:
+    """``a x + b y``, in one pass: what optimisers do to parameters, gradients and their moving averages.
+
+    Args:
+        a, b: numbers, rounded to the dtype of `x`.
+        x: (...), float32 or float64.
+        y: (...), as `x`.
+
+    Returns:
+        (...), C-contiguous, of the dtype of `x`; both products and the sum are rounded, as NumPy does.
+
+    Raises:
+        TypeError: x and y are not arrays of one common float dtype.
+        ValueError: their shapes differ.
+
+    >>> axpby(1.0, np.array([1.0, 2.0]), -0.5, np.array([4.0, 8.0])).tolist()
+    [-1.0, -2.0]
+    """
+    here = "axpby"
+    x = _contiguous(here, "x", x)
+    y = _contiguous(here, "y", y, x.dtype)
+    checks.shape(here, "y", y.shape, x.shape, why=f"x is {x.shape}")
+    result: Array = AXPBY.on(checks.one_device(here, x=x, y=y))(float(a), x, float(b), y)
     return result
 
 
@@ -194,6 +229,11 @@ def scaled_tangents_reference(a: Array, dx: Array, b: Array | None, dy: Array | 
     return a * dx if b is None or dy is None else a * dx + b * dy
 
 
+def axpby_reference(a: float, x: Array, b: float, y: Array) -> Array:
+    """NumPy: as it stands."""
+    return np.asarray(a * x + b * y)
+
+
 def weighted_rows_reference(w: Array, dx: Array) -> Array:
     """NumPy: the equation as it stands."""
     return np.asarray(np.sum(w * dx, axis=-1))
@@ -226,6 +266,14 @@ def scaled_tangents_native(a: Array, dx: Array, b: Array | None, dy: Array | Non
     return out
 
 
+def axpby_native(a: float, x: Array, b: float, y: Array) -> Array:
+    """C++: see csrc/cpu/elementwise.cpp."""
+    assert dispatch.native is not None
+    out = empty(x.shape, x.dtype)
+    dispatch.native.axpby(a, x, b, y, out)
+    return out
+
+
 def weighted_rows_native(w: Array, dx: Array) -> Array:
     """C++: see csrc/cpu/elementwise.cpp."""
     assert dispatch.native is not None
@@ -251,6 +299,11 @@ SCALED_TANGENTS = Kernel(
     "scaled_tangents",
     "a (...), dx (k, ...), b, dy -> a dx + b dy (k, ...); all C-contiguous; b and dy may be None",
     dispatch.bodies(scaled_tangents_reference, scaled_tangents_native),
+)
+AXPBY = Kernel(
+    "axpby",
+    "numbers a, b, arrays x, y (...) -> a x + b y (...), C-contiguous, every operation rounded; all bodies' bits agree",
+    dispatch.bodies(axpby_reference, axpby_native),
 )
 WEIGHTED_ROWS = Kernel(
     "weighted_rows",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.optim.core import Optimizer, check_number, zeros_like
+from fwdad.optim.core import Optimizer, axpby, check_number, zeros_like
 from fwdad.optim.schedules import Schedule, constant
 
 
@@ -45,8 +45,8 @@ def adamw(
     def update(grads: Any, state: dict[str, Any], params: Any) -> tuple[Any, dict[str, Any]]:
         step = int(state["step"])
         rate = schedule(step)
-        mean = tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state["mean"], grads)
-        square = tree.map(lambda v, g: beta2 * v + (1 - beta2) * (g * g), state["square"], grads)
+        mean = tree.map(lambda m, g: axpby(beta1, m, 1 - beta1, g), state["mean"], grads)
+        square = tree.map(lambda v, g: axpby(beta2, v, 1 - beta2, g * g), state["square"], grads)
         # Both corrections as two numbers, so that each array is passed over once.
         size = rate / (1 - beta1 ** (step + 1))
         root = 1 / math.sqrt(1 - beta2 ** (step + 1))

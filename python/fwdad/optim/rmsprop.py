@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.optim.core import Optimizer, check_number, zeros_like
+from fwdad.optim.core import Optimizer, axpby, check_number, from_factored, zeros_like
 from fwdad.optim.schedules import Schedule, constant
 
 
@@ -36,13 +36,13 @@ def rmsprop(
         state = {"step": np.zeros((), np.int64), "square": zeros_like(params)}
         return {**state, "momentum": zeros_like(params)} if momentum else state
 
-    def update(grads: Any, state: dict[str, Any], params: Any) -> tuple[Any, dict[str, Any]]:
+    def factored(grads: Any, state: dict[str, Any], params: Any) -> tuple[float, Any, dict[str, Any]]:
         rate = schedule(int(state["step"]))
-        square = tree.map(lambda v, g: decay * v + (1 - decay) * (g * g), state["square"], grads)
+        square = tree.map(lambda v, g: axpby(decay, v, 1 - decay, g * g), state["square"], grads)
         new = {"step": state["step"] + np.int64(1), "square": square}
         direction = tree.map(lambda g, v: g / (np.sqrt(v) + epsilon), grads, square)
         if momentum:
-            new["momentum"] = direction = tree.map(lambda b, u: momentum * b + u, state["momentum"], direction)
-        return tree.map(lambda u: -rate * u, direction), new
+            new["momentum"] = direction = tree.map(lambda b, u: axpby(momentum, b, 1, u), state["momentum"], direction)
+        return -rate, direction, new
 
-    return Optimizer(init, update)
+    return from_factored(init, factored)

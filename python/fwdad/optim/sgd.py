@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.optim.core import Optimizer, check_number, zeros_like
+from fwdad.optim.core import Optimizer, axpby, check_number, from_factored, zeros_like
 from fwdad.optim.schedules import Schedule, constant
 
 
@@ -26,8 +26,7 @@ def sgd(
     >>> p, g = np.array([1.0]), np.array([1.0])
     >>> state = optimizer.init(p)
     >>> for _ in range(2):
-    ...     update, state = optimizer.update(g, state, p)
-    ...     p = p + update
+    ...     p, state = optimizer.step(g, state, p)
     >>> p
     array([-0.25])
     """
@@ -41,15 +40,16 @@ def sgd(
         state: dict[str, Any] = {"step": np.zeros((), np.int64)}
         return {**state, "momentum": zeros_like(params)} if momentum else state
 
-    def update(grads: Any, state: dict[str, Any], params: Any) -> tuple[Any, dict[str, Any]]:
+    def factored(grads: Any, state: dict[str, Any], params: Any) -> tuple[float, Any, dict[str, Any]]:
         rate = schedule(int(state["step"]))
         if weight_decay:
-            grads = tree.map(lambda g, p: g + weight_decay * p, grads, params)
+            grads = tree.map(lambda g, p: axpby(1, g, weight_decay, p), grads, params)
         new = {"step": state["step"] + np.int64(1)}
         direction = grads
         if momentum:
-            new["momentum"] = tree.map(lambda b, g: momentum * b + g, state["momentum"], grads)
-            direction = tree.map(lambda b, g: g + momentum * b, new["momentum"], grads) if nesterov else new["momentum"]
-        return tree.map(lambda v: -rate * v, direction), new
+            new["momentum"] = direction = tree.map(lambda b, g: axpby(momentum, b, 1, g), state["momentum"], grads)
+            if nesterov:
+                direction = tree.map(lambda b, g: axpby(1, g, momentum, b), new["momentum"], grads)
+        return -rate, direction, new
 
-    return Optimizer(init, update)
+    return from_factored(init, factored)

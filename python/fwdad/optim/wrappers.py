@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.optim.core import Optimizer, apply_updates, check_number
+from fwdad.optim.core import Optimizer, apply_updates, axpby, check_number
 
 
 def clipped(optimizer: Optimizer, max_norm: float) -> Optimizer:
@@ -108,7 +108,7 @@ def averaged(optimizer: Optimizer, decay: float = 0.999) -> Optimizer:
         t = int(state["step"])
         d = min(decay, (1 + t) / (10 + t))
         average = tree.map(
-            lambda a, p: (d * a + (1 - d) * p).astype(a.dtype, copy=False),
+            lambda a, p: axpby(d, a, 1 - d, p).astype(a.dtype, copy=False),
             state["average"],
             apply_updates(params, updates),
         )

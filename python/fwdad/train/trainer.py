@@ -232,9 +232,8 @@ class Trainer:
         with nn.training(progress.step, self.config.seed) as run:
             value, gradient = self.estimator(loss, self.model, *batch)
         self._check_finite("loss", value)
-        parameters = learned(self.model)
-        updates, state = self.optimizer.update(learned(gradient), self.optimizer_state, parameters)
-        model = run.updated(with_learned(self.model, optim.apply_updates(parameters, updates)))
+        parameters, state = self.optimizer.step(learned(gradient), self.optimizer_state, learned(self.model))
+        model = run.updated(with_learned(self.model, parameters))
         # In C order, as a checkpoint gives arrays back: another memory order could mean another order of additions.
         model, state = (tree.map(_c_order, t) for t in (model, state))
         for name, array in tree.named_leaves(model).items():

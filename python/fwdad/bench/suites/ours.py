@@ -35,8 +35,7 @@ def step(w: int, k: int) -> Task:
 
     def advance(rate: float) -> None:
         _, grads = state["fg"](loss, state["model"], net.x, net.labels)
-        updates, state["optimizer"] = optim.sgd(rate).update(grads, state["optimizer"], state["model"])
-        state["model"] = optim.apply_updates(state["model"], updates)
+        state["model"], state["optimizer"] = optim.sgd(rate).step(grads, state["optimizer"], state["model"])
 
     def directions() -> list[np.ndarray]:
         drawn = sampler.directions(net.params, step=0)
