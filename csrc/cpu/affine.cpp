@@ -65,13 +65,24 @@ FWDAD_INLINE Group group_at(const Affine<T>& shape, int64_t t, int64_t end) {
     return {t / (row_panels * column_panels), first * width, count, panel0, panel1};
 }
 
-// The right panels that are packed after rows p .. p + stretch - 1 of those of the group at t: the next rows of the
-// same, or the first of the next group. No rows where they are not whole ones of a matrix with contiguous rows.
+// The panel of rows p .. p + rows - 1, a stretch, among those that are packed for all directions:
+// [stretch][panel][rows][tile_columns].
 template <class T>
-Ahead<T> panels_after(const Job<T>& job, Group group, int64_t t, int64_t end, int64_t p, int64_t stretch, T* to) {
-    const Term<T>& term = job.terms[last_of(job)];
+FWDAD_INLINE const T* packed_panel(const Job<T>& job, const Term<T>& term, int64_t p, int64_t rows, int64_t column) {
+    return term.right_panels + p * round_up(job.shape.n, tile_columns<T>) + column * rows;
+}
+
+// The right panels of a term that come after rows p .. p + stretch - 1 of those of the group at t: the next rows of the
+// same, or the first of the next group. Those that are packed for all directions are fetched; those of the last term
+// are packed too, if they are whole ones of a matrix with contiguous rows.
+template <class T>
+Ahead<T> panels_after(const Job<T>& job, int s, Group group, int64_t t, int64_t end, int64_t p, int64_t stretch,
+                      T* to) {
+    constexpr int width = tile_columns<T>;
+    const Term<T>& term = job.terms[s];
+    const int64_t depth = job.shape.depth;
     p += stretch;
-    if (p >= job.shape.depth) {
+    if (p >= depth) {
         p = 0;
         t += tiles_of(group);
         if (t >= end) {
@@ -79,12 +90,17 @@ Ahead<T> panels_after(const Job<T>& job, Group group, int64_t t, int64_t end, in
         }
         group = group_at(job.shape, t, end);
     }
-    if (term.right_panels != nullptr || term.right_stream != nullptr || term.right.column != 1 ||
-        group.column + group.count * tile_columns<T> > job.shape.n) {
+    const int64_t rows = least(stretch, depth - p);
+    if (term.right_panels != nullptr) {
+        return {
+            packed_panel(job, term, p, rows, group.column), group.count * width, rows, group.count, nullptr, 0, rows};
+    }
+    if (s != last_of(job) || term.right_stream != nullptr || term.right.column != 1 ||
+        group.column + group.count * width > job.shape.n) {
         return {};
     }
     const T* first = term.right.data + group.i * term.right.batch + p * term.right.row + group.column;
-    return {first, term.right.row, least(stretch, job.shape.depth - p), group.count, to, 0, 0};
+    return {first, term.right.row, rows, group.count, to, 0, 0};
 }
 
 template <class T>
@@ -114,7 +130,10 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
         int64_t p = 0;
         do {
             const int64_t depth = least(stretch, shape.depth - p);
-            Ahead<T> ahead = panels_after(job, group, t, end, p, stretch, workspace.ahead);
+            Ahead<T> ahead[2] = {};
+            for (int s = 0; s < job.term_count; ++s) {
+                ahead[s] = panels_after(job, s, group, t, end, p, stretch, workspace.ahead);
+            }
             for (int64_t g = 0; g < group.count; ++g) {
                 const int64_t column = group.column + g * width;
                 const int64_t columns = least(width, shape.n - column);
@@ -124,7 +143,7 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
                     T* const own = workspace.right[s] + g * depth * width;
                     right[s] = own;
                     if (term.right_panels != nullptr) {
-                        right[s] = term.right_panels + column * shape.depth + p * width;
+                        right[s] = packed_panel(job, term, p, depth, column);
                     } else if (term.right_stream != nullptr) {
                         // Whole registers: what lies right of the last column is multiplied too, and not stored.
                         const int64_t whole = least(width, round_up(columns, lanes<float>));
@@ -138,17 +157,18 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
                 for (int64_t panel = group.panel0; panel < group.panel1; ++panel) {
                     Stretch<T> stretches[2];
                     for (int s = 0; s < job.term_count; ++s) {
-                        stretches[s] = {left[s] + (panel * shape.depth + p) * tile_rows, right[s]};
+                        stretches[s] = {left[s] + (panel * shape.depth + p) * tile_rows, right[s], &ahead[s]};
                     }
                     alignas(64) T tile[tile_rows * width];
-                    multiply(columns, stretches, job.term_count, depth, ahead, tile);
+                    multiply(columns, stretches, job.term_count, depth, tile);
                     finish(job, i, panel * tile_rows, column, p == 0, p + depth == shape.depth, tile);
                 }
             }
-            while (ahead.packed < ahead.rows) {
-                pack_row(ahead);
+            Ahead<T>& last = ahead[last_of(job)];
+            is_ahead = last.to != nullptr;
+            while (last.packed < last.rows) {
+                pack_row(last);
             }
-            is_ahead = ahead.rows > 0;
             if (is_ahead) {
                 T*& current = workspace.right[last_of(job)];
                 T* const free = current;
@@ -219,8 +239,13 @@ void affine(const Affine<T>& a) {
         pack_left(a.x.data, a.x.row, a.x.column, a.m, a.depth, least(begin, lefts), least(end, lefts), x_panels.get());
         for (int64_t panel = most(begin, lefts) - lefts; panel < end - lefts; ++panel) {
             const int64_t column = panel * tile_columns<T>;
-            pack_right(right.data + column * right.column, right.row, right.column, a.depth,
-                       least(tile_columns<T>, a.n - column), right_panels.get() + column * a.depth);
+            const int64_t stretch = stretch_of(a.depth);
+            for (int64_t p = 0; p < a.depth; p += stretch) {
+                const int64_t rows = least(stretch, a.depth - p);
+                pack_right(right.data + p * right.row + column * right.column, right.row, right.column, rows,
+                           least(tile_columns<T>, a.n - column),
+                           right_panels.get() + p * rights * tile_columns<T> + column * rows);
+            }
         }
     });
     const T* const x_packed = shares_x ? x_panels.get() : nullptr;

@@ -9,19 +9,21 @@ namespace fwdad::FWDAD_ISA {
 
 template <class T>
 struct Stretch {
-    const T* left;   // [depth][tile_rows]
-    const T* right;  // [depth][tile_columns]
+    const T* left;    // [depth][tile_rows]
+    const T* right;   // [depth][tile_columns]
+    Ahead<T>* ahead;  // what is fetched and packed meanwhile
 };
 
 // tile [tile_rows][tile_columns] = sum over `count` stretches of left^T right; only the first `Vectors` registers of a
 // row.
 template <int Vectors, class T>
-static void multiply(const Stretch<T>* stretches, int count, int64_t depth, Ahead<T>& ahead, T* tile) {
+static void multiply(const Stretch<T>* stretches, int count, int64_t depth, T* tile) {
     constexpr int width = tile_columns<T>;
     Vector<T> sum[tile_rows][Vectors] = {};
     for (int s = 0; s < count; ++s) {
         const T* left = stretches[s].left;
         const T* right = stretches[s].right;
+        Ahead<T>& ahead = *stretches[s].ahead;
         constexpr int64_t steps = 8 * panels_at_once;  // a row for so many: as fast as a core's products use them up
         for (int64_t begin = 0; begin < depth; begin += steps) {
             advance(ahead);
@@ -35,13 +37,13 @@ static void multiply(const Stretch<T>* stretches, int count, int64_t depth, Ahea
 }
 
 template <class T>
-static void multiply(int64_t columns, const Stretch<T>* stretches, int count, int64_t depth, Ahead<T>& ahead, T* tile) {
+static void multiply(int64_t columns, const Stretch<T>* stretches, int count, int64_t depth, T* tile) {
     if (columns <= lanes<T>) {
-        multiply<1>(stretches, count, depth, ahead, tile);
+        multiply<1>(stretches, count, depth, tile);
     } else if (tile_vectors == 2 || columns > 2 * lanes<T>) {
-        multiply<tile_vectors>(stretches, count, depth, ahead, tile);
+        multiply<tile_vectors>(stretches, count, depth, tile);
     } else {
-        multiply<2>(stretches, count, depth, ahead, tile);
+        multiply<2>(stretches, count, depth, tile);
     }
 }
 

@@ -123,7 +123,7 @@ static void pack_right(const T* b, int64_t row, int64_t column, int64_t depth, i
 // its speed, also where the rows lie a power of two apart.
 constexpr int panels_at_once = 192 / (tile_vectors * register_bytes);
 
-// Whole right panels that are packed row by row, while tiles of those before them are computed. Their rows are far
+// Right panels that are packed row by row, while tiles of those before them are computed. Their rows are often far
 // apart, often by a power of two: if all were fetched first, they would push each other out of the cache before they
 // are packed.
 template <class T>
@@ -132,7 +132,7 @@ struct Ahead {
     int64_t stride;
     int64_t rows;  // 0: there is nothing to do
     int64_t panels;
-    T* to;  // [panels][rows][tile_columns]
+    T* to;  // [panels][rows][tile_columns]; null: they are packed already (packed == rows), and only fetched
     int64_t fetched;
     int64_t packed;
 };
