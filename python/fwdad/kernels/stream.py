@@ -11,9 +11,8 @@ One call of the generator covers R consecutive rows of one column: R = 4 normals
 
 from __future__ import annotations
 
-import functools
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, ClassVar
 
@@ -48,6 +47,11 @@ class Stream:
         dtype: float32, or float64, which holds the same float32 values, widened.
         device: where the entries are to be: "cpu" or "cuda:N"; they are the same everywhere.
 
+    From these follow:
+        shape: (k, *primal_shape).
+        matrix_shape: (rows, columns) of the matrix that the counter counts; (R, ceil(n / R)) for a vector (n,).
+        descriptor: (seed, step, parameter, R, k, rows, columns, entries of a vector or -1): what native kernels need.
+
     Raises:
         TypeError, ValueError: a field is of the wrong type or out of its range.
     """
@@ -60,6 +64,9 @@ class Stream:
     primal_shape: tuple[int, ...]
     dtype: np.dtype[Any] = np.dtype(np.float32)  # noqa: RUF009 -- a dtype is immutable
     device: str = "cpu"
+    shape: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    matrix_shape: tuple[int, int] = field(init=False, repr=False, compare=False)
+    descriptor: tuple[int, int, int, int, int, int, int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, low, high in LIMITS:
@@ -69,18 +76,24 @@ class Stream:
         if self.distribution not in ROWS_PER_CALL:
             choices = " or ".join(repr(name) for name in ROWS_PER_CALL)
             raise ValueError(f"Stream: distribution: expected {choices}, given {self.distribution!r}")
-        shape = tuple(_integer("primal_shape", n, 0, 2**63) for n in self.primal_shape)
+        shape = tuple([_integer("primal_shape", n, 0, 2**63) for n in self.primal_shape])
         object.__setattr__(self, "primal_shape", shape)
         if not isinstance(self.dtype, np.dtype):
             object.__setattr__(self, "dtype", np.dtype(self.dtype))
         if self.dtype not in checks.FLOATS:
             raise TypeError(f"Stream: dtype: expected float32 or float64, given {self.dtype}")
-        rows, columns = self.matrix_shape
-        if columns >= 2**32 or -(-rows // self.rows_per_call) >= 2**32:
+        per_call = ROWS_PER_CALL[self.distribution]
+        entries = -1 if len(shape) >= 2 else prod(shape)
+        rows, columns = (prod(shape[:-1]), shape[-1]) if entries < 0 else (per_call, -(-entries // per_call))
+        if columns >= 2**32 or -(-rows // per_call) >= 2**32:
             raise ValueError(
-                f"Stream: primal_shape: expected fewer than 2^32 columns and 2^32 blocks of {self.rows_per_call} rows, "
+                f"Stream: primal_shape: expected fewer than 2^32 columns and 2^32 blocks of {per_call} rows, "
                 f"given {shape}, which is {rows} rows of {columns} columns"
             )
+        object.__setattr__(self, "shape", (self.k, *shape))
+        object.__setattr__(self, "matrix_shape", (rows, columns))
+        descriptor = (self.seed, self.step, self.parameter, per_call, self.k, rows, columns, entries)
+        object.__setattr__(self, "descriptor", descriptor)
 
     # Generating costs more than what is done with the entries. Where the Gram matrix will be asked for, a kernel that
     # passes over all of them anyway forms it on its way. Neither attribute is a field: the entries stay what they are.
@@ -96,27 +109,9 @@ class Stream:
         object.__setattr__(self, "known_gram", gram)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """(k, *primal_shape)."""
-        return (self.k, *self.primal_shape)
-
-    @property
     def rows_per_call(self) -> int:
         """R, the number of rows of one column that one generator call gives."""
         return ROWS_PER_CALL[self.distribution]
-
-    @functools.cached_property
-    def matrix_shape(self) -> tuple[int, int]:
-        """(rows, columns) of the matrix that the counter counts; (R, ceil(n / R)) for a vector (n,)."""
-        if len(self.primal_shape) >= 2:
-            return prod(self.primal_shape[:-1]), self.primal_shape[-1]
-        return self.rows_per_call, -(-prod(self.primal_shape) // self.rows_per_call)
-
-    @functools.cached_property
-    def descriptor(self) -> tuple[int, int, int, int, int, int, int, int]:
-        """(seed, step, parameter, R, k, rows, columns, entries of a vector or -1): what native kernels need to know."""
-        entries = -1 if len(self.primal_shape) >= 2 else prod(self.primal_shape)
-        return (self.seed, self.step, self.parameter, self.rows_per_call, self.k, *self.matrix_shape, entries)
 
 
 def _integer(name: str, value: Any, low: int, high: int) -> int:
