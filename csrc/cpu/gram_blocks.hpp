@@ -81,7 +81,8 @@ FWDAD_INLINE void add_block(const S* a, const S* b, int64_t n, double* sums) {
             }
 #pragma GCC unroll 4
             for (int c = 0; c < block; ++c) {
-                const Vector<S> right = load(b + at * block + c * width);
+                Vector<S> right = load(b + at * block + c * width);
+                hold(right);
 #pragma GCC unroll 4
                 for (int r = 0; r < rows_at_once; ++r) {
                     sum[r * block + c] = fma(left[r], right, sum[r * block + c]);

@@ -55,6 +55,19 @@ using Vector = typename VectorOf<T>::type;
 template <class T>
 constexpr int lanes = register_bytes / static_cast<int>(sizeof(T));
 
+// Keeps a value in its register. Of one that was loaded and is used twice, GCC makes two loads, and where operands come
+// from the cache as fast as they are used up, that is what takes the time.
+template <class V>
+FWDAD_INLINE void hold(V& v) {
+#if defined(__AVX512F__)
+    __asm__("" : "+v"(v));
+#elif defined(__x86_64__)
+    __asm__("" : "+x"(v));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(v));
+#endif
+}
+
 template <class T>
 FWDAD_INLINE Vector<T> load(const T* p) {
     return *reinterpret_cast<const typename VectorOf<T>::unaligned*>(p);
