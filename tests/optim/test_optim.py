@@ -47,6 +47,7 @@ def test_adamw(decay):
 
 OPTIMISERS = {
     "sgd": optim.sgd(0.1),
+    "a NumPy rate": optim.sgd(lambda step: np.float64(0.1) / (step + 1), momentum=0.5),
     "nesterov": optim.sgd(0.1, 0.9, True, 0.01),
     "rmsprop": optim.rmsprop(0.01, momentum=0.5),
     "adamw": optim.adamw(0.01),

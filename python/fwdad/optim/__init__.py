@@ -1,4 +1,4 @@
-"""Optimisers as small (init, update) pairs, and learning-rate schedules.
+"""Optimisers as a few pure functions each, and learning-rate schedules.
 
 core                 Optimizer, apply_updates
 sgd, adam, rmsprop   the update rules

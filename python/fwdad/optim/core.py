@@ -19,15 +19,16 @@ class Optimizer(NamedTuple):
     init(params) -> state : arrays only, so that a checkpoint can hold it.
     update(grads, state, params) -> (updates, state) : add the updates to the parameters to take the step.
     factored(grads, state, params) -> (factor, parts, state) : may be given beside `update` where the updates are one
-        number times some tree: then `step` multiplies and adds in one pass over memory.
+        number times some tree: then `step` calls it instead, and multiplies and adds in one pass over memory.
 
     >>> import numpy as np
     >>> from fwdad import optim
     >>> optimizer = optim.sgd(0.1)
     >>> params = {"w": np.array([1.0])}
     >>> state = optimizer.init(params)
-    >>> optimizer.step({"w": np.array([2.0])}, state, params)
-    ({'w': array([0.8])}, {'step': np.int64(1)})
+    >>> params, state = optimizer.step({"w": np.array([2.0])}, state, params)
+    >>> params
+    {'w': array([0.8])}
     """
 
     init: Callable[[Params], State]
@@ -53,7 +54,7 @@ def from_factored(
 
     def update(grads: Params, state: State, params: Params) -> tuple[Params, State]:
         factor, parts, state = factored(grads, state, params)
-        return tree.map(lambda part: factor * part, parts), state
+        return tree.map(lambda part: float(factor) * part, parts), state
 
     return Optimizer(init, update, factored)
 
@@ -75,6 +76,7 @@ def _moved(params: Params, factor: float, parts: Params) -> Params:
 
 def axpby(a: float, x: Any, b: float, y: Any) -> Any:
     """``a x + b y`` of two leaves; large ones in one pass of a kernel, with the same bits."""
+    a, b = float(a), float(b)  # a NumPy scalar would turn float32 arrays into float64
     if kernels.axpby_pays(x, y):
         return kernels.axpby(a, x, b, y)
     return (x if a == 1 else a * x) + (y if b == 1 else b * y)
