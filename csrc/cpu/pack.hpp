@@ -123,9 +123,9 @@ static void pack_right(const T* b, int64_t row, int64_t column, int64_t depth, i
 // its speed, also where the rows lie a power of two apart.
 constexpr int panels_at_once = 192 / (tile_vectors * register_bytes);
 
-// Right panels that are packed row by row, while tiles of those before them are computed. Their rows are often far
-// apart, often by a power of two: if all were fetched first, they would push each other out of the cache before they
-// are packed.
+// Right panels that are packed, or fetched only, row by row, while tiles of those before them are computed. Rows of a
+// matrix are far apart, often by a power of two: if all were fetched first, they would push each other out of the cache
+// before they are packed.
 template <class T>
 struct Ahead {
     const T* from;  // [rows][panels * tile_columns], row by row `stride` apart
