@@ -49,7 +49,7 @@ void run_column(const Job<T>& job, int64_t column, int64_t stretch, T* panels, T
         }
         for (int64_t i = 0; i < job.count; ++i) {
             for (int64_t row = 0; row < shape.m; row += tile_rows) {
-                Ahead<T> nothing{};  // the panels that come next are generated
+                Ahead<T> nothing{panels, 0, 0, 0, panels, 0, 0};  // the panels that come next are generated
                 const Stretch<T> factors{job.terms[0].left_panels + row * shape.depth + p * tile_rows,
                                          panels + i * stretch * width, &nothing};
                 alignas(64) T tile[tile_rows * width];
