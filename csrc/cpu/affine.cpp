@@ -92,8 +92,7 @@ Ahead<T> panels_after(const Job<T>& job, int s, Group group, int64_t t, int64_t 
     }
     const int64_t rows = least(stretch, depth - p);
     if (term.right_panels != nullptr) {
-        return {
-            packed_panel(job, term, p, rows, group.column), group.count * width, rows, group.count, nullptr, 0, rows};
+        return {packed_panel(job, term, p, rows, group.column), group.count * width, rows, group.count, to, 0, rows};
     }
     if (s != last_of(job) || term.right_stream != nullptr || term.right.column != 1 ||
         group.column + group.count * width > job.shape.n) {
@@ -134,6 +133,8 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
             for (int s = 0; s < job.term_count; ++s) {
                 ahead[s] = panels_after(job, s, group, t, end, p, stretch, workspace.ahead);
             }
+            Ahead<T>& last = ahead[last_of(job)];
+            const bool packs = last.packed < last.rows;
             for (int64_t g = 0; g < group.count; ++g) {
                 const int64_t column = group.column + g * width;
                 const int64_t columns = least(width, shape.n - column);
@@ -164,8 +165,7 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
                     finish(job, i, panel * tile_rows, column, p == 0, p + depth == shape.depth, tile);
                 }
             }
-            Ahead<T>& last = ahead[last_of(job)];
-            is_ahead = last.to != nullptr;
+            is_ahead = packs;
             while (last.packed < last.rows) {
                 pack_row(last);
             }

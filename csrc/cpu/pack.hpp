@@ -132,9 +132,9 @@ struct Ahead {
     int64_t stride;
     int64_t rows;  // 0: there is nothing to do
     int64_t panels;
-    T* to;  // [panels][rows][tile_columns]; null: they are packed already (packed == rows), and only fetched
+    T* to;  // [panels][rows][tile_columns]
     int64_t fetched;
-    int64_t packed;
+    int64_t packed;  // all rows from the beginning: they are only fetched
 };
 
 template <class T>

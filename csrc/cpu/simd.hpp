@@ -59,6 +59,7 @@ constexpr int lanes = register_bytes / static_cast<int>(sizeof(T));
 // from the cache as fast as they are used up, that is what takes the time.
 template <class V>
 FWDAD_INLINE void hold(V& v) {
+    // NOLINTBEGIN(portability-no-assembler): empty, and no C++ says it
 #if defined(__AVX512F__)
     __asm__("" : "+v"(v));
 #elif defined(__x86_64__)
@@ -66,6 +67,7 @@ FWDAD_INLINE void hold(V& v) {
 #elif defined(__aarch64__)
     __asm__("" : "+w"(v));
 #endif
+    // NOLINTEND(portability-no-assembler)
 }
 
 template <class T>
