@@ -65,11 +65,11 @@ FWDAD_INLINE Group group_at(const Affine<T>& shape, int64_t t, int64_t end) {
     return {t / (row_panels * column_panels), first * width, count, panel0, panel1};
 }
 
-// The panel of rows p .. p + rows - 1, a stretch, among those that are packed for all directions:
-// [stretch][panel][rows][tile_columns].
+// Where the panel at a column has its rows p .. p + rows - 1, a stretch, among those that are packed for all
+// directions: panels [stretch][panel][rows][tile_columns].
 template <class T>
-FWDAD_INLINE const T* packed_panel(const Job<T>& job, const Term<T>& term, int64_t p, int64_t rows, int64_t column) {
-    return term.right_panels + p * round_up(job.shape.n, tile_columns<T>) + column * rows;
+FWDAD_INLINE T* packed_panel(T* panels, int64_t n, int64_t p, int64_t rows, int64_t column) {
+    return panels + p * round_up(n, tile_columns<T>) + column * rows;
 }
 
 // The right panels of a term that come after rows p .. p + stretch - 1 of those of the group at t: the next rows of the
@@ -92,7 +92,8 @@ Ahead<T> panels_after(const Job<T>& job, int s, Group group, int64_t t, int64_t 
     }
     const int64_t rows = least(stretch, depth - p);
     if (term.right_panels != nullptr) {
-        return {packed_panel(job, term, p, rows, group.column), group.count * width, rows, group.count, to, 0, rows};
+        const T* first = packed_panel(term.right_panels, job.shape.n, p, rows, group.column);
+        return {first, group.count * width, rows, group.count, to, 0, rows};
     }
     if (s != last_of(job) || term.right_stream != nullptr || term.right.column != 1 ||
         group.column + group.count * width > job.shape.n) {
@@ -144,7 +145,7 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
                     T* const own = workspace.right[s] + g * depth * width;
                     right[s] = own;
                     if (term.right_panels != nullptr) {
-                        right[s] = packed_panel(job, term, p, depth, column);
+                        right[s] = packed_panel(term.right_panels, shape.n, p, depth, column);
                     } else if (term.right_stream != nullptr) {
                         // Whole registers: what lies right of the last column is multiplied too, and not stored.
                         const int64_t whole = least(width, round_up(columns, lanes<float>));
@@ -244,7 +245,7 @@ void affine(const Affine<T>& a) {
                 const int64_t rows = least(stretch, a.depth - p);
                 pack_right(right.data + p * right.row + column * right.column, right.row, right.column, rows,
                            least(tile_columns<T>, a.n - column),
-                           right_panels.get() + p * rights * tile_columns<T> + column * rows);
+                           packed_panel(right_panels.get(), a.n, p, rows, column));
             }
         }
     });
