@@ -106,12 +106,13 @@ def _visit(node: Tree, is_leaf: IsLeaf | None, collected: list[Leaf]) -> Structu
 
     No closure: one that calls itself is a reference cycle, and would hold the leaves until the garbage collector runs.
     """
-    parts = None if is_leaf is not None and is_leaf(node) else _split(node)
-    if parts is None:
+    kind: Any = type(node)
+    split = _splitter(kind)
+    if split is None or (is_leaf is not None and is_leaf(node)):
         collected.append(node)
         return LEAF
-    names, children, statics = parts
-    return Structure(type(node), names, tuple([_visit(child, is_leaf, collected) for child in children]), statics)
+    names, children, statics = split(node)
+    return Structure(kind, names, tuple([_visit(child, is_leaf, collected) for child in children]), statics)
 
 
 def unflatten(structure: Structure, leaves: Sequence[Leaf]) -> Tree:

@@ -229,7 +229,8 @@ class Projection(Combiner):
 
 def _solve(gram: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`fwdad.kernels.projection_coefficients` with one Gram matrix for all, or one for each leading index of d."""
-    return kernels.projection_coefficients(np.broadcast_to(gram, (*d.shape, d.shape[-1])), d)
+    alike = gram if gram.ndim > d.ndim else np.broadcast_to(gram, (*d.shape, d.shape[-1]))
+    return kernels.projection_coefficients(alike, d)
 
 
 COMBINERS: dict[str, type[Combiner]] = {

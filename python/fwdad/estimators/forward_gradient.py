@@ -125,13 +125,12 @@ class ForwardGradient:
         losses, d = split(loss(tree.unflatten(structure, duals), *batch), level)
         if np.ndim(losses) > 1:
             raise ValueError(f"the loss must be one number or one per example, (B,); got shape {np.shape(losses)}")
-        d = np.zeros(directions.k) if d is None else np.mean(d, axis=tuple(range(1, d.ndim)), dtype=np.float64)
+        d = np.zeros(directions.k) if d is None else _mean(d, tuple(range(1, d.ndim)))
         d = directions.along(d)
         parts = self.combiner.gradient(d, directions)
         estimated = dict(zip(moving, parts, strict=True))
         grads = [estimated[i] if i in estimated else tree.map(np.zeros_like, x) for i, x in enumerate(leaves)]
-        value = float(np.mean(losses, dtype=np.float64))
-        return Estimate(value, tree.unflatten(structure, grads), parts, d, directions)
+        return Estimate(float(_mean(losses)), tree.unflatten(structure, grads), parts, d, directions)
 
     def _by_activities(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Estimate:
         shared = self.noise == "batch"
@@ -144,7 +143,7 @@ class ForwardGradient:
             losses, d = split(loss(model, *batch), running.level)
         sites = running.sites
         check_examples(losses, sites)
-        examples, value = losses.shape[0], float(np.mean(losses, dtype=np.float64))
+        examples, value = losses.shape[0], float(_mean(losses))
         if not sites:
             return Estimate(value, parameter_gradient(model, [], []), [], np.zeros((examples, 0)), Directions([]))
         if joint is None:
@@ -170,7 +169,7 @@ class ForwardGradient:
 
 def is_parameter(leaf: Any) -> bool:
     """Whether a leaf of a model, flattened with `tree.is_buffer`, is something to learn: a floating array."""
-    return hasattr(leaf, "dtype") and np.issubdtype(plain(leaf).dtype, np.floating)
+    return hasattr(leaf, "dtype") and plain(leaf).dtype.kind == "f"
 
 
 def check_examples(losses: Array, sites: Sequence[Site]) -> None:
@@ -213,6 +212,12 @@ def parameter_gradient(model: Model, sites: Sequence[Site], by_site: Sequence[np
         else:
             grads.append(tree.map(np.zeros_like, node))
     return tree.unflatten(structure, grads)
+
+
+def _mean(values: Array, axis: tuple[int, ...] | None = None) -> Array:
+    """np.mean in float64, with its bits; of few values in half its time."""
+    sums = np.sum(values, axis=axis, dtype=np.float64)
+    return sums / (np.size(values) // max(np.size(sums), 1))
 
 
 def _parameters(gradient: Model) -> np.ndarray:

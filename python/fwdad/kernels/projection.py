@@ -123,7 +123,7 @@ def combine(c: Array, v: Array | Stream) -> Array:
     v = _directions("combine", v, c.ndim == 2)
     checks.shape("combine", "c", c.shape, v.shape[:1] if c.ndim == 1 else v.shape[1::-1], why=f"v is {v.shape}")
     body = COMBINE.on(checks.one_device("combine", c=c, v=v))
-    result: Array = body(c.astype(np.float64), v)
+    result: Array = body(c.astype(np.float64, copy=False), v)
     return result
 
 
