@@ -23,6 +23,7 @@ SMALL = {
     "signs": {"n": 2**14},
     "tanh JVP": {"n": 100, "k": 2},
     "scaled tangents": {"n": 100, "k": 2},
+    "axpby": {"n": 100},
     "conv JVP": {"m": 1, "depth": 2, "n": 3, "k": 2},
     "weighted rows": {"m": 5, "n": 20, "k": 2},
     "cross-entropy JVP": {"m": 5, "n": 20, "k": 2},

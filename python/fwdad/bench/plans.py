@@ -39,6 +39,7 @@ KERNELS: tuple[tuple[str, tuple[str, ...], tuple[dict[str, Any], ...]], ...] = (
     ("signs",             ("fwdad",),                   ({"n": 2**24},)),
     ("tanh JVP",          ("fwdad", "torch", "numpy"),  ({"n": 2**20, "k": 16},)),
     ("scaled tangents",   ("fwdad",),                   ({"n": 2**20, "k": 16},)),
+    ("axpby",             ("fwdad", "torch", "numpy"),  ({"n": 2**23},)),
     ("conv JVP",          ("fwdad",),                   ({"m": 64, "depth": 32, "n": 64, "k": 8},)),
     ("weighted rows",     ("fwdad",),                   ({"m": 1024, "n": 1024, "k": 16},)),
     ("cross-entropy JVP", ("fwdad",),                   ({"m": 1024, "n": 1000, "k": 16},)),

@@ -100,6 +100,13 @@ def tanh(n: int, k: int) -> Task:
     return Task(call, lambda answer: problems.tanh_error(x, dx, answer), 1e-6)
 
 
+def axpby(n: int) -> Task:
+    """A product, then a difference."""
+    p = problems.updated(n)
+    x, g = send(p.x), send(p.g)
+    return Task(lambda: x - problems.RATE * g, lambda answer: relative_error(answer, p.truth), 1e-6)
+
+
 def projection(k: int, n: int, degrees: float) -> Task:
     """Gram matrix in float32, solved in float64."""
     p = problems.projected(k, n, degrees)
@@ -131,6 +138,7 @@ TASKS = {
     ("numpy", "normals + product"): drawn_product,
     ("numpy", "normals"): generate,
     ("numpy", "tanh JVP"): tanh,
+    ("numpy", "axpby"): axpby,
     ("numpy", "projection"): projection,
     ("numpy-qr", "projection"): projection_by_qr,
 }

@@ -160,6 +160,13 @@ def tanh(n: int, k: int) -> Task:
     return Task(call, lambda answer: problems.tanh_error(x, dx, answer), 1e-6)
 
 
+def axpby(n: int) -> Task:
+    """torch.add, which takes a factor."""
+    p = problems.updated(n)
+    x, g = torch.tensor(p.x), torch.tensor(p.g)
+    return Task(lambda: torch.add(x, g, alpha=-problems.RATE), lambda answer: relative_error(answer, p.truth), 1e-6)
+
+
 def projection(k: int, n: int, degrees: float) -> Task:
     """Gram matrix in float32, solved in float64."""
     p = problems.projected(k, n, degrees)
@@ -193,6 +200,7 @@ TASKS = {
     ("torch", "normals + product"): drawn_product,
     ("torch", "normals"): generate,
     ("torch", "tanh JVP"): tanh,
+    ("torch", "axpby"): axpby,
     ("torch", "projection"): projection,
     ("torch-qr", "projection"): projection_by_qr,
 }

@@ -131,6 +131,13 @@ def scaled(n: int, k: int) -> Task:
     return Task(call, lambda answer: relative_error(answer, a * dx.astype(np.float64)), 1e-6)
 
 
+def axpby(n: int) -> Task:
+    """The kernel beneath a step of SGD."""
+    p = problems.updated(n)
+    x, g = send(p.x), send(p.g)
+    return Task(lambda: kernels.axpby(1, x, -problems.RATE, g), lambda answer: relative_error(answer, p.truth), 1e-6)
+
+
 def copy(moved: float) -> Task:
     """The probe that the machine's peak is measured with, which reads half of `moved` bytes and writes the other half:
     in every call the next ones of 256 MB, so that they come from memory.
@@ -225,6 +232,7 @@ TASKS = {
     ("fwdad", "signs"): lambda n: generate(n, "rademacher"),
     ("fwdad", "tanh JVP"): tanh,
     ("fwdad", "scaled tangents"): scaled,
+    ("fwdad", "axpby"): axpby,
     ("fwdad", "conv JVP"): conv,
     ("fwdad", "weighted rows"): weighted_rows,
     ("fwdad", "cross-entropy JVP"): cross_entropy,

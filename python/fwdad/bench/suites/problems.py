@@ -147,6 +147,20 @@ def tanh_error(x: np.ndarray, dx: np.ndarray, answer: tuple[Any, Any]) -> float:
     return max(relative_error(answer[0], y), relative_error(answer[1], (1 - y * y) * dx))
 
 
+class Updated(NamedTuple):
+    """Parameters, a gradient, and the parameters after a step of SGD at `RATE`: x - RATE g, in float64."""
+
+    x: np.ndarray
+    g: np.ndarray
+    truth: np.ndarray
+
+
+def updated(n: int) -> Updated:
+    """A step of SGD on n parameters."""
+    x, g = normals(0, n), normals(1, n)
+    return Updated(x, g, x - RATE * g.astype(np.float64))
+
+
 def cone(k: int, n: int, degrees: float) -> np.ndarray:
     """k directions at an angle from one axis: the smaller, the worse the condition; 90 for independent normals."""
     v = normals(0, k, n)
@@ -205,6 +219,7 @@ WORK: dict[str, Callable[..., Work]] = {
     "signs":             lambda n: Work(values=n),
     "tanh JVP":          lambda n, k: Work(0, 8.0 * (k + 1) * n),
     "scaled tangents":   lambda n, k: Work(0, 4.0 * (2 * k + 1) * n),
+    "axpby":             lambda n: Work(0, 12.0 * n),
     "conv JVP":          lambda m, depth, n, k: Work(2.0 * m * 16**2 * 9 * depth * n * (1 + 2 * k)),
     "weighted rows":     lambda m, n, k: Work(0, 4.0 * m * (n * (1 + k) + k)),
     "cross-entropy JVP": lambda m, n, k: Work(0, 4.0 * m * (n + 1) * (1 + k)),
