@@ -45,6 +45,19 @@ def test_steps_equal_the_cpus(cuda_on_host, perturb, sampler, combiner):
         np.testing.assert_allclose(leaf.get(), expected, rtol=0, atol=2e-5)
 
 
+@pytest.mark.parametrize("angle", [15, 1])
+def test_the_projection_on_a_large_cone(cuda_on_host, angle):
+    """The two ways to mend a Gram matrix that is not exact."""
+    v = estimators.FixedAngle(8, 1, angle=angle).directions([np.zeros((128, 128), np.float32)], 0).parts[0]
+    d = np.linspace(1.0, 2.0, 8)
+    (expected,) = estimators.Projection().gradient(d, estimators.Directions([v]))
+    (found,) = estimators.Projection().gradient(
+        kernels.to_device(d, "cuda"), estimators.Directions([kernels.to_device(v, "cuda")])
+    )
+    assert kernels.device_of(found) == "cuda:0"
+    assert np.linalg.norm(found.get() - expected) <= 3e-7 * np.linalg.norm(expected)
+
+
 @pytest.mark.parametrize("activation", ["relu", "gelu", "silu", "softplus", "sigmoid"])
 def test_every_activation_and_shared_noise(cuda_on_host, activation):
     arguments = estimators.Rademacher(k=6), estimators.Projection(), "activity", "batch", activation
@@ -76,7 +89,7 @@ def test_only_functions_that_cupy_has_are_called(cuda_on_host):
     assert cuda_on_host.calls <= {
         "add", "all", "any", "argmax", "broadcast_to", "divide", "equal", "exp", "greater", "greater_equal", "isfinite",
         "isinf", "less", "log", "max", "maximum", "mean", "minimum", "moveaxis", "multiply", "ndim", "negative",
-        "ones_like", "shape", "sqrt", "squeeze", "subtract", "sum", "transpose", "where", "zeros_like",
+        "ones_like", "shape", "size", "sqrt", "squeeze", "subtract", "sum", "transpose", "where", "zeros_like",
     }  # fmt: skip
 
 

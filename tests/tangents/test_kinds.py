@@ -57,6 +57,18 @@ def test_what_an_estimator_asks(kind):
         np.asarray(t, copy=False)
 
 
+@pytest.mark.parametrize("n", [0, 1, 1024, 2048, 3000, 2039, 4 * 2039])
+def test_inner_products_with_a_vector(n):
+    """Sizes that 1024 divides, sizes that it does not, and primes."""
+    v, g = RNG.standard_normal((3, n)).astype(np.float32), RNG.standard_normal(n).astype(np.float32)
+    exact = v.astype(np.float64) @ g.astype(np.float64)
+    found = tangents.inner(v, g)
+    assert found.dtype == np.float64
+    lengths = np.linalg.norm(v, axis=1) * np.linalg.norm(g)
+    assert np.all(np.abs(found - exact) <= 1e-7 * lengths)
+    expect_close(tangents.inner(v.astype(np.float64), g.astype(np.float64)), exact, 1e-13, "in float64")
+
+
 @pytest.mark.parametrize("activation", ["identity", "relu", "tanh"])
 @pytest.mark.parametrize("moving", ["x", "w", "b", "x and b", "x and w"])
 @pytest.mark.parametrize("kind", ["basis", "columns", "stream"])

@@ -122,6 +122,15 @@ class Directions:
             return [tangents.combine(c, v) for v in self.parts]
         return [np.tensordot(c, tangents.dense(v).astype(np.float64), 1).astype(v.dtype) for v in self.parts]
 
+    @property
+    def are_arrays(self) -> bool:
+        """Whether all parts are arrays, of which `inner` can be formed."""
+        return not any(isinstance(v, tangents.DuckTangent) for v in self.parts)
+
+    def inner(self, g: Sequence[np.ndarray]) -> np.ndarray:
+        """``V g``, (k,) float64, of arrays like `combine` gives them: products and sums as of ``gram(exact=False)``."""
+        return self.along(functools.reduce(np.add, map(tangents.inner, self.parts, g)))
+
     def alone(self) -> list[Directions]:
         """Each part by itself, as directions of one array."""
         return [Directions([v], self.per_row, scale=self.scale) for v in self.parts]

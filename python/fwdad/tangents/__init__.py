@@ -47,6 +47,20 @@ def combine(c: np.ndarray, v: Tangent) -> np.ndarray:
     return kernels.combine(c, v)
 
 
+def inner(v: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """``<v_i, g>``, (k,) float64, for directions (k, *g.shape) that are an array of the dtype of g.
+
+    Summed in that dtype over at most 1024 entries, and these sums in float64, as ``gram(v, exact=False)`` is.
+
+    >>> inner(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, -1.0]))
+    array([-1., -1.])
+    """
+    length = next(j for j in range(1024, 0, -1) if g.size % j == 0)
+    sums = kernels.weighted_rows(g.reshape(-1, length), v.reshape(v.shape[0], -1, length))
+    total: np.ndarray = sums.sum(axis=1, dtype=np.float64)
+    return total
+
+
 def to_device(v: Tangent, device: str) -> Tangent:
     """The tangents on a device; a stream has the same entries everywhere, so that nothing moves."""
     if isinstance(v, StreamTangent):
@@ -54,4 +68,4 @@ def to_device(v: Tangent, device: str) -> Tangent:
     return v if kernels.device_of(v) == device else kernels.to_device(dense(v), device)
 
 
-__all__ = ["BasisTangent", "DuckTangent", "StreamTangent", "Tangent", "combine", "dense", "gram", "to_device"]
+__all__ = ["BasisTangent", "DuckTangent", "StreamTangent", "Tangent", "combine", "dense", "gram", "inner", "to_device"]
