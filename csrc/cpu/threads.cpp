@@ -205,6 +205,6 @@ void* allocate_scratch(size_t bytes) {
     return memory;
 }
 
-void free_scratch(void* memory) { std::free(memory); }
+void free_scratch(void* memory) noexcept { std::free(memory); }
 
 }  // namespace fwdad

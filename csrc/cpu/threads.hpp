@@ -23,6 +23,6 @@ int64_t last_level_cache();
 
 // Memory aligned to a cache line; throws std::bad_alloc. To be called outside of parallel only.
 void* allocate_scratch(size_t bytes);
-void free_scratch(void* memory);
+void free_scratch(void* memory) noexcept;
 
 }  // namespace fwdad
