@@ -238,7 +238,7 @@ def _solve(gram: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
 
 
 CLOSE = 1e-5
-"""The most, of the length of g, that a refinement may move it: the error that it leaves is about the square of that."""
+"""The most, of the length of g, that a refinement may move it: the next would move it by about the square of that."""
 
 
 def _refined(c: np.ndarray, gram: np.ndarray, d: np.ndarray, directions: Directions) -> np.ndarray | None:
