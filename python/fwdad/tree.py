@@ -83,13 +83,6 @@ def _splitter(node: type) -> Callable[[Any], Parts] | None:
     )
 
 
-def _split(tree: Tree) -> Parts | None:
-    """Names, children and static values of a node; None for a leaf."""
-    kind: Any = type(tree)
-    split = _splitter(kind)
-    return None if split is None else split(tree)
-
-
 def flatten(tree: Tree, is_leaf: IsLeaf | None = None) -> tuple[list[Leaf], Structure]:
     """Split a tree into its leaves, in order, and its structure; `is_leaf` stops the descent early.
 
@@ -201,10 +194,11 @@ def named_leaves(tree: Tree) -> dict[str, Leaf]:
 
 
 def _named(node: Tree, path: tuple[str, ...]) -> Iterator[tuple[str, Leaf]]:
-    parts = _split(node)
-    if parts is None:
+    kind: Any = type(node)
+    split = _splitter(kind)
+    if split is None:
         yield ".".join(path), node
         return
-    names, children, _ = parts
+    names, children, _ = split(node)
     for name, child in zip(names, children, strict=True):
         yield from _named(child, (*path, str(name)))

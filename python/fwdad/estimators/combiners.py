@@ -198,10 +198,11 @@ class Projection(Combiner):
         gram = directions.gram(exact=False)
         c, rank, margin = _solve(gram, d)
         if any(directions.rough) and np.any(margin < kernels.SAFE_MARGIN):  # nearly dependent: errors of G would grow
-            refined = None
-            if d.ndim == 1 and margin > 0 and directions.are_arrays:
-                refined = _refined(c, gram, d, directions)
-            c, rank, _ = _solve(directions.gram(), d) if refined is None else (refined, rank, margin)
+            refined = _refined(c, gram, d, directions) if np.all(margin > 0) else None
+            if refined is None:
+                c, rank, _ = _solve(directions.gram(), d)
+            else:
+                c = refined
         return c / np.expand_dims(self._expected(directions.n, rank), -1) if self.corrected else c
 
     def gradient(self, d: np.ndarray, directions: Directions) -> list[np.ndarray]:
@@ -244,8 +245,11 @@ CLOSE = 1e-5
 def _refined(c: np.ndarray, gram: np.ndarray, d: np.ndarray, directions: Directions) -> np.ndarray | None:
     """c after a step of iterative refinement with the same G, ``c + G^+ (d - V V^T c)``; None if it is not `CLOSE`.
 
-    It reads every direction twice, where the exact Gram matrix takes k^2 n operations in float64.
+    It reads every direction twice, where the exact Gram matrix takes k^2 n operations in float64. None too for
+    directions that are not arrays, and for several d at once.
     """
+    if d.ndim > 1 or not directions.are_arrays:
+        return None
     step = _solve(gram, d - directions.inner(directions.combine(c)))[0]
     moved, length = (a @ gram @ a for a in (step, c))
     return c + step if moved <= CLOSE**2 * length else None

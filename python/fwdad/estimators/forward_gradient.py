@@ -125,12 +125,13 @@ class ForwardGradient:
         losses, d = split(loss(tree.unflatten(structure, duals), *batch), level)
         if np.ndim(losses) > 1:
             raise ValueError(f"the loss must be one number or one per example, (B,); got shape {np.shape(losses)}")
-        d = np.zeros(directions.k) if d is None else _mean(d, tuple(range(1, d.ndim)))
+        d = np.zeros(directions.k) if d is None else np.mean(d, axis=tuple(range(1, d.ndim)), dtype=np.float64)
         d = directions.along(d)
         parts = self.combiner.gradient(d, directions)
         estimated = dict(zip(moving, parts, strict=True))
         grads = [estimated[i] if i in estimated else tree.map(np.zeros_like, x) for i, x in enumerate(leaves)]
-        return Estimate(float(_mean(losses)), tree.unflatten(structure, grads), parts, d, directions)
+        value = float(np.mean(losses, dtype=np.float64))
+        return Estimate(value, tree.unflatten(structure, grads), parts, d, directions)
 
     def _by_activities(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Estimate:
         shared = self.noise == "batch"
@@ -143,7 +144,7 @@ class ForwardGradient:
             losses, d = split(loss(model, *batch), running.level)
         sites = running.sites
         check_examples(losses, sites)
-        examples, value = losses.shape[0], float(_mean(losses))
+        examples, value = losses.shape[0], float(np.mean(losses, dtype=np.float64))
         if not sites:
             return Estimate(value, parameter_gradient(model, [], []), [], np.zeros((examples, 0)), Directions([]))
         if joint is None:
@@ -212,12 +213,6 @@ def parameter_gradient(model: Model, sites: Sequence[Site], by_site: Sequence[np
         else:
             grads.append(tree.map(np.zeros_like, node))
     return tree.unflatten(structure, grads)
-
-
-def _mean(values: Array, axis: tuple[int, ...] | None = None) -> Array:
-    """np.mean in float64, with its bits; of few values in half its time."""
-    sums = np.sum(values, axis=axis, dtype=np.float64)
-    return sums / (np.size(values) // max(np.size(sums), 1))
 
 
 def _parameters(gradient: Model) -> np.ndarray:

@@ -6,7 +6,7 @@ basis     unit vectors: one integer a direction
 columns   what becomes of them behind an activation: one column of a matrix a direction
 
 A kind is an array-like that follows NumPy's protocols, cleverly where it can and as `dense()` elsewhere (`duck`).
-An estimator asks three things of it, all by the functions here: `dense`, `gram`, `combine`.
+An estimator asks three things of it, all by the functions here: `dense`, `gram`, `combine`; and `inner`, of an ndarray.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def combine(c: np.ndarray, v: Tangent) -> np.ndarray:
 def inner(v: np.ndarray, g: np.ndarray) -> np.ndarray:
     """``<v_i, g>``, (k,) float64, for directions (k, *g.shape) that are an array of the dtype of g.
 
-    Summed in that dtype over at most 1024 entries, and these sums in float64, as ``gram(v, exact=False)`` is.
+    Summed in that dtype over at most 1024 entries, and these sums in float64, as ``gram(v, exact=False)`` is. The sums
+    are as many as the largest divisor of g.size up to 1024 leaves: where that is 1, they take as much memory as v.
 
     >>> inner(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, -1.0]))
     array([-1., -1.])
