@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fwdad.dual import RULES, Array, Dual, plain
+from fwdad.dual import Array, Dual, plain
 from fwdad.rules.forms import (
     STRONG,
     Partial,
-    Per,
+    OneOver,
     Shortcut,
+    Tangent,
     align,
     binary,
     composed,
@@ -83,24 +84,31 @@ def share(mine: Array, other: Array, answer: Array) -> Array:
     return won * np.where(tied, 0.5, 1.0).astype(answer.dtype)
 
 
+def absolute(dx: Array, x: Array, y: Array) -> Array:
+    """d|x| = sign(x) dx; for complex x it is Re(conj(x) dx) / |x|: |x| is not holomorphic."""
+    if x.dtype.kind != "c":
+        return scaled(dx, np.sign(x))
+    return np.real(np.conjugate(np.sign(x)) * dx)
+
+
 # fmt: off
 UNARY = [
     #     function        derivative                                    domain          singular points
     Unary(np.positive,    1),
     Unary(np.negative,    -1),
-    Unary(np.absolute,    lambda x, y: np.sign(x),                      (-2.0, 2.0),    "0 at the kink 0"),
+    Unary(np.absolute,    Tangent(absolute),                            (-2.0, 2.0),    "0 at the kink 0"),
     Unary(np.fabs,        lambda x, y: np.sign(x),                      (-2.0, 2.0),    "0 at the kink 0"),
     Unary(np.square,      lambda x, y: 2 * x),
-    Unary(np.sqrt,        Per(lambda x, y: 2 * y),                      (0.1, 4.0),     f"{STRONG} at 0"),
-    Unary(np.cbrt,        Per(lambda x, y: 3 * y * y),                  (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.sqrt,        OneOver(lambda x, y: 2 * y),                      (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.cbrt,        OneOver(lambda x, y: 3 * y * y),                  (0.1, 4.0),     f"{STRONG} at 0"),
     Unary(np.reciprocal,  lambda x, y: -y * y,                          (0.2, 3.0),     f"{STRONG} at 0"),
     Unary(np.exp,         lambda x, y: y),
     Unary(np.exp2,        lambda x, y: y * math.log(2)),
     Unary(np.expm1,       lambda x, y: y + 1),
-    Unary(np.log,         Per(lambda x, y: x),                          (0.1, 4.0),     f"{STRONG} at 0"),
-    Unary(np.log2,        Per(lambda x, y: x * math.log(2)),            (0.1, 4.0),     f"{STRONG} at 0"),
-    Unary(np.log10,       Per(lambda x, y: x * math.log(10)),           (0.1, 4.0),     f"{STRONG} at 0"),
-    Unary(np.log1p,       Per(lambda x, y: 1 + x),                      (-0.8, 4.0),    f"{STRONG} at -1"),
+    Unary(np.log,         OneOver(lambda x, y: x),                          (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.log2,        OneOver(lambda x, y: x * math.log(2)),            (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.log10,       OneOver(lambda x, y: x * math.log(10)),           (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.log1p,       OneOver(lambda x, y: 1 + x),                      (-0.8, 4.0),    f"{STRONG} at -1"),
     Unary(np.sin,         lambda x, y: np.cos(x)),
     Unary(np.cos,         lambda x, y: -np.sin(x)),
     Unary(np.tan,         lambda x, y: 1 + y * y,                       (-1.2, 1.2)),
@@ -242,18 +250,6 @@ binary(np.fmod, 1, lambda x, y, z: -np.trunc(x / y), JUMPS)
 @composed(np.divmod, singular=JUMPS)
 def _divmod(x: Array, y: Array) -> tuple[Array, Dual]:
     return np.floor_divide(x, y), np.remainder(x, y)
-
-
-_absolute_of_real = RULES[np.absolute]
-
-
-@rule_for(np.absolute, singular="0 at the kink 0")
-def _absolute(x: Dual, **options: Any) -> Dual:
-    """d|x| = sign(x) dx; of a complex number Re(conj(x) dx) / |x|, for it is no holomorphic function."""
-    if x.dtype.kind != "c":
-        return _absolute_of_real(x, **options)  # type: ignore[no-any-return]
-    change = np.conjugate(np.sign(x.primal)) * x.tangent
-    return Dual(np.absolute(x.primal), np.real(change), x.level)
 
 
 @rule_for(np.sign, singular="0 at 0")

@@ -15,24 +15,31 @@ that is all that most linear operations need. The k axis must never meet a data 
 from __future__ import annotations
 
 import cmath
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from fwdad import kernels
-from fwdad.dual import RULES, Array, Dual, Rule, highest_level, plain, split
+from fwdad.dual import RULES, Array, Dual, Rule, highest_level, name_of, plain, split
 from fwdad.errors import LostDerivativeError
 
 
-class Per(NamedTuple):
+class OneOver(NamedTuple):
     """The derivative ``1 / divisor(x, y)``: one division where the divisor is regular, and no factor that overflows."""
 
     divisor: Callable[..., Any]
 
 
-Partial = Callable[..., Any] | int | Per
-"""A derivative as a function of arguments and answer, or one of the integers 1 and -1; `Per` in unary rows only."""
+class Tangent(NamedTuple):
+    """The tangent itself, ``tangent(dx, x, y)``, where it is not a derivative times dx."""
+
+    tangent: Callable[..., Any]
+
+
+Partial = Callable[..., Any] | int | OneOver | Tangent
+"""A derivative as a function of arguments and answer, or 1 or -1; `OneOver` and `Tangent` in unary rows only."""
 
 Shortcut = Callable[[Any, Any, Any, Any, Any], Any]
 """``(x, y, z, dx, dy) -> dz``, or None where the partials must decide."""
@@ -46,7 +53,8 @@ class Entry(NamedTuple):
     """What the tables say of a function; docs/coverage.md and docs/singular-points.md are made from it."""
 
     kind: str
-    singular: str = ""
+    singular: str
+    place: str  # module and line
 
 
 ENTRIES: dict[Callable[..., Any], Entry] = {}
@@ -57,9 +65,29 @@ ELEMENTWISE: set[Callable[..., Any]] = set()
 
 
 def enter(function: Callable[..., Any], rule: Rule, kind: str, singular: str = "") -> None:
-    """Put a rule into the tables. Every form ends here."""
+    """Put a rule into the tables. Every form ends here.
+
+    Raises ValueError for a function that is already there.
+    """
+    place = _calling_line()
+    if function in ENTRIES:
+        raise ValueError(
+            f"{name_of(function)} is entered twice in the rule tables: at {ENTRIES[function].place} and at {place}; "
+            "remove one of them"
+        )
     RULES[function] = rule
-    ENTRIES[function] = Entry(kind, singular)
+    ENTRIES[function] = Entry(kind, singular, place)
+
+
+def _calling_line() -> str:
+    """The row that called this module, as ``module:line``: the outermost line of the calling module."""
+    frame: Any = sys._getframe()
+    while frame.f_globals["__name__"] == __name__:
+        frame = frame.f_back
+    module = frame.f_globals["__name__"]
+    while frame.f_back is not None and frame.f_back.f_globals["__name__"] == module:
+        frame = frame.f_back
+    return f"{module}:{frame.f_lineno}"
 
 
 def align(tangent: Array, ndim: int) -> Array:
@@ -160,8 +188,10 @@ def _unary_term(derivative: Partial, strong_zero: bool) -> Callable[[Array, Arra
     """``(dx, x, y) -> f'(x) dx``, chosen once and not at each call."""
     if isinstance(derivative, int):
         return (lambda dx, x, y: dx) if derivative == 1 else (lambda dx, x, y: -dx)
-    if isinstance(derivative, Per):
+    if isinstance(derivative, OneOver):
         return _divided(derivative.divisor)
+    if isinstance(derivative, Tangent):
+        return derivative.tangent
     if strong_zero:
         return lambda dx, x, y: strongly_scaled(dx, derivative, x, y)
     return lambda dx, x, y: scaled(dx, derivative(x, y))
@@ -228,8 +258,8 @@ def binary(
 
 def _binary_term(partial: Partial, strong_zero: bool) -> Callable[[Array, Array, Array, Array], Array]:
     """``(tangent, x, y, z) -> partial(x, y, z) tangent``."""
-    if isinstance(partial, Per):
-        raise TypeError("Per is for unary rows; a binary row takes a shortcut")
+    if isinstance(partial, (OneOver, Tangent)):
+        raise TypeError(f"{type(partial).__name__} is for unary rows; a binary row takes a shortcut")
     if isinstance(partial, int):
         return (lambda t, x, y, z: t) if partial == 1 else (lambda t, x, y, z: -t)
     if strong_zero:

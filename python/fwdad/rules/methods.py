@@ -10,7 +10,6 @@ import numpy as np
 from fwdad.dual import Array, Dual, lost, plain
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.assignment import Flat, replace
-from fwdad.rules.forms import constant, rule_for
 
 FUNCTIONS: list[Callable[..., Any]] = [
     np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.cumsum, np.cumprod,
@@ -22,13 +21,6 @@ FUNCTIONS: list[Callable[..., Any]] = [
 for _function in FUNCTIONS:
     _name = _function.__name__
     setattr(Dual, {"amax": "max", "amin": "min"}.get(_name, _name), _function)
-
-constant(np.round, np.nonzero, np.argpartition, np.searchsorted)
-
-
-@rule_for(np.copy)
-def _np_copy(a: Dual, order: str = "K", subok: bool = False) -> Dual:
-    return a.__copy__()
 
 
 def _reshape(self: Dual, *shape: Any, **options: Any) -> Array:

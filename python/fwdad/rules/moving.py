@@ -106,10 +106,7 @@ def primals(value: Any, level: int) -> Any:
 _function: Any
 # fmt: off
 #      function                    what moves (default: the first argument)
-for _function in (
-    np.tile, np.repeat, np.resize, np.delete,
-    np.diagflat, np.copy,
-):
+for _function in (np.tile, np.repeat, np.resize, np.delete, np.diagflat):
     moving(_function)
 for _function in (np.vstack, np.hstack, np.dstack, np.column_stack, np.block):
     moving(_function, (0,))

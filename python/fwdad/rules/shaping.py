@@ -33,6 +33,7 @@ from fwdad.rules.forms import (
 linear(np.flip,        axis=1)
 linear(np.moveaxis,    axis=1, default=REQUIRED,                names=("source", "destination"))
 linear(np.swapaxes,    axis=1, default=REQUIRED,                names=("axis1", "axis2"))
+linear(np.copy)
 linear(np.tril)
 linear(np.triu)
 
@@ -65,7 +66,7 @@ def _roll(x: Dual, shift: Any, axis: Any = None) -> Dual:
     return Dual(answer, np.roll(x.tangent, shift, from_back(axis, x.ndim)), x.level)
 
 
-@rule_for(np.transpose, np.permute_dims, kind="linear")
+@rule_for(np.transpose, kind="linear")
 def _transpose(x: Dual, axes: Sequence[int] | None = None) -> Dual:
     order = tuple(reversed(range(x.ndim))) if axes is None else tuple(a % x.ndim for a in axes)
     return Dual(np.transpose(x.primal, axes), np.transpose(x.tangent, (0, *(a + 1 for a in order))), x.level)

@@ -14,7 +14,7 @@ import numpy as np
 from fwdad.dual import OPTIONAL_TABLES, Array
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.elementwise import Binary, Unary
-from fwdad.rules.forms import STRONG, Partial, binary, constant, unary
+from fwdad.rules.forms import ENTRIES, STRONG, Partial, binary, constant, unary
 
 
 def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
@@ -104,9 +104,9 @@ def unknown(function: str, argument: str) -> Partial:
 
 
 def load() -> None:
-    """Enter the rows, once the program has imported scipy.special."""
+    """Enter the rows, once, if the program has imported scipy.special."""
     sp = sys.modules.get("scipy.special")
-    if sp is None:
+    if sp is None or sp.erf in ENTRIES:
         return
     unary_rows, binary_rows = rows(sp)
     for row in unary_rows:

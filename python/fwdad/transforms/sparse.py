@@ -148,7 +148,7 @@ def _words(value: Any) -> np.ndarray:
 MOVING = {
     operator.getitem, np.reshape, np.ravel, np.transpose, np.matrix_transpose, np.moveaxis, np.swapaxes, np.flip,
     np.roll, np.broadcast_to, np.take, np.take_along_axis, np.expand_dims, np.squeeze, np.repeat, np.diagonal,
-    np.tril, np.triu,
+    np.tril, np.triu, np.copy,
 }  # fmt: skip
 """Functions that move the entries of their first argument."""
 
