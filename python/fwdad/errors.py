@@ -6,7 +6,7 @@ class NoRuleError(TypeError):
 
 
 class NaNError(FloatingPointError):
-    """A tangent became NaN while `fwdad.debug_nans` was watching."""
+    """An operation made a NaN while `fwdad.debug_nans` was watching."""
 
 
 class LostDerivativeError(TypeError):

@@ -25,6 +25,10 @@ class Carrier(Dual):
         """The function's answer; self has the highest level among the arguments."""
         raise NotImplementedError
 
+    def halves(self) -> tuple[Any, Any]:
+        """The numbers in place of a Dual's primal and tangent, as trees, for `debug_nans`; none where they are not known."""
+        return (), ()
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if kwargs.get("out") is not None:
             lost(f"np.{ufunc.__name__} with out=, under a transform that cannot write in place,")

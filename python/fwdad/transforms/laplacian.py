@@ -34,6 +34,9 @@ class Spread(Carrier):
 
     __slots__ = ()
 
+    def halves(self) -> tuple[Any, Any]:
+        return self.primal, self.tangent
+
     def astype(self, dtype: Any, **options: Any) -> Any:
         return Spread(self.primal.astype(dtype), self.tangent.astype(dtype), self.level)
 

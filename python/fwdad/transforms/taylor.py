@@ -80,6 +80,9 @@ class Series(Carrier):
 
         return Series(self.run, scaled(0), scaled)
 
+    def halves(self) -> tuple[Any, Any]:
+        return self.coefficients[0], self.coefficients[1:]
+
     def astype(self, dtype: Any, **options: Any) -> Any:
         return Series(self.run, self.primal.astype(dtype), lambda j: self.coefficient(j).astype(dtype))
 
