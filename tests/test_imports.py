@@ -1,4 +1,4 @@
-"""Imports go down the list of rooms, never up, never across and never in a circle; nothing but the command line prints."""
+"""Imports go down the list of rooms: never up, across or in a circle. Only the command line prints."""
 
 import ast
 import graphlib
@@ -27,7 +27,8 @@ ROOMS = """
     experiments, bench
     cli
 """
-"""From the bottom up. A room imports those of lower lines, and those before it in its own line, unless | separates them.
+"""From the bottom of the house to its top. A room imports those listed before it, but none from its own line where |
+separates them.
 
 `fwdad` is the package's own module, which collects the names of the rooms below it.
 """
@@ -125,8 +126,8 @@ def test_every_way_to_import_is_seen(source, module, is_package, expected):
     ("importing", "imported", "answer"),
     [
         ("nn", "dual", True), ("dual", "nn", False), ("nn", "estimators", False), ("estimators", "nn", False),
-        ("coverage", "functions", True), ("functions", "coverage", False), ("fwdad", "nn", True), ("nn", "fwdad", False),
-        ("nn", "nn", True), ("cli", "errors", True),
+        ("coverage", "functions", True), ("functions", "coverage", False), ("fwdad", "nn", True),
+        ("nn", "fwdad", False), ("nn", "nn", True), ("cli", "errors", True),
     ],
 )  # fmt: skip
 def test_what_is_allowed(importing, imported, answer):
