@@ -1,4 +1,4 @@
-"""The ways in which a derivative could be lost, as exceptions that say what happened and what to do."""
+"""Exceptions for derivatives that would be lost or wrong; each says what happened and what to do."""
 
 
 class NoRuleError(TypeError):

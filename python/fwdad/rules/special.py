@@ -1,6 +1,6 @@
-"""scipy.special's ufuncs, if the user's program has imported SciPy: this library does not.
+"""scipy.special's ufuncs, for programs that import SciPy; this library does not import it.
 
-The table fills when the first ufunc without a rule arrives.
+The table is filled when the first ufunc without a rule arrives.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fwdad.rules.forms import ENTRIES, STRONG, Partial, binary, constant, unary
 
 
 def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
-    """The tables, given the module scipy.special."""
+    """Return the tables, given the module scipy.special."""
     bell = 2 / math.sqrt(math.pi)
     normal = 1 / math.sqrt(2 * math.pi)
     zeta = sp._ufuncs._zeta
@@ -92,7 +92,7 @@ def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
 
 
 def unknown(function: str, argument: str) -> Partial:
-    """The partial by a parameter for which no formula is known here."""
+    """Make the partial by a parameter for which no formula is known here: it raises LostDerivativeError."""
 
     def partial(*_: Array) -> Array:
         raise LostDerivativeError(

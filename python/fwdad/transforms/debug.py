@@ -54,7 +54,7 @@ def debug_nans() -> Iterator[None]:
             rules, operates = _open[0]
             RULES.update({function: _watched_rule(function, rule) for function, rule in rules.items()})
             for carrier, operate in operates.items():
-                setattr(carrier, "operate", _watched_operate(operate))
+                carrier.operate = _watched_operate(operate)  # type: ignore[method-assign]
     token = _watches.set(True)
     try:
         yield
@@ -65,7 +65,7 @@ def debug_nans() -> Iterator[None]:
             if not _open:
                 RULES.update(rules)
                 for carrier, operate in operates.items():
-                    setattr(carrier, "operate", operate)
+                    carrier.operate = operate  # type: ignore[method-assign]
 
 
 def _watched_rule(function: Callable[..., Any], rule: Rule) -> Rule:
@@ -78,9 +78,7 @@ def _watched_rule(function: Callable[..., Any], rule: Rule) -> Rule:
 
 def _watched_operate(operate: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(operate)
-    def watched(
-        self: Carrier, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def watched(self: Carrier, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return _watched(function, args, kwargs, lambda: operate(self, function, args, kwargs))
 
     return watched
@@ -89,7 +87,7 @@ def _watched_operate(operate: Callable[..., Any]) -> Callable[..., Any]:
 def _watched(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], run: Callable[[], Any]
 ) -> Any:
-    """The answer of one of the user's operations, checked if this thread watches."""
+    """Run one of the user's operations, and check its answer if this thread watches."""
     if not _watches.get():
         return run()
     token = _watches.set(False)
@@ -112,13 +110,13 @@ def _check(function: Callable[..., Any], arguments: Any, answer: Any) -> None:
 
 
 def _nans(value: Any) -> int:
-    """How many entries of a floating array are NaN."""
+    """Count the NaN entries of a floating array."""
     numeric = isinstance(value, (np.ndarray, np.generic, float, complex))
     return int(np.count_nonzero(np.not_equal(value, value))) if numeric else 0
 
 
 def _halves(values: Any, plain_too: bool = False) -> tuple[list[Any], list[Any]]:
-    """The primals and the tangents, of all levels, of the Duals in a tree; plain leaves count as primals, or not."""
+    """Collect the primals and the tangents, of all levels, of the Duals in a tree; `plain_too` adds plain leaves."""
     primals: list[Any] = []
     tangents: list[Any] = []
     for leaf in tree.leaves(values):
