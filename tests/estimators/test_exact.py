@@ -32,7 +32,7 @@ def truth(of, x):
 @pytest.mark.parametrize("activation", ["tanh", "gelu", "identity"])
 def test_every_entry(perturb, chunk, activation):
     model = nn.MLP((3, 4, 4, 2), activation, seed=1, dtype=np.float64)
-    value, grads = exact_gradient(loss, model, X, Y, perturb=perturb, chunk=chunk)
+    value, grads = exact_gradient(loss, model, X, Y, perturb=perturb, chunk_size=chunk)
     leaves, structure = tree.flatten(model)
     assert value == pytest.approx(np.mean(loss(model, X, Y)), rel=1e-14)
     for i, (leaf, g) in enumerate(zip(leaves, tree.leaves(grads), strict=True)):
@@ -63,14 +63,14 @@ def test_sequences_and_layers_called_twice():
     def of(layer):
         return np.sum(layer(layer(x)) ** 2, axis=(1, 2))
 
-    by_weights, by_activities = (exact_gradient(of, layer, perturb=p, chunk=2)[1] for p in ("weight", "activity"))
+    by_weights, by_activities = (exact_gradient(of, layer, perturb=p, chunk_size=2)[1] for p in ("weight", "activity"))
     expect_close(by_activities.weight, by_weights.weight, 1e-12, "weight")
     expect_close(by_activities.bias, by_weights.bias, 1e-12, "bias")
 
 
 def test_what_is_no_parameter_has_no_gradient():
     model = {"x": np.array([1.0, -2.0]), "n": np.array([3, 4])}
-    _, g = exact_gradient(lambda m: np.sum(m["x"] ** 2 * m["n"]), model)
+    _, g = exact_gradient(lambda m: np.sum(m["x"] ** 2 * m["n"]), model, perturb="weight")
     assert g["x"].tolist() == [6, -16]
     assert g["n"].tolist() == [0, 0]
 
@@ -87,8 +87,12 @@ def test_nan_is_not_hidden():
     ("error", "words", "call"),
     [
         (ValueError, "weight, activity; got 'all'", lambda: exact_gradient(np.sum, np.ones(2), perturb="all")),
-        (ValueError, "at least 1; got 0", lambda: exact_gradient(np.sum, np.ones(2), chunk=0)),
-        (ValueError, "one number or one per example", lambda: exact_gradient(lambda m: m, np.ones((2, 2)))),
+        (ValueError, "at least 1; got 0", lambda: exact_gradient(np.sum, np.ones(2), chunk_size=0)),
+        (
+            ValueError,
+            "one number or one per example",
+            lambda: exact_gradient(lambda m: m, np.eye(2), perturb="weight"),
+        ),
         (ValueError, "one loss per example", lambda: exact_gradient(np.sum, np.ones(2), perturb="activity")),
         (TypeError, "belongs to no layer", lambda: exact_gradient(lambda m: m, np.ones(2), perturb="activity")),
     ],
@@ -104,4 +108,4 @@ def test_it_is_the_gradient_of_jacfwd():
     def of(x):
         return np.sum(np.sin(x) * np.cumsum(x))
 
-    expect_close(exact_gradient(of, x, chunk=4)[1], fwdad.jacfwd(of)(x), 1e-14, "gradient")
+    expect_close(exact_gradient(of, x, perturb="weight", chunk_size=4)[1], fwdad.jacfwd(of)(x), 1e-14, "gradient")

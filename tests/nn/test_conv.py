@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fwdad
-from fwdad import nn, tree
+from fwdad import nn, testing, tree
 from fwdad.testing import check_jvp, expect_close
 
 GEOMETRIES = {
@@ -52,11 +52,11 @@ def by_loops(layer, x):
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_conv(name):
     layer, x = layer_of(GEOMETRIES[name]), images(10, 4, 6, 7)
-    expected = fwdad.functions.ACTIVATIONS[layer.activation](by_loops(layer, x))
+    expected = fwdad.functions.ACTIVATIONS[layer.activation].value(by_loops(layer, x))
     for some in (3, 10):  # a kernel of its own has enough of ten images
         expect_close(layer(x[:some]), expected[:some], 1e-12, "conv")
-    nn.check_layer(layer, x[:2, :, :5, :4])
-    nn.check_layer(layer, x[:9, :, :3, :4], local=False)
+    testing.check_layer(layer, x[:2, :, :5, :4])
+    testing.check_layer(layer, x[:9, :, :3, :4], local=False)
 
 
 def test_second_derivatives_of_conv():

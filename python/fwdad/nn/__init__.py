@@ -16,12 +16,10 @@ sequential     Sequential, MLP
 models/        whole networks by name
 torch_format   weights under PyTorch's names, in safetensors files
 losses         per-example losses, accuracy
-checks         check_layer: are a layer's derivatives right?
 """
 
 from fwdad.nn import models
-from fwdad.nn.attention import MultiHeadAttention, attention
-from fwdad.nn.checks import check_layer
+from fwdad.nn.attention import MultiHeadAttention
 from fwdad.nn.conv import Conv2d
 from fwdad.nn.dropout import Dropout
 from fwdad.nn.embedding import Embedding
@@ -59,9 +57,7 @@ __all__ = [
     "Residual",
     "Sequential",
     "accuracy",
-    "attention",
     "binary_cross_entropy",
-    "check_layer",
     "cross_entropy",
     "load_torch",
     "models",

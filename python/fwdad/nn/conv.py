@@ -1,4 +1,4 @@
-"""Conv2d: convolution, a matrix product over patches that are never made."""
+"""Conv2d: the convolutional layer."""
 
 from __future__ import annotations
 
@@ -6,50 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from fwdad import functions, kernels
-from fwdad.dual import Array, Dual, highest_level, primitive, split
-from fwdad.estimators.activity import outer_gradient, perturbed_bias, settled
+from fwdad import functions
+from fwdad.dual import Array
+from fwdad.functions import conv2d
 from fwdad.kernels import Window, patches
-from fwdad.nn.linear import initial
+from fwdad.nn.linear import initial, outer_gradient
 from fwdad.nn.module import Module
 from fwdad.nn.windows import Pair, window
-from fwdad.rules.forms import rule_for
-from fwdad.tangents import dense
+from fwdad.perturbation import site
 from fwdad.tree import static
-
-
-@primitive
-def conv2d(x: Array, w: Array, b: Array | None, at: Window, activation: str = "identity") -> Array:
-    """``act(conv(x, w) + b)`` and its k tangents: x (B, H, W, C), w (KH, KW, C, O), b (O,) or (B, OH, OW, O).
-
-    ``y[., r, s, o] = act(sum_ijc x[., r i', s j', c] w[i, j, c, o] + b)``, of shape (B, OH, OW, O): one matrix product
-    of patches and w, so ``dy_i = act'(z) (patches(dx_i) w + patches(x) dw_i + db_i)``, for which the kernel makes no
-    patches. What does not move costs nothing.
-
-    Raises ValueError for shapes that do not fit, TypeError for mixed dtypes.
-
-    >>> conv2d(np.ones((1, 2, 2, 1)), np.ones((2, 2, 1, 3)), None, window(2)).tolist()
-    [[[[4.0, 4.0, 4.0]]]]
-    """
-    functions.check_activation(activation)
-    if activation not in kernels.ACTIVATIONS:
-        return functions.ACTIVATIONS[activation](conv2d(x, w, b, at))
-    return kernels.conv_jvp(x, w, b, None, None, None, at, activation)[0]
-
-
-@rule_for(conv2d)
-def _conv2d(x: Array, w: Array, b: Array | None, at: Window, activation: str = "identity") -> Array:
-    functions.check_activation(activation)
-    if activation not in kernels.ACTIVATIONS:
-        return functions.ACTIVATIONS[activation](conv2d(x, w, b, at))
-    level = highest_level((x, w, b))
-    (px, dx), (pw, dw), (pb, db) = (split(a, level) for a in (x, w, b))
-    if any(type(a) is Dual for a in (px, dx, pw, dw, pb, db)):
-        z = np.matmul(patches(x, at), np.reshape(w, (-1, w.shape[-1])))
-        return functions.ACTIVATIONS[activation](z if b is None else z + b)
-    dw, db = (t if isinstance(t, kernels.Stream) else dense(t) for t in (dw, db))
-    y, dy = kernels.conv_jvp(px, pw, pb, dense(dx), dw, db, at, activation)
-    return Dual(y, dy, level)
 
 
 class Conv2d(Module):
@@ -87,7 +52,7 @@ class Conv2d(Module):
         seed: int | np.random.SeedSequence = 0,
         dtype: Any = np.float32,
     ) -> None:
-        functions.check_activation(activation)
+        functions.activation_row(activation)
         if min(inputs, outputs, groups) < 1 or inputs % groups or outputs % groups:
             raise ValueError(
                 f"inputs and outputs must be multiples of groups, and all at least 1; got {inputs}, {outputs}, {groups}"
@@ -105,7 +70,8 @@ class Conv2d(Module):
             )
         x = np.transpose(x, (0, 2, 3, 1))
         shape = (x.shape[0], *self.at.output(*x.shape[1:3]), self.weight.shape[3])
-        b = perturbed_bias(self, x, self.bias, shape, self.weight.dtype)
+        here = site(self, x, shape, self.weight.dtype)
+        b = here.moved(self.bias)
         if self.groups == 1:
             y = conv2d(x, self.weight, b, self.at, self.activation)
         else:
@@ -114,7 +80,7 @@ class Conv2d(Module):
                 for i, o in self._groups()
             ]
             y = np.concatenate(parts, axis=-1)
-        return np.transpose(settled(y), (0, 3, 1, 2))
+        return np.transpose(here.settled(y), (0, 3, 1, 2))
 
     def _groups(self) -> list[tuple[slice, slice]]:
         """Which input channels each group sees, and which output channels it makes."""

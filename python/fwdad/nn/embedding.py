@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import Array
-from fwdad.estimators.activity import perturbed_bias, settled
 from fwdad.nn.module import Module
+from fwdad.perturbation import site
 
 
 class Embedding(Module):
@@ -36,8 +36,9 @@ class Embedding(Module):
         if x.size and not (x.min() >= 0 and x.max() < count):
             raise ValueError(f"Embedding takes integers from 0 to {count - 1}; got {x.min()} to {x.max()}")
         y = self.weight[x]
-        b = perturbed_bias(self, x, None, (*x.shape, width), self.weight.dtype)
-        return settled(y if b is None else y + b)
+        here = site(self, x, (*x.shape, width), self.weight.dtype)
+        b = here.moved(None)
+        return here.settled(y if b is None else y + b)
 
     def local_gradient(self, x: np.ndarray, g: np.ndarray) -> Embedding:
         """``dL/dw[j] = sum of g where x is j``, for g = dL/dy (B, ..., width)."""

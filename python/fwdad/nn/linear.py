@@ -6,19 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from fwdad import functions
+from fwdad import functions, kernels
 from fwdad.dual import Array
-from fwdad.estimators.activity import outer_gradient, perturbed_bias, settled
 from fwdad.nn.module import Module
+from fwdad.perturbation import site
 from fwdad.tree import static
-
-GAINS = {"relu": 2.0, "silu": 2.0, "gelu": 2.0, "softplus": 2.0, "elu": 2.0, "leaky-relu": 2.0}
-"""What initial weights make good for: these activations pass about half of their input's variance on."""
 
 
 def initial(shape: tuple[int, ...], activation: str, seed: int | np.random.SeedSequence, dtype: Any) -> np.ndarray:
     """Weights (..., outputs), uniform in ``+-sqrt(3 gain / inputs)``; inputs are all axes but the last."""
-    bound = np.sqrt(3 * GAINS.get(activation, 1.0) / np.prod(shape[:-1]))
+    bound = np.sqrt(3 * functions.activation_row(activation).gain / np.prod(shape[:-1]))
     return np.random.default_rng(seed).uniform(-bound, bound, shape).astype(dtype)
 
 
@@ -53,7 +50,7 @@ class Linear(Module):
         seed: int | np.random.SeedSequence = 0,
         dtype: str | type[np.floating] | np.dtype[np.floating] = np.float32,
     ) -> None:
-        functions.check_activation(activation)
+        functions.activation_row(activation)
         if inputs < 1 or outputs < 1:
             raise ValueError(f"inputs and outputs must be at least 1; got {inputs} and {outputs}")
         self.weight = initial((inputs, outputs), activation, seed, dtype)
@@ -61,8 +58,8 @@ class Linear(Module):
         self.activation = activation
 
     def __call__(self, x: Array) -> Array:
-        b = perturbed_bias(self, x, self.bias, (*x.shape[:-1], self.weight.shape[1]), self.weight.dtype)
-        return settled(functions.affine(x, self.weight, b, self.activation))
+        here = site(self, x, (*x.shape[:-1], self.weight.shape[1]), self.weight.dtype)
+        return here.settled(functions.affine(x, self.weight, here.moved(self.bias), self.activation))
 
     def local_gradient(self, x: Array, g: Array) -> Linear:
         """``dL/dw = x^T g`` and ``dL/db = sum_rows g`` for g = dL/dz, as a Linear that holds gradients."""
@@ -74,3 +71,8 @@ class Linear(Module):
             self.activation,
         )
         return gradient
+
+
+def outer_gradient(x: Array, g: Array) -> tuple[Array, Array]:
+    """Return gradients of w and b in z = x w + b, for x (M, K) and g = dL/dz (M, N): ``x^T g`` and ``sum_rows g``."""
+    return kernels.affine_jvp(x.T, g, None, None, None, None)[0], np.sum(g, axis=0)

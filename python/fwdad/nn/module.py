@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from fwdad import kernels, tree
-from fwdad.estimators.forward_gradient import is_parameter
 
 if TYPE_CHECKING:
     from typing import Self
@@ -48,7 +47,7 @@ class Module:
     @property
     def parameters(self) -> int:
         """The number of parameters P."""
-        return sum(leaf.size for leaf in tree.flatten(self, tree.is_buffer)[0] if is_parameter(leaf))
+        return sum(leaf.size for leaf in tree.flatten(self, tree.is_buffer)[0] if tree.is_parameter(leaf))
 
     def to(self, device: str) -> Self:
         """The model with its arrays on a device, "cpu", "cuda" or "cuda:N"; see `fwdad.kernels.to_device`.

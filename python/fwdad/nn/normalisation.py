@@ -7,45 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.dual import Array, Dual, plain, primitive
-from fwdad.estimators.activity import perturbed_bias, settled, unperturbed
+from fwdad.dual import Array, plain
+from fwdad.functions import standardise
 from fwdad.nn.mode import current
 from fwdad.nn.module import Module
-from fwdad.rules.forms import rule_for
+from fwdad.perturbation import site, unperturbed
 from fwdad.tree import Buffer, static
-
-Axes = tuple[int, ...]
-
-
-@primitive
-def standardise(x: Array, axes: Axes, epsilon: float) -> Array:
-    """``(x - mean) / sqrt(var + epsilon)`` over axes that are counted from the back.
-
-    ``dy_i = (dx_i - mean(dx_i) - y mean(y dx_i)) / sqrt(var + epsilon)``: mean and variance move with x.
-
-    >>> standardise(np.array([[1.0, 3.0]]), (-1,), 0.0).tolist()
-    [[-1.0, 1.0]]
-    """
-    return _standardised(x, axes, epsilon)[0]
-
-
-@rule_for(standardise)
-def _standardise(x: Dual, axes: Axes, epsilon: float) -> Dual:
-    y, factor = _standardised(x.primal, axes, epsilon)
-
-    def tangent(dx: Array) -> Array:
-        along = np.mean(dx * y, axis=axes, keepdims=True)
-        return (dx - np.mean(dx, axis=axes, keepdims=True) - y * along) * factor
-
-    # One tangent after the other: its intermediate results stay in the cache.
-    return Dual(y, np.stack([tangent(dx) for dx in x.tangent]), x.level)
-
-
-def _standardised(x: Array, axes: Axes, epsilon: float) -> tuple[Array, Array]:
-    """The answer, and what x was divided by, inverted."""
-    deviation = x - np.mean(x, axis=axes, keepdims=True)
-    factor = 1 / np.sqrt(np.mean(deviation * deviation, axis=axes, keepdims=True) + epsilon)
-    return deviation * factor, factor
 
 
 class Scaled(Module):
@@ -56,8 +23,8 @@ class Scaled(Module):
 
     def scaled(self, normal: Array) -> Array:
         """x^ (B, ..., *shape) to z of that shape."""
-        b = perturbed_bias(self, normal, self.bias, normal.shape, self.weight.dtype)
-        return settled(normal * self.weight + b)
+        here = site(self, normal, normal.shape, self.weight.dtype)
+        return here.settled(normal * self.weight + here.moved(self.bias))
 
     def local_gradient(self, x: Array, g: Array) -> Any:
         """``dL/dw = sum x^ g`` and ``dL/db = sum g`` over all axes in front of the weight's: x is x^, g = dL/dz."""

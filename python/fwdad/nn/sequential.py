@@ -23,11 +23,11 @@ class Activation(Module):
     name: str = static()
 
     def __init__(self, name: str) -> None:
-        functions.check_activation(name)
+        functions.activation_row(name)
         self.name = name
 
     def __call__(self, x: Array) -> Array:
-        return functions.ACTIVATIONS[self.name](x)
+        return functions.ACTIVATIONS[self.name].value(x)
 
 
 class Sequential(Module):

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fwdad.dual import Array
-from fwdad.estimators.activity import perturbed_bias, settled
 from fwdad.nn.conv import Conv2d
 from fwdad.nn.module import Module
+from fwdad.perturbation import site
 
 
 class PatchEmbedding(Conv2d):
@@ -64,8 +64,9 @@ class ClassToken(Module):
     def __call__(self, x: Array) -> Array:
         first = np.broadcast_to(self.class_token, (x.shape[0], 1, x.shape[2]))
         y = np.concatenate([first, x], axis=1) + self.position
-        b = perturbed_bias(self, x, None, y.shape, self.position.dtype)
-        return settled(y if b is None else y + b)
+        here = site(self, x, y.shape, self.position.dtype)
+        b = here.moved(None)
+        return here.settled(y if b is None else y + b)
 
     def local_gradient(self, x: Array, g: Array) -> ClassToken:
         """``dL/dposition = sum_b g`` and ``dL/dclass_token = sum_b g[:, 0]`` for g = dL/dy."""

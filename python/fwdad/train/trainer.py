@@ -82,7 +82,7 @@ class Trainer:
         except ValueError as error:
             raise ConfigError("augment", f"cannot be {config.augment}: {error}") from error
         self.model: Any = make_model(config, self.data.shape, self.data.outputs).to(config.device)
-        sampler = estimators.SAMPLERS[config.sampler](config.tangents, config.seed)
+        sampler = estimators.SAMPLERS[config.sampler](config.tangents, seed=config.seed)
         self.estimator = fwdad.ForwardGradient(sampler, estimators.COMBINERS[config.combine](), config.perturb)
         self.schedule = make_schedule(config, self.steps)
         self.optimizer = make_optimizer(config, self.schedule)
