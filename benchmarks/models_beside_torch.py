@@ -11,7 +11,7 @@ mode, and its k directional derivatives, in one forward pass; the mean of d_i v_
 
 Before any timing, loss and derivatives along the same given directions are compared. Each way runs in a process of its
 own, so that the peak memory is its own, and the ways take turns; the time is the least of the rounds' medians.
-PyTorch's BatchNorm keeps no running statistics here, for vmap forbids it.
+PyTorch's BatchNorm keeps no running statistics here, because vmap forbids it.
 """
 
 from __future__ import annotations
