@@ -79,7 +79,7 @@ class AvgPool2d(Module):
 
 
 class AdaptiveAvgPool2d(Module):
-    """Means over regions that cover the image, of a number that is given.
+    """Means over a given number of regions, which cover the image.
 
     Region i of n along an axis of size s spans ``floor(i s / n)`` to ``ceil((i + 1) s / n)``; regions overlap where n
     does not divide s.

@@ -70,7 +70,7 @@ class MLP(Sequential):
     Parameters
     ----------
     sizes : sequence of int
-        The sizes of the input, of what is between the layers, and of the output.
+        Sizes of the input, of each hidden layer, and of the output.
     activation : str
         A name in `fwdad.functions.ACTIVATIONS`.
     seed : int, numpy.random.SeedSequence or None

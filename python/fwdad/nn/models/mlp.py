@@ -23,7 +23,7 @@ class ImageMLP(MLP):
     shape, classes, seed, dtype
         As for all `fwdad.nn.models`.
     hidden : sequence of int
-        The sizes between the input and the logits.
+        Sizes of the hidden layers.
     activation : str
         As in `MLP`.
 
