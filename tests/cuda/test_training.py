@@ -22,7 +22,7 @@ Y = np.arange(32) % 5
 def steps(where, sampler, combiner, perturb, activation="tanh", count=3, model=None, x=X, y=Y):
     """Losses and model after a few steps of Adam."""
     x, y = (kernels.to_device(a, where) for a in (x, y))
-    model, optimizer = (model or nn.MLP((20, 24, 5), activation)).to(where), optim.adam(1e-2)
+    model, optimizer = (model or nn.MLP((20, 24, 5), activation=activation)).to(where), optim.adam(1e-2)
     state = optimizer.init(model)
     fg = fwdad.ForwardGradient(copy.deepcopy(sampler), combiner, perturb)  # some have a state
     losses = []

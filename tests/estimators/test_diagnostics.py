@@ -77,7 +77,7 @@ def test_nan_shows():
 
 
 def test_a_network_by_activities():
-    model = nn.MLP((3, 8, 2), "tanh", seed=1, dtype=np.float64)
+    model = nn.MLP((3, 8, 2), activation="tanh", seed=1, dtype=np.float64)
     x, y = RNG.standard_normal((5, 3)), RNG.integers(0, 2, 5)
 
     def loss(model, x, y):

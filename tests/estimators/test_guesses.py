@@ -27,7 +27,7 @@ def loss(model, x, y):
 
 
 def model(activation="tanh"):
-    return nn.MLP((3, 5, 4, 3), activation, seed=1, dtype=np.float64)
+    return nn.MLP((3, 5, 4, 3), activation=activation, seed=1, dtype=np.float64)
 
 
 def flat(grads):
@@ -100,7 +100,7 @@ def test_a_local_classifier_guesses_its_own_gradient(activation):
 
 
 def test_the_output_layer_guesses_the_gradient():
-    layer = nn.Linear(3, 3, dtype=np.float64)
+    layer = nn.Linear(3, 3, seed=0, dtype=np.float64)
     _, g = ForwardGradient(LocalClassifier(3), perturb="activity")(loss, layer, X, Y)
     _, exact = exact_gradient(loss, layer, X, Y, perturb="weight")
     expect_close(flat(g), flat(exact), 1e-12, "gradient")

@@ -169,7 +169,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "silu":       Activation(silu,       gain=2.0, native=True, onnx=lambda g, x, like: g.op("Mul", x, g.op("Sigmoid", x))),
     "gelu":       Activation(gelu,       gain=2.0, native=True, onnx=lambda g, x, like: _onnx_gelu(g, x, like)),
     "elu":        Activation(elu,        gain=2.0, onnx=lambda g, x, like: g.op("Elu", x)),
-    "leaky-relu": Activation(leaky_relu, gain=2.0, onnx=lambda g, x, like: g.op("LeakyRelu", x)),
+    "leaky-relu": Activation(leaky_relu, gain=2.0, onnx=lambda g, x, like: g.op("LeakyRelu", x, alpha=0.01)),
 }
 # fmt: on
 """Activations by name. A new one is a row; `affine` and `conv2d` compute those that are native inside the kernel."""

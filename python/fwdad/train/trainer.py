@@ -229,7 +229,7 @@ class Trainer:
             return losses(outputs, targets, self.config.label_smoothing)
 
         batch = (kernels.to_device(array, self.config.device) for array in (inputs, train.targets[rows]))
-        with nn.training(progress.step, self.config.seed) as run:
+        with nn.training(progress.step, seed=self.config.seed) as run:
             value, gradient = self.estimator(loss, self.model, *batch)
         self._check_finite("loss", value)
         parameters, state = self.optimizer.step(learned(gradient), self.optimizer_state, learned(self.model))
