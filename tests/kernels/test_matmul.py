@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fwdad
-from fwdad.kernels import dispatch, matmul_pays
+from fwdad.kernels import dispatch, policy
 from fwdad.kernels import matmul as public_matmul
 
 DTYPES = [np.float32, np.float64]
@@ -18,6 +18,17 @@ BATCHES = [
 
 def pair(rng, batches, m, depth, n, dtype):
     return [rng.standard_normal((*b, *s)).astype(dtype) for b, s in zip(batches, ((m, depth), (depth, n)), strict=True)]
+
+
+def examples(dtype):
+    rng = np.random.default_rng(0)
+    for batches in BATCHES:
+        yield pair(rng, batches, 3, 5, 7, dtype)
+    for m, depth, n in [(0, 3, 4), (3, 0, 4), (1, 1, 1), (9, 130, 50)]:
+        yield pair(rng, ((2,), (2,)), m, depth, n, dtype)
+    yield pair(rng, ((300,), ()), 3, 4, 5, dtype)
+    for batches in (((), (5,)), ((5,), ()), ((5,), (5,))):
+        yield pair(rng, batches, 70, 300, 130, dtype)
 
 
 def check(body, x, y, assert_within):
@@ -87,20 +98,20 @@ def test_errors():
 
 @pytest.mark.skipif(dispatch.native is None, reason="fwdad._native was not built")
 @pytest.mark.parametrize("moves", [(True, True), (True, False), (False, True)])
-def test_matmul_of_duals_takes_it_where_it_pays(monkeypatch, moves):
+def test_matmul_of_duals_takes_it_where_it_is_faster(monkeypatch, moves):
     rng = np.random.default_rng(4)
     x, y = pair(rng, ((6,), (6,)), 65, 64, 66, np.float64)
     tangents = [rng.standard_normal((3, *a.shape)) if m else None for a, m in zip((x, y), moves, strict=True)]
-    assert matmul_pays(x, y)
-    assert not matmul_pays(x[:, :4], y)
-    assert not matmul_pays(x.astype(np.float32), y)
+    assert policy.use_matmul(x, y)
+    assert not policy.use_matmul(x[:, :4], y)
+    assert not policy.use_matmul(x.astype(np.float32), y)
 
     def run():
         return fwdad.jvp(np.matmul, (x, y), tuple(tangents))[1]
 
     taken = run()
     monkeypatch.setattr(dispatch, "native", None)
-    assert not matmul_pays(x, y)
+    assert not policy.use_matmul(x, y)
     by_numpy = run()
     assert taken.shape == by_numpy.shape == (3, 6, 65, 66)
     np.testing.assert_allclose(taken, by_numpy, rtol=0, atol=1e-12)
