@@ -115,16 +115,4 @@ FWDAD_FUNCTION ValueAndSlope<double> gelu(double z) {
     return {z * phi, phi + z * exp(-0.5 * z * z) * 0.39894228040143267794};
 }
 
-template <class V>
-FWDAD_FUNCTION ValueAndSlope<V> activate(Activation activation, V z) {
-    switch (activation) {
-#define FWDAD_CASE(name)   \
-    case Activation::name: \
-        return name(z);
-        FWDAD_ACTIVATIONS(FWDAD_CASE)
-#undef FWDAD_CASE
-    }
-    return {};
-}
-
 }  // namespace fwdad::FWDAD_MACHINE

@@ -6,8 +6,8 @@
 namespace fwdad {
 
 // Philox4x32-10 (python/fwdad/kernels/philox.py): what a round multiplies by, and adds to the key.
-constexpr uint32_t philox_multipliers[2] = {0xD2511F53u, 0xCD9E8D57u};
-constexpr uint32_t philox_weyl[2] = {0x9E3779B9u, 0xBB67AE85u};
+constexpr uint32_t philox_multiplier0 = 0xD2511F53u, philox_multiplier1 = 0xCD9E8D57u;
+constexpr uint32_t philox_weyl0 = 0x9E3779B9u, philox_weyl1 = 0xBB67AE85u;
 constexpr int philox_rounds = 10;
 
 // projection_coefficients: what is left of a direction's squared length must exceed this part of it.

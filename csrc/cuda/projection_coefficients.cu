@@ -1,13 +1,10 @@
-// projection_coefficients: c = G^+ d by Cholesky with pivots, as python/fwdad/kernels/projection.py writes it. A block
-// solves one system; the threads share the rows of a column, and the search for the pivot.
-#include "arithmetic.hpp"
-#include "kernels.hpp"
+// A block solves one system; the threads share the rows of a column, and the search for the pivot.
+#include "arguments.hpp"
+#include "constants.hpp"
+#include "shared/arithmetic.hpp"
 
 namespace fwdad::cuda {
 namespace {
-
-// What is left of a direction's squared length must exceed this part of it: DROP squared.
-constexpr double drop = 0x1p-40;
 
 template <int Threads>
 struct Coefficients {
@@ -70,7 +67,7 @@ struct Coefficients {
         double margin = 1;
         for (; rank < k; ++rank) {
             const Best pivot = largest(block, shared, w.left, static_cast<int>(rank % 2));
-            if (!(pivot.left > drop)) {
+            if (!(pivot.left > rank_tolerance)) {
                 margin = 0;
                 break;
             }
@@ -170,17 +167,22 @@ struct Coefficients {
 };
 
 template <int Threads>
-void solve(const Launch& at, const double* gram, const double* d, int64_t batch, int64_t k, double* c, int64_t* rank,
-           double* margin) {
+void solve(const Launch& at, const In<double, 3>& gram, const In<double, 2>& d, const Out<double, 2>& c,
+           const Out<int64_t, 1>& rank, const Out<double, 1>& margin) {
+    const int64_t batch = d.shape[0];
+    const int64_t k = d.shape[1];
     double* work = static_cast<double*>(at.scratch(batch * k * (k + 4) * static_cast<int64_t>(sizeof(double))));
-    launch(at, Coefficients<Threads>{k, gram, d, c, rank, margin, work}, batch);
+    launch(at, Coefficients<Threads>{k, gram.data, d.data, c.data, rank.data, margin.data, work}, batch);
 }
 
 }  // namespace
 
-void coefficients(const Launch& at, const double* gram, const double* d, int64_t batch, int64_t k, double* c,
-                  int64_t* rank, double* margin) {
-    (k <= 64 ? solve<64> : solve<256>)(at, gram, d, batch, k, c, rank, margin);
+template <class T>
+void projection_coefficients(const Launch& at, In<T, 3> gram, In<T, 2> d, Out<T, 2> c, Out<int64_t, 1> rank,
+                             Out<T, 1> margin) {
+    (d.shape[1] <= 64 ? solve<64> : solve<256>)(at, gram, d, c, rank, margin);
 }
+
+template decltype(projection_coefficients<double>) projection_coefficients<double>;
 
 }  // namespace fwdad::cuda

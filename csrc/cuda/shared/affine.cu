@@ -1,14 +1,17 @@
-// affine: y = act(x w + b) and dy_i = act'(x w + b) (dx_i w + x dw_i + db_i), in three launches:
+// The affine JVP in three launches:
 //
 //     y     = x w + b                                   Product, k = 1
-//     y, s  = act(y), act'(y)                           Activate, of elementwise.cu
+//     y, s  = act(y), act'(y)                           Activate (activate.cu)
 //     dy_i  = s * (dx_i w + x dw_i + db_i)              Product
 //
-// Where x is float32 and dw_i signs, x dw_i + db_i is SignProduct, of signs.cu, and Product adds what is left to it.
+// Where x is float32 and dw_i signs, x dw_i + db_i is SignProduct (sign_product.cu), and Product adds the rest to it.
 //
 // Product gives each block a tile of one result. Slabs of the factors, `slab` deep, pass through shared memory in two
 // buffers: while one is multiplied, the next is on its way in registers. A streamed dw is generated into the buffer
 // itself and never leaves the chip. Products are summed in T, in registers, `R` rows by 4 columns a thread.
+#include "affine.hpp"
+
+#include "activate.hpp"
 #include "carried.hpp"
 #include "philox.hpp"
 
@@ -226,7 +229,7 @@ void multiply_by(const Launch& at, const Affine<T>& a, int64_t k, const Term<T> 
         kernel.left_order[t] = order_of(left.data, left.batch, left.row, left.column);
         kernel.right_order[t] = order_of(right.data, right.batch, right.row, right.column);
         if (right.data == nullptr) {
-            kernel.stream = *a.dw_stream;
+            kernel.stream = *a.dw.stream;
         }
     }
     kernel.bias = bias;
@@ -260,15 +263,15 @@ void affine(const Launch& at, const Affine<T>& a) {
         activate(at, a.activation, entries, a.y, a.y, slope);
     }
     if (tangents) {
-        const bool dw = a.dw.data != nullptr || a.dw_stream != nullptr;
+        const bool dw = a.dw.array.data != nullptr || a.dw.stream != nullptr;
         const Term<T> along_x{a.dx, a.w};
-        const Term<T> along_w{dw ? a.x : Matrix<T>{}, a.dw};
+        const Term<T> along_w{dw ? a.x : Matrix<T>{}, a.dw.array};
         if constexpr (std::is_same_v<T, float>) {
-            if (a.dw_stream != nullptr && a.dw_stream->rows_per_call == 128) {
+            if (a.dw.stream != nullptr && a.dw.stream->rows_per_call == 128) {
                 const bool more = a.dx.data != nullptr;
                 sign_product(at, a, more ? nullptr : slope);
                 if (more) {  // a thread of Product reads what it is to add to, and writes it there
-                    multiply(at, a, a.k, {along_x, {}}, Matrix<T>{a.dy, entries, a.n, 1}, static_cast<const T*>(slope),
+                    multiply(at, a, a.k, {along_x, {}}, Matrix<T>{a.dy, a.k, a.m, a.n, entries, a.n, 1}, static_cast<const T*>(slope),
                              a.dy);
                 }
                 return;
@@ -278,7 +281,7 @@ void affine(const Launch& at, const Affine<T>& a) {
     }
 }
 
-template void affine(const Launch&, const Affine<float>&);
-template void affine(const Launch&, const Affine<double>&);
+template decltype(affine<float>) affine<float>;
+template decltype(affine<double>) affine<double>;
 
 }  // namespace fwdad::cuda

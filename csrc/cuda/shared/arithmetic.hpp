@@ -1,5 +1,5 @@
-// Small words that kernels share. Nothing here or elsewhere is contracted by the compiler (--fmad=false): a fused
-// multiply-add is where the source says so, for the random contract counts on single rounding.
+// Arithmetic that kernels share, and what the formulas of both machines ask of this one. Nothing is contracted by the
+// compiler (--fmad=false).
 #pragma once
 
 #include <math.h>
@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "block.hpp"
+
+#define FWDAD_MACHINE cuda
+#define FWDAD_FUNCTION FWDAD_DEVICE
 
 namespace fwdad::cuda {
 
@@ -25,17 +28,12 @@ FWDAD_DEVICE float float_of(uint32_t bits) {
     return value;
 }
 
-FWDAD_DEVICE float flip_sign(float value, uint32_t word) { return float_of(bits_of(value) ^ (word & 0x80000000u)); }
-
-template <int N>
-FWDAD_DEVICE float horner(float x, const float (&coefficients)[N]) {
-    float value = coefficients[N - 1];
-    FWDAD_UNROLL
-    for (int j = N - 2; j >= 0; --j) {
-        value = fmaf(value, x, coefficients[j]);
-    }
-    return value;
-}
+FWDAD_DEVICE float root(float a) { return sqrtf(a); }
+FWDAD_DEVICE float magnitude(float a) { return fabsf(a); }
+FWDAD_DEVICE int32_t as_signed(uint32_t a) { return static_cast<int32_t>(a); }
+FWDAD_DEVICE uint32_t as_unsigned(int32_t a) { return static_cast<uint32_t>(a); }
+FWDAD_DEVICE float to_float(int32_t a) { return static_cast<float>(a); }
+FWDAD_DEVICE bool sign_mask(uint32_t a) { return as_signed(a) < 0; }
 
 FWDAD_DEVICE_AND_HOST constexpr int64_t blocks_of(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
@@ -115,3 +113,5 @@ FWDAD_DEVICE void store_four(T* to, int64_t count, bool packed, const T (&values
 }
 
 }  // namespace fwdad::cuda
+
+#include "formulas.hpp"

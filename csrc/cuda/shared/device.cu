@@ -1,6 +1,7 @@
 // What this was compiled for, and the devices that there are.
+#include "device.hpp"
+
 #include "block.hpp"
-#include "kernels.hpp"
 
 namespace fwdad::cuda {
 

@@ -8,6 +8,7 @@
 // A block makes a tile of one direction's result by eight warps, 32 x 32 each. Slabs of x, cut into parts, pass through
 // shared memory in two buffers, as in Product; of the signs only the generator's words do, one call for 128 rows of a
 // column: a thread makes what it hands to the unit of their bits.
+#include "affine.hpp"
 #include "carried.hpp"
 #include "philox.hpp"
 
@@ -186,7 +187,7 @@ void multiply_by(const Launch& at, const Affine<float>& a, const float* scale) {
     const int64_t row_tiles = blocks_of(a.m, Kernel::tile_rows), column_tiles = blocks_of(a.n, Kernel::tile_columns);
     const Kernel kernel{
         a.m,          a.depth, a.n,   row_tiles, column_tiles, a.x, order_of(a.x.data, a.x.batch, a.x.row, a.x.column),
-        *a.dw_stream, a.db,    scale, a.dy};
+        *a.dw.stream, a.db,    scale, a.dy};
     launch(at, kernel, a.k * row_tiles * column_tiles);
 }
 

@@ -75,14 +75,18 @@ struct Source {
 
 // Arrays are taken as one long row unless rows have to stay apart.
 template <class T>
-Source<T> source_of(const Directions<T>& d, bool per_row) {
-    if (d.stream == nullptr) {
-        const int64_t rows = per_row ? d.rows : 1;
-        const int64_t columns = per_row ? d.columns : d.rows * d.columns;
-        return {d.v, {}, rows, columns, false, aligned(d.v) && columns % pack_size<T> == 0, blocks_of(columns, 4)};
-    }
-    const Stream& s = *d.stream;
+Source<T> source_of(const Stream& s, bool per_row) {
     return {nullptr, s, s.rows, s.columns, per_row, false, per_row ? blocks_of(s.columns, 4) : s.columns};
+}
+template <class T>
+Source<T> source_of(const Directions<T>& v, bool per_row) {
+    if (v.stream != nullptr) {
+        return source_of<T>(*v.stream, per_row);
+    }
+    const T* const data = v.array.data;
+    const int64_t columns = v.array.columns;
+    return {data,  {},   per_row ? v.array.rows : 1, columns, false, aligned(data) && columns % pack_size<T> == 0,
+            blocks_of(columns, 4)};
 }
 
 }  // namespace fwdad::cuda
