@@ -6,6 +6,7 @@ import numpy as np
 
 from fwdad import kernels
 from fwdad.dual import Array, Dual, plain, primitive
+from fwdad.kernels import policy
 from fwdad.rules.forms import rule_for, surely_finite
 from fwdad.rules.reductions import every_axis
 from fwdad.tangents import as_dense
@@ -38,7 +39,7 @@ def _logsumexp(x: Dual, axis: Axis = -1, keepdims: bool = False) -> Dual:
     ties = top / np.maximum(np.sum(top, axis=axes, keepdims=True), 1)
     shares = np.exp(np.where(infinite, 0, x.primal) - np.where(infinite, 0, answer))
     weights = np.where(infinite, ties.astype(plain(answer).dtype), shares)
-    if axes == (-1,) and kernels.pays(x.tangent, weights):
+    if axes == (-1,) and policy.use_elementwise(x.tangent, weights):
         tangent = kernels.weighted_rows(weights, x.tangent)
         tangent = tangent[..., np.newaxis] if keepdims else tangent
     else:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fwdad import kernels, tree
+from fwdad.kernels import policy
 
 Params = Any
 State = Any
@@ -77,7 +78,7 @@ def _moved(params: Params, factor: float, parts: Params) -> Params:
 def axpby(a: float, x: Any, b: float, y: Any) -> Any:
     """``a x + b y`` of two leaves; large ones in one pass of a kernel, with the same bits."""
     a, b = float(a), float(b)  # a NumPy scalar would turn float32 arrays into float64
-    if kernels.axpby_pays(x, y):
+    if policy.use_axpby(x, y):
         return kernels.axpby(a, x, b, y)
     return (x if a == 1 else a * x) + (y if b == 1 else b * y)
 
