@@ -11,3 +11,8 @@ class NaNError(FloatingPointError):
 
 class LostDerivativeError(TypeError):
     """An operation would have turned a Dual into plain numbers and dropped its tangent."""
+
+
+def undefined(owner: object, method: str) -> NotImplementedError:
+    """Return the error for a method that a subclass was to define."""
+    return NotImplementedError(f"{type(owner).__name__} must define {method}")

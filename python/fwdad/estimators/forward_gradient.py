@@ -71,6 +71,7 @@ class ForwardGradient:
         self.step = 0
 
     def __call__(self, loss: Loss, model: Model, *batch: Any) -> tuple[float, Model]:
+        """Return the mean loss and the gradient of one step."""
         estimate = self.estimate(loss, model, *batch)
         return estimate.value, estimate.gradient
 
@@ -85,6 +86,11 @@ class ForwardGradient:
             As of a call.
         reference : optional
             The true gradient, a tree like the model (see `exact_gradient`), to compare the estimate with.
+
+        Raises
+        ------
+        ValueError
+            Where nothing moved, or for a reference that is not a tree like the model.
 
         Examples
         --------

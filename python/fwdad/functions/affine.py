@@ -24,7 +24,8 @@ def affine(x: Array, w: Array, b: Array | None = None, activation: str = "identi
     ----------
     x : (..., K)
     w : (K, N)
-    b : (N,) or (..., N), optional
+    b : (N,), optional
+        Or any shape that broadcasts to that of the result.
     activation : str
         A name in `ACTIVATIONS`.
 
@@ -65,7 +66,8 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
     bias = _bias_rows(pb, shape)
     if is_kind(dx):
         # The kind multiplies itself with w, and joins what moves b.
-        dx, by_x = None, np.matmul(dx, pw)
+        by_x = np.matmul(dx, pw)
+        dx = None
         db = by_x if db is None else as_dense(by_x) + align(as_dense(db), px.ndim)
     if is_kind(db) and dx is None and dw is None:
         # z moves by a kind alone: so does y, scaled by the slope.

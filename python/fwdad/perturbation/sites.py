@@ -8,8 +8,8 @@ A layer with parameters computes z = x w + b and then an elementwise function y 
 
 Outside of a pass nothing happens, and nothing to a layer that is no part of the model. In a pass with noise, `moved`
 gives a b that moves in k directions: noise on z, fresh for each example or shared by the batch. The layer's method
-`local_gradient(x, g)` turns g = dL/dz into gradients of its parameters, exactly and from its own input alone, so that no
-derivative ever travels backwards.
+`local_gradient(x, g)` turns g = dL/dz into gradients of its parameters, exactly and from its own input alone: no
+derivative travels backwards.
 
     Noise   moves z by directions                                        (`Activities.run`)
     Survey  notes shapes, outputs and slopes for a sampler               (`Activities.templates`)
