@@ -28,8 +28,8 @@ class StreamTangent(kernels.Stream, DuckTangent, name="stream"):
     """k random directions of one parameter: ``(seed, step, parameter, distribution)``, k, a shape and a dtype.
 
     Kernels that take a `fwdad.kernels.Stream` make its tiles where they need them, so that nothing of size k x P is
-    stored; every other operation works on `dense()`. ``x @ t`` for a matrix x of the same dtype is such a kernel, and an
-    affine layer whose weight moves by t. Fields and errors are those of `fwdad.kernels.Stream`.
+    stored; every other operation works on `dense()`. ``x @ t`` for a matrix x of the same dtype is such a kernel, and
+    an affine layer whose weight moves by t. Fields and errors are those of `fwdad.kernels.Stream`.
 
     Examples
     --------
