@@ -122,7 +122,7 @@ class Directions:
         return scaled
 
     def lengths(self) -> np.ndarray:
-        """Return the directions' lengths, (k,) or (B, k)."""
+        """Return the lengths of the directions, (k,) or (B, k)."""
         lengths: np.ndarray = np.sqrt(np.diagonal(self.gram(exact=False), axis1=-2, axis2=-1))
         return lengths
 
@@ -163,7 +163,7 @@ class Directions:
         ]
 
     def realised(self) -> list[np.ndarray]:
-        """Return the parts as ndarrays, lengths applied."""
+        """Return the parts as ndarrays, with their scale."""
         parts = [as_dense(v) for v in self.parts]
         if self.scale is None:
             return parts
@@ -191,7 +191,7 @@ def join(parts: Sequence[np.ndarray], per_row: bool = False) -> np.ndarray:
 
 
 def separate(v: np.ndarray, templates: Sequence[Template], per_row: bool = False) -> list[np.ndarray]:
-    """Return what `join` has put together, in the templates' shapes and dtypes.
+    """Undo `join`: return parts in their templates' shapes and dtypes.
 
     Examples
     --------
