@@ -220,14 +220,15 @@ def cases_of_the_rules():
 
 
 IMAGE, PATCHES = RNG.standard_normal((1, 3, 3, 1)), RNG.standard_normal((2, 2, 1, 2))
-CASES = {
-    **cases_of_the_rules(),
+FUNCTIONS = {
+    "affine": (functions.affine, RNG.standard_normal((2, 3)), np.ones((3, 2)), np.ones(2)),
     **{name: (row.value, RNG.standard_normal((2, 3))) for name, row in functions.ACTIVATIONS.items()},
     "softmax_cross_entropy of rows": (lambda z: functions.softmax_cross_entropy(z, np.array([1, 0])), np.ones((2, 3))),
     "attention": (functions.attention, *RNG.standard_normal((3, 4, 2))),
     "standardise": (lambda x: functions.standardise(x, (-1,), 1e-3), RNG.standard_normal((2, 3))),
     "conv2d": (lambda x, w: functions.conv2d(x, w, None, Window((2, 2)), "relu"), IMAGE, PATCHES),
 }
+CASES = cases_of_the_rules() | FUNCTIONS
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -251,3 +252,10 @@ def test_rules(name):
                 assert (dy is None) == (expected_dy is None)
                 if dy is not None:
                     expect_close(np.asarray(dy), expected_dy, 1e-12, f"argument {which} moves by {kind}")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_direction_at_all(name):
+    f, *arrays = FUNCTIONS[name]
+    y = f(*(Dual(x, np.zeros((0, *x.shape)), 1) for x in arrays))
+    assert y.tangent.shape == (0, *y.shape)

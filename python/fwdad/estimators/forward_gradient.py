@@ -112,10 +112,11 @@ class ForwardGradient:
         draw = self._draw(loss, model, batch)
         outcome = self.perturbation.run(loss, model, batch, draw, gram=self.combiner.uses_gram)
         parts = self.combiner.gradient(outcome.d, outcome.directions) if outcome.directions.parts else []
+        gradient = self.perturbation.gradient(model, outcome, parts)
         if parts:
             self.sampler.observe(parts)
         self.step += 1
-        return Estimate(outcome.value, self.perturbation.gradient(model, outcome, parts), parts, outcome)
+        return Estimate(outcome.value, gradient, parts, outcome)
 
     def _draw(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Draw:
         """Return this step's directions: drawn array by array during the pass, or for all arrays before it."""

@@ -40,7 +40,7 @@ def _standardise(x: Dual, axes: Axes, eps: float) -> Dual:
         return (dx - np.mean(dx, axis=axes, keepdims=True) - y * along) * factor
 
     # One tangent after the other: its intermediate results stay in the cache.
-    return Dual(y, np.stack([tangent(dx) for dx in x.tangent]), x.level)
+    return Dual(y, np.stack([tangent(dx) for dx in x.tangent]) if x.k else x.tangent, x.level)
 
 
 def _standardised(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:
