@@ -13,7 +13,8 @@ derivative travels backwards.
 
     Noise   moves z by directions                                        (`Activities.run`)
     Survey  notes shapes, outputs and slopes for a sampler               (`Activities.templates`)
-    Leak    finds parameters that move the loss beside their layer       (`check_leaks`)
+    Leak    finds parameters that move the loss beside their layer,
+            and layers that settle what is no elementwise function of z  (`check_leaks`)
     Halves  finds losses that couple examples                            (`check_leaks`)
 """
 
@@ -244,10 +245,11 @@ class LayerPass:
     """A pass under way: it makes a site for each call of one of the model's layers, in the order of the calls."""
 
     def __init__(self, kind: type[Site], model: Any, level: int, prepare: Callable[[int, Any], None]) -> None:
-        self._kind = kind
-        self._layers = {id(node) for node in nodes_of(model)[0]}
-        self._prepare = prepare
+        self.nodes, self.structure = nodes_of(model)
         self.level = level
+        self._kind = kind
+        self._layers = {id(node) for node in self.nodes}
+        self._prepare = prepare
         self.sites: list[Any] = []
 
     def site(self, layer: Perturbable, x: Array, shape: tuple[int, ...], dtype: Any) -> Site:
