@@ -61,7 +61,7 @@ class Activities(Perturbation):
             raise ValueError(f"noise must be one of {', '.join(NOISES)}; got {noise!r}")
         self.noise = noise
         self.per_row = noise == "example"
-        self._checked: set[Any] = set()  # the programs that were
+        self._checked: list[Any] = []  # the programs that were
 
     def shared(self) -> Activities:
         """Return the perturbation with noise that the batch shares."""
@@ -135,11 +135,11 @@ class Activities(Perturbation):
                     "local_gradient, as fwdad.nn.Linear has), so activity perturbation cannot estimate its gradient; "
                     "use perturb='weight'"
                 )
-        called = (site.layer for site in running.sites)
-        program = _program((loss, running.structure, *map(type, running.nodes), *map(type, called)))
+        types = [type(layer) for layer in (*running.nodes, *(site.layer for site in running.sites))]
+        program = _program(loss), running.structure, types
         if program not in self._checked:
             check_leaks(loss, model, batch, examples)
-            self._checked.add(program)
+            self._checked.append(program)
 
 
 def _program(value: Any, inside: tuple[Any, ...] = ()) -> Any:
