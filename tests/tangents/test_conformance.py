@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fwdad import Dual, functions, kernels, tree
+from fwdad import Dual, functions, jacfwd, jvp, kernels, laplacian, tree
 from fwdad.dual import new_level, split
 from fwdad.kernels import Window
 from fwdad.tangents import KINDS, DuckTangent, as_dense, is_kind, kind_of
@@ -252,6 +252,29 @@ def test_rules(name):
                 assert (dy is None) == (expected_dy is None)
                 if dy is not None:
                     expect_close(np.asarray(dy), expected_dy, 1e-12, f"argument {which} moves by {kind}")
+
+
+INNER = {
+    "jvp": lambda f, x: jvp(f, (x,), (np.ones_like(x),))[1],
+    "second": lambda f, x: jvp(lambda x: jvp(f, (x,), (x,))[1], (x,), (np.ones_like(x),))[1],
+    "jacfwd": lambda f, x: jacfwd(f)(x),
+    "laplacian": lambda f, x: laplacian(f)(x),
+}
+
+
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_parameter_moves_by_a_kind_around_an_inner_transform(kind, inner):
+    x = RNG.standard_normal((2, 3))
+    values = {"w": RNG.standard_normal((3, 4)), "b": RNG.standard_normal((2, 4)), "v": RNG.standard_normal((4, 2))}
+
+    def program(w, b, v):
+        return INNER[inner](lambda x: functions.affine(functions.affine(x, w, b, "tanh"), v, None, "sigmoid"), x)
+
+    for name, value in values.items():
+        found, expected = both(program, {name: example(kind, 3, value.shape)}, values)
+        expect_close(found.primal, expected.primal, 1e-14, "primal")
+        expect_close(np.asarray(found.tangent), expected.tangent, 1e-12, name)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

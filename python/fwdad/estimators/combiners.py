@@ -298,8 +298,8 @@ class Projection(Combiner):
 
 def _solve(gram: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Call `fwdad.kernels.projection_coefficients` with one Gram matrix for all, or one for each leading index of d."""
-    alike = gram if gram.ndim > d.ndim else np.broadcast_to(gram, (*d.shape, d.shape[-1]))
-    return kernels.projection_coefficients(alike, d)
+    for_each = gram if gram.ndim > d.ndim else np.broadcast_to(gram, (*d.shape, d.shape[-1]))
+    return kernels.projection_coefficients(for_each, d)
 
 
 CLOSE = 1e-5

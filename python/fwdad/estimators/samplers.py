@@ -64,7 +64,7 @@ class Sampler:
         return {}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what `state` of a sampler made alike has given, so that the next draws are those it would make.
+        """Take over the `state` of a sampler with the same arguments: the next draws are those that it would make.
 
         Raises
         ------

@@ -6,7 +6,7 @@ weights       all parameters at once
 activities    each layer's pre-activations
 sites         where layers let noise in
 
-A layer of one's own asks for its `site` and has a method `local_gradient`: that is all that it knows of all this.
+A layer of one's own asks for its `site` in each call, and has a method `local_gradient`.
 """
 
 from __future__ import annotations

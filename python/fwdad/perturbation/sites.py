@@ -122,8 +122,8 @@ class Noise(Site):
             return Dual(np.broadcast_to(still, self.z_shape), self.noise.reshape(k, *self.z_shape), self.level)
         if len(self.z_shape) == 2 and still.ndim < 2:
             return Dual(np.broadcast_to(still, self.z_shape[1:]), self.noise, self.level)
-        alike = np.broadcast_to(as_dense(self.noise).reshape(k, 1, *self.z_shape[1:]), (k, *self.z_shape))
-        return Dual(np.broadcast_to(still, self.z_shape), alike, self.level)
+        for_all = np.broadcast_to(as_dense(self.noise).reshape(k, 1, *self.z_shape[1:]), (k, *self.z_shape))
+        return Dual(np.broadcast_to(still, self.z_shape), for_all, self.level)
 
     def settled(self, y: Array) -> Array:
         """Return y, and note which units it silenced.

@@ -54,7 +54,7 @@ class StreamTangent(kernels.Stream, DuckTangent, name="stream"):
         return kernels.generate(self)
 
     def gram(self, per_row: bool = False, exact: bool = True) -> np.ndarray:
-        """Return the Gram matrix, that of the slot if it serves; generates tile by tile."""
+        """Return the Gram matrix: the slot's if it need not be exact, else by generating tile after tile."""
         if self.slot is not None and self.slot.gram is not None and not (per_row or exact):
             return self.slot.gram
         return kernels.gram(self, per_row, exact)
