@@ -1,4 +1,4 @@
-"""The ways in which a derivative could be lost, as exceptions that say what happened and what to do."""
+"""Exceptions that more than one room raises: ways in which a derivative could be lost, and files of a run."""
 
 
 class NoRuleError(TypeError):
@@ -11,3 +11,7 @@ class NaNError(FloatingPointError):
 
 class LostDerivativeError(TypeError):
     """An operation would have turned a Dual into plain numbers and dropped its tangent."""
+
+
+class RunError(ValueError):
+    """A run's folder or file cannot be used as asked; the message names it and says what to do."""

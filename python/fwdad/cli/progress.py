@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from fwdad.train import EpochMetrics, Observer, Trainer
+from fwdad.train import EpochMetrics, ObservedRun, Observer
 
 
 def report() -> Observer:
@@ -20,11 +20,11 @@ def report() -> Observer:
 class Lines(Observer):
     """One plain line an epoch."""
 
-    def epoch_ended(self, trainer: Trainer, row: EpochMetrics) -> None:
+    def epoch_ended(self, run: ObservedRun, row: EpochMetrics) -> None:
         click.echo(
-            f"epoch {row.epoch}/{trainer.config.epochs}  step {row.step}  "
-            f"{_train(row.train_loss, row.train_accuracy)}  {_validation(row)}  {_speed(trainer)}  "
-            f"{_left(trainer)} left"
+            f"epoch {row.epoch}/{run.config.epochs}  step {row.step}  "
+            f"{_train(row.train_loss, row.train_accuracy)}  {_validation(row)}  {_speed(run)}  "
+            f"{_left(run)} left"
         )
 
 
@@ -42,24 +42,24 @@ class Bar(Observer):
         self._task = self._bar.add_task("", total=None, epoch="", report="")
         self._validation = ""
 
-    def began(self, trainer: Trainer) -> None:
+    def began(self, run: ObservedRun) -> None:
         self._bar.start()
 
-    def ended(self, trainer: Trainer, result: dict[str, Any] | None) -> None:
+    def ended(self, run: ObservedRun, result: dict[str, Any] | None) -> None:
         self._bar.stop()
 
-    def stepped(self, trainer: Trainer) -> None:
-        progress = trainer.progress
-        accuracy = None if trainer.data.classes is None else progress.correct / progress.seen
+    def stepped(self, run: ObservedRun) -> None:
+        progress = run.progress
+        accuracy = None if run.data.classes is None else progress.correct / progress.seen
         self._bar.update(
             self._task,
             completed=progress.step,
-            total=trainer.steps,
-            epoch=f"{len(progress.rows) + 1}/{trainer.config.epochs}",
-            report=f"{_train(progress.loss_sum / progress.seen, accuracy)}{self._validation}  {_speed(trainer)}",
+            total=run.steps,
+            epoch=f"{len(progress.rows) + 1}/{run.config.epochs}",
+            report=f"{_train(progress.loss_sum / progress.seen, accuracy)}{self._validation}  {_speed(run)}",
         )
 
-    def epoch_ended(self, trainer: Trainer, row: EpochMetrics) -> None:
+    def epoch_ended(self, run: ObservedRun, row: EpochMetrics) -> None:
         self._validation = "  " + _validation(row)
 
 
@@ -72,14 +72,14 @@ def _validation(row: EpochMetrics) -> str:
     return f"validation {row.validation_loss if row.validation_accuracy is None else row.validation_accuracy:.4f}"
 
 
-def _speed(trainer: Trainer) -> str:
-    progress = trainer.progress
-    examples = len(progress.rows) * len(trainer.data.train.targets) + progress.seen
+def _speed(run: ObservedRun) -> str:
+    progress = run.progress
+    examples = len(progress.rows) * len(run.data.train.targets) + progress.seen
     per_step, per_second = 1e3 * progress.step_seconds / progress.step, examples / progress.step_seconds
     return f"{per_step:.2f} ms/step  {per_second:,.0f} examples/s"
 
 
-def _left(trainer: Trainer) -> str:
+def _left(run: ObservedRun) -> str:
     """The time to the last epoch, as h:mm:ss, if it goes on as it went."""
-    progress = trainer.progress
-    return str(timedelta(seconds=round(progress.seconds / progress.step * (trainer.steps - progress.step))))
+    progress = run.progress
+    return str(timedelta(seconds=round(progress.seconds / progress.step * (run.steps - progress.step))))

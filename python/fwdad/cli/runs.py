@@ -10,9 +10,9 @@ import numpy as np
 
 from fwdad import __version__, data, nn
 from fwdad.export import to_onnx
+from fwdad.files import write_atomic
 from fwdad.train import WEIGHTS, RunError, load_run
-from fwdad.train.files import write_atomic
-from fwdad.train.metrics import evaluate, predict
+from fwdad.train.evaluation import evaluate, predict
 from fwdad.train.plot import plot
 
 folder_argument = click.argument("run", type=click.Path(path_type=Path))

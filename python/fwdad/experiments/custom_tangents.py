@@ -106,7 +106,7 @@ class CustomTangents(Experiment):
 def quality(parameters: dict[str, Any], report: Report) -> list[Row]:
     """Cosine and norm ratio over samples, each a row with directions of its own."""
     samples, k = parameters["samples"], parameters["k"]
-    sampler = FixedAngle(k, parameters["seeds"][0], parameters["angle"])
+    sampler = FixedAngle(k, seed=parameters["seeds"][0], angle=parameters["angle"])
     rows: dict[str, list[np.ndarray]] = {method: [] for method in METHODS}
     block = 100
     for i in range(samples // block):
@@ -130,7 +130,7 @@ def quality(parameters: dict[str, Any], report: Report) -> list[Row]:
 def descents(parameters: dict[str, Any], report: Report) -> list[Row]:
     """Best and last value, for each method and seed; all are rows of one pass."""
     landscape, seeds, rates = LANDSCAPES[FUNCTION], parameters["seeds"], parameters["rates"]
-    samplers = [FixedAngle(parameters["k"], seed, parameters["angle"]) for seed in seeds]
+    samplers = [FixedAngle(parameters["k"], seed=seed, angle=parameters["angle"]) for seed in seeds]
     template = np.zeros(N)
 
     def draw(step: int) -> np.ndarray:

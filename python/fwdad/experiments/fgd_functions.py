@@ -7,6 +7,7 @@ itself, so that steps of the two methods compare.
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any, ClassVar
 
@@ -57,8 +58,8 @@ class FgdOnFunction(Experiment):
     def run(self, parameters: dict[str, Any], report: Report) -> list[Row]:
         method, seed, steps = parameters["method"], parameters["seed"], parameters["steps"]
         function = self.function
-        forward = ForwardGradient(Normal(1, seed or 0), Mean())
-        estimate = exact_gradient if method == "gradient" else forward
+        forward = ForwardGradient(Normal(1, seed=seed or 0), Mean(), perturb="weight")
+        estimate: Any = functools.partial(exact_gradient, perturb="weight") if method == "gradient" else forward
         p = np.array(self.start)
         estimate(function, p)  # what is only done once is not timed
         forward.step = 0

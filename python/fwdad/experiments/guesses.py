@@ -18,7 +18,7 @@ from fwdad.estimators import ForwardGradient, LocalClassifier, Mixed, Normal, Sa
 from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
 from fwdad.experiments.fc_mnist import BATCH, initial
 from fwdad.experiments.networks import loss
-from fwdad.train import evaluate
+from fwdad.train import Learner, evaluate
 
 GUESSES = ("1 normal", "16 normal", "local gradient", "local gradient and 16 normal", "the gradient")
 TARGETS = ("global", "local")
@@ -62,25 +62,26 @@ class Guesses(Experiment):
         if target == "local":
             heads = [initial((size, dataset.outputs), seed + 1 + i).layers for i, size in enumerate(sizes[1:-1])]
             models = [nn.Sequential([layer, *(heads[i] if i < last else [])]) for i, layer in enumerate(layers)]
-        estimators = [estimator(guess, seed, i, dataset.outputs) for i in range(len(models))]
         optimizer = optim.sgd(0.005, momentum=0.9, weight_decay=5e-4)
-        states = [optimizer.init(model) for model in models]
-        batches = data.Batches(len(dataset.train.targets), BATCH, seed)
+        learners = [
+            Learner(model, loss, estimator(guess, seed, i, dataset.outputs), optimizer) for i, model in enumerate(models)
+        ]
+        batches = data.Batches(len(dataset.train.targets), BATCH, seed=seed)
         rows, steps = [], batches.steps_per_epoch
         for epoch in range(epochs):
             cosines = []
             for step in range(epoch * steps, (epoch + 1) * steps):
                 chosen = batches.indices(step)
                 x, y = dataset.train.inputs[chosen], dataset.train.targets[chosen]
-                for i, estimate in enumerate(estimators):
-                    model = models[i]
-                    _, g = estimate(loss, model, x, y)
+                for learner in learners:
+                    model = learner.model
+                    _, g = learner.step(step, x, y)
                     if step % (steps // COMPARED) == 0:
                         cosines.append(cosine(g, exact(loss, model, x, y)[1]))
                     if target == "local":
                         x = model.layers[0](x)
-                    models[i], states[i] = optimizer.step(g, states[i], model)
                 report(step / (epochs * steps))
+            models = [learner.model for learner in learners]
             whole = nn.Sequential([model.layers[0] for model in models]) if target == "local" else models[0]
             validation, test = evaluate(whole, dataset.validation), evaluate(whole, dataset.test)
             row = {"target": target, "guess": guess, "seed": seed, "epoch": epoch + 1}
@@ -119,7 +120,7 @@ def estimator(guess: str, seed: int, number: int, classes: int) -> Any:
     """``(loss, model, *batch) -> value, gradient`` by the projection on a guess; `number` tells estimators apart."""
     if guess == "the gradient":
         return exact
-    noise = Normal(1 if guess == "1 normal" else 16, 1000 * seed + number)
+    noise = Normal(1 if guess == "1 normal" else 16, seed=1000 * seed + number)
     local = LocalClassifier(classes, seed=seed)
     samplers: dict[str, Sampler] = {
         "1 normal": noise,

@@ -17,7 +17,7 @@ import numpy as np
 from fwdad import data, nn, optim
 from fwdad.estimators import COMBINERS, ForwardGradient, Normal, exact_gradient
 from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
-from fwdad.train import evaluate
+from fwdad.train import Learner, evaluate
 
 EPOCHS = 200  # at most
 SEEDS = (0, 1, 2)
@@ -69,10 +69,10 @@ class NetworkTraining(Experiment):
 
     def run(self, parameters: dict[str, Any], report: Report) -> list[Row]:
         dataset = data.load(parameters["data"], parameters["data_dir"])
-        batches = data.Batches(len(dataset.train.targets), parameters["batch"], parameters["seed"])
-        model, estimate = self.model(parameters, dataset), estimator(parameters)
+        batches = data.Batches(len(dataset.train.targets), parameters["batch"], seed=parameters["seed"])
         optimizer = optim.sgd(parameters["learning_rate"])
-        rows = train(model, estimate, optimizer, dataset, batches, parameters["epochs"], report)
+        learner = Learner(self.model(parameters, dataset), loss, estimator(parameters), optimizer)
+        rows = train(learner, dataset, batches, parameters["epochs"], report)
         about = {name: parameters[name] for name in ("network", "method", "k", "seed", "learning_rate")}
         return [about | row for row in rows]
 
@@ -137,7 +137,7 @@ def estimator(parameters: dict[str, Any]) -> Any:
     if parameters["method"] == "gradient":
         return lambda loss, model, *batch: exact_gradient(loss, model, *batch, perturb="activity", chunk=128)
     combiner = COMBINERS[parameters["method"]]()
-    sampler = Normal(parameters["k"], parameters["seed"])
+    sampler = Normal(parameters["k"], seed=parameters["seed"])
     return ForwardGradient(sampler, combiner, parameters["perturb"], parameters["noise"])
 
 
@@ -146,35 +146,21 @@ def loss(model: Any, x: np.ndarray, y: np.ndarray) -> Any:
     return nn.cross_entropy(model(x), y)
 
 
-def train(
-    model: Any,
-    estimate: Any,
-    optimizer: optim.Optimizer,
-    dataset: data.Dataset,
-    batches: data.Batches,
-    epochs: int,
-    report: Report,
-) -> list[Row]:
-    """One row an epoch; ends after `PATIENCE` epochs without a lower validation loss, or at a loss of `TOO_HIGH`."""
-    state = optimizer.init(model)
+def train(learner: Learner, dataset: data.Dataset, batches: data.Batches, epochs: int, report: Report) -> list[Row]:
+    """Return a row for each epoch; end after `PATIENCE` epochs without a lower validation loss, or at `TOO_HIGH`."""
     rows: list[Row] = []
     while len(rows) < epochs:
         begin, total, seconds = len(rows) * batches.steps_per_epoch, 0.0, 0.0
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a run that diverges ends
-            for step in range(begin, begin + batches.steps_per_epoch):
-                start = time.perf_counter()
-                chosen = batches.indices(step)
-                batch = dataset.train.inputs[chosen], dataset.train.targets[chosen]
-                with nn.training(step) as running:
-                    value, gradient = estimate(loss, model, *batch)
-                model, state = optimizer.step(gradient, state, model)
-                model = running.updated(model)
-                seconds += time.perf_counter() - start
-                total += value * len(chosen)
-                report(step / (epochs * batches.steps_per_epoch))
-                if not value < TOO_HIGH:
-                    break
-            validation, test = evaluate(model, dataset.validation), evaluate(model, dataset.test)
+        for step in range(begin, begin + batches.steps_per_epoch):
+            start = time.perf_counter()
+            chosen = batches.indices(step)
+            value, _ = learner.step(step, dataset.train.inputs[chosen], dataset.train.targets[chosen])
+            seconds += time.perf_counter() - start
+            total += value * len(chosen)
+            report(step / (epochs * batches.steps_per_epoch))
+            if not value < TOO_HIGH:
+                break
+        validation, test = evaluate(learner.model, dataset.validation), evaluate(learner.model, dataset.test)
         rows.append(
             {
                 "epoch": len(rows) + 1,

@@ -29,8 +29,9 @@ from pathlib import Path
 from typing import Any
 
 import fwdad
+from fwdad.errors import RunError
 from fwdad.experiments.experiment import Cell, Experiment, Row, Settings
-from fwdad.train.files import RunError, read_json, write_atomic, write_json
+from fwdad.files import read_json, write_atomic, write_json
 
 THREAD_VARIABLES = ("FWDAD_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # Large arrays come and go in every pass. By default glibc hands their memory back to the system and gets it again, page
