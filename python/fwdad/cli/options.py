@@ -67,7 +67,7 @@ def name_of(field: str) -> str:
 def _option(field: dataclasses.Field[Any]) -> click.Option:
     several = isinstance(field.default, tuple)
     about = field.metadata
-    default = " ".join(map(str, field.default)) if several else field.default
+    default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
     notes = [about["help"]]
     if about["of"]:
         notes.append(f"[{about['of']}: {', '.join(takers(field))}]")

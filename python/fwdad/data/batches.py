@@ -54,7 +54,7 @@ class Batches:
         return divmod(step, self.steps_per_epoch)
 
     def indices(self, step: int) -> NDArray[np.int64]:
-        """Return the examples of the batch at `step`, int64: `batch_size` of them; in an epoch's last batch, the rest."""
+        """Return the examples of the batch at a step, int64: `batch_size` of them, or the rest at an epoch's end."""
         epoch, index = self.position(step)
         if epoch != self._epoch:  # only a cache: the order is a function of (seed, epoch)
             self._epoch, self._order = epoch, permutation(self.n, self.seed, epoch)

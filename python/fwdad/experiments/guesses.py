@@ -64,7 +64,8 @@ class Guesses(Experiment):
             models = [nn.Sequential([layer, *(heads[i] if i < last else [])]) for i, layer in enumerate(layers)]
         optimizer = optim.sgd(0.005, momentum=0.9, weight_decay=5e-4)
         learners = [
-            Learner(model, loss, estimator(guess, seed, i, dataset.outputs), optimizer) for i, model in enumerate(models)
+            Learner(model, loss, estimator(guess, seed, i, dataset.outputs), optimizer)
+            for i, model in enumerate(models)
         ]
         batches = data.Batches(len(dataset.train.targets), BATCH, seed=seed)
         rows, steps = [], batches.steps_per_epoch

@@ -75,10 +75,8 @@ class TrainConfig:
     target: str | None = setting(None, str, "Column of a .csv file to predict; by default the last.")
     augment: str = setting("none", str, "Random changes to the training images.", choices=AUGMENTATIONS)
     model: str = setting("mlp", str, "Network.", choices=nn.MODELS)
-    hidden: tuple[int, ...] = setting((128, 128), int, "Widths of the hidden layers, as in: 256 256.", of="model", low=1)
-    activation: str = setting(
-        "relu", str, "Activation of the hidden layers.", choices=functions.ACTIVATIONS, of="model"
-    )
+    hidden: tuple[int, ...] = setting((128, 128), int, "Widths of hidden layers, as in: 256 256.", of="model", low=1)
+    activation: str = setting("relu", str, "Their activation.", choices=functions.ACTIVATIONS, of="model")
     tangents: int = setting(16, int, "Directions per step, k.", low=1, high=2**16)
     sampler: str = setting("rademacher", str, "Distribution of the directions.", choices=estimators.SAMPLERS)
     combiner: str = setting("projection", str, "How k derivatives become a gradient.", choices=estimators.COMBINERS)
@@ -89,9 +87,7 @@ class TrainConfig:
     learning_rate: float | None = setting(
         None, float, "Learning rate; by default what suits optimizer, perturb and combiner.", low=0
     )
-    momentum: float | None = setting(
-        None, float, f"Momentum; by default {optim.OPTIMIZERS['sgd'].settings['momentum']} for sgd.", of="optimizer", low=0
-    )
+    momentum: float | None = setting(None, float, "Momentum; by default what suits optimizer.", of="optimizer", low=0)
     weight_decay: float = setting(0.0, float, "Weight decay.", of="optimizer", low=0)
     label_smoothing: float = setting(0.0, float, "Share of the target spread over all classes.", low=0, high=1)
     clip: float | None = setting(None, float, "Largest norm of the gradient estimate; a longer one is scaled.", low=0)
@@ -149,7 +145,7 @@ class TrainConfig:
         if rate is None:
             problem = f"has no default for {self.optimizer} with perturb {self.perturb} and combiner {self.combiner}"
             raise ConfigError("learning_rate", f"{problem}; give one")
-        derived = {name: value for name, value in row.settings.items() if getattr(self, name) is None}
+        derived: dict[str, Any] = {name: value for name, value in row.settings.items() if getattr(self, name) is None}
         return dataclasses.replace(self, learning_rate=rate, **derived)
 
     def to_json(self) -> dict[str, Any]:

@@ -41,8 +41,8 @@ class ObservedRun(Protocol):
 class Observer:
     """Hears what a run does; override what you need.
 
-    An observer may read all of `ObservedRun` and call its ``stop``. If it changed the model or the progress, the run would no
-    longer be the one that its configuration describes. An exception that it raises ends the run.
+    An observer may read all of `ObservedRun` and call its ``stop``. If it changed the model or the progress, the run
+    would no longer be the one that its configuration describes. An exception that it raises ends the run.
 
     Examples
     --------

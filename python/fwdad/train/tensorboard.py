@@ -6,7 +6,7 @@ from typing import Any
 
 from fwdad.errors import RunError
 from fwdad.train.metrics import EpochMetrics
-from fwdad.train.observer import Observer, ObservedRun
+from fwdad.train.observer import ObservedRun, Observer
 
 FOLDER = "tensorboard"
 

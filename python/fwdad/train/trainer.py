@@ -269,8 +269,8 @@ class Trainer:
         if not np.all(np.isfinite(value)):
             shown = f"{value}" if isinstance(value, float) else "not finite"
             raise TrainingDiverged(
-                f"{what} is {shown} at step {self.progress.step}: start a new run with a lower --learning-rate "
-                f"(it was {self.config.learning_rate}) or a --warmup; the last checkpoint in {self.folder} is from before"
+                f"{what} is {shown} at step {self.progress.step}: start a new run with a lower --learning-rate (it was "
+                f"{self.config.learning_rate}) or a --warmup; the last checkpoint in {self.folder} is from before"
             )
 
     def _save(self) -> None:
