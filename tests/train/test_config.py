@@ -6,7 +6,7 @@ import pytest
 
 from fwdad import optim
 from fwdad.estimators import COMBINERS
-from fwdad.estimators.forward_gradient import PERTURBATIONS
+from fwdad.perturbation import PERTURBATIONS
 from fwdad.train import ConfigError, TrainConfig
 from fwdad.train.build import make_schedule
 

@@ -13,8 +13,8 @@ from fwdad.train import ConfigError, TrainConfig, Trainer
 class Halves(nn.MLP):
     """A model of one's own with a setting of its own."""
 
-    def __init__(self, shape, classes, seed=0, *, activation="tanh"):
-        super().__init__((int(np.prod(shape)), 4, classes), activation, seed=seed)
+    def __init__(self, shape, classes, *, seed=0, activation="tanh"):
+        super().__init__((int(np.prod(shape)), 4, classes), activation=activation, seed=seed)
 
 
 @pytest.fixture

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from fwdad import kernels, transforms
-from fwdad.estimators import Directions, Normal, Projection, theory
+from fwdad.estimators import Normal, Projection, theory
 from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
+from fwdad.perturbation import Directions
 
 METHODS = ("projection", "mean", "sum")
 Z95 = 1.959964  # the normal distribution's 97.5% quantile

@@ -10,7 +10,7 @@ from typing import Any
 
 from fwdad import estimators, functions, nn, optim
 from fwdad.data import AUGMENTATIONS, NAMES, TASKS
-from fwdad.estimators.forward_gradient import PERTURBATIONS
+from fwdad.perturbation import DEFAULT, PERTURBATIONS
 
 ROWS: dict[str, Mapping[str, Any]] = {"model": nn.MODELS, "optimizer": optim.OPTIMIZERS}
 """The registries whose rows say, by `settings`, which settings of a run they take."""
@@ -80,7 +80,7 @@ class TrainConfig:
     tangents: int = setting(16, int, "Directions per step, k.", low=1, high=2**16)
     sampler: str = setting("rademacher", str, "Distribution of the directions.", choices=estimators.SAMPLERS)
     combiner: str = setting("projection", str, "How k derivatives become a gradient.", choices=estimators.COMBINERS)
-    perturb: str = setting("activity", str, "What the directions move.", choices=PERTURBATIONS)
+    perturb: str = setting(DEFAULT, str, "What the directions move.", choices=PERTURBATIONS)
     epochs: int = setting(30, int, "Passes over the training data.", low=1, resumable=True)
     batch_size: int = setting(64, int, "Examples per step.", low=1)
     optimizer: str = setting("adam", str, "Optimiser.", choices=optim.OPTIMIZERS)

@@ -55,7 +55,7 @@ class Learner:
     ) -> None:
         self.model = model
         self.loss, self.estimator, self.optimizer, self.seed = loss, estimator, optimizer, seed
-        self.state = optimizer.init(learned(model)) if state is None else state
+        self.state = optimizer.init(tree.learned(model)) if state is None else state
 
     def step(self, number: int, *batch: np.ndarray) -> tuple[float, Any]:
         """Take the step of this number on a batch; return the loss that it began from, and the gradient.
@@ -63,10 +63,10 @@ class Learner:
         An overflow shows in the loss, or in the new parameters, and not as a warning of NumPy's.
         """
         there = beside(self.model, *batch)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"), nn.training(number, self.seed) as run:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"), nn.training(number, seed=self.seed) as run:
             value, gradient = self.estimator(self.loss, self.model, *there)
-            parameters, state = self.optimizer.step(learned(gradient), self.state, learned(self.model))
-        model = run.updated(with_learned(self.model, parameters))
+            parameters, state = self.optimizer.step(tree.learned(gradient), self.state, tree.learned(self.model))
+        model = run.updated(tree.with_learned(self.model, parameters))
         # In C order, as a checkpoint gives arrays back: another memory order could mean another order of additions.
         self.model, self.state = (tree.map(_c_order, t) for t in (model, state))
         return value, gradient
@@ -76,15 +76,3 @@ def _c_order(array: Any) -> Any:
     if kernels.is_device_array(array):
         return array if array.flags.c_contiguous else array.copy(order="C")
     return np.asarray(array, order="C")
-
-
-def learned(model: Any) -> Any:
-    """Return the model as optimisers see it: its parameters, and nothing (None) where it has buffers."""
-    return tree.map(lambda leaf: None if tree.is_buffer(leaf) else leaf, model, is_leaf=tree.is_buffer)
-
-
-def with_learned(model: Any, parameters: Any) -> Any:
-    """Return the model with other parameters, as `learned` gives them, and its own buffers."""
-    leaves, structure = tree.flatten(model, tree.is_buffer)
-    new = iter(tree.leaves(parameters))
-    return tree.unflatten(structure, [leaf if tree.is_buffer(leaf) else next(new) for leaf in leaves])

@@ -26,7 +26,7 @@ from fwdad.train.metrics import EpochMetrics, write_metrics
 from fwdad.train.observer import Observer
 from fwdad.train.progress import Progress
 from fwdad.train.saved import load_model, read_config
-from fwdad.train.step import Learner, with_learned
+from fwdad.train.step import Learner
 
 
 class TrainingDiverged(ArithmeticError):
@@ -158,7 +158,7 @@ class Trainer:
     def evaluated(self) -> Any:
         """The model that is validated and tested: with `average`, the one with the averaged parameters."""
         average = self.config.average
-        return self.model if average is None else with_learned(self.model, self.learner.state["average"])
+        return self.model if average is None else tree.with_learned(self.model, self.learner.state["average"])
 
     @property
     def finished(self) -> bool:
