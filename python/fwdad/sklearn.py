@@ -208,19 +208,19 @@ class ForwardGradientRegressor(RegressorMixin, _ForwardGradientEstimator):
         values = np.asarray(y, np.float64).reshape(len(y), -1)
         if first:
             self._shape = np.shape(y)[1:]
-            spread = values.std(axis=0)
-            self._mean, self._spread = values.mean(axis=0), np.where(spread > 0, spread, 1)
+            std = values.std(axis=0)
+            self._mean, self._std = values.mean(axis=0), np.where(std > 0, std, 1)
             self._begin(X.shape[1], values.shape[1])
         elif np.shape(y)[1:] != self._shape:
             raise ValueError(
                 f"y has shape {np.shape(y)}, but the first call had (N, {', '.join(map(str, self._shape))})"
             )
-        self._train(X, ((values - self._mean) / self._spread).astype(np.float32), epochs, schedule)
+        self._train(X, ((values - self._mean) / self._std).astype(np.float32), epochs, schedule)
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Return the values predicted for each row, (N,) or (N, M)."""
-        values: NDArray[np.float64] = self._outputs(X) * self._spread + self._mean
+        values: NDArray[np.float64] = self._outputs(X) * self._std + self._mean
         return values.reshape(len(values), *self._shape)
 
     def __sklearn_tags__(self) -> Any:

@@ -13,7 +13,7 @@ from fwdad.train import EpochMetrics, ObservedRun, Observer
 
 
 def report() -> Observer:
-    """The kind of progress report that suits standard output."""
+    """Return the kind of progress report that suits standard output."""
     return Bar() if sys.stdout.isatty() else Lines()
 
 
@@ -21,6 +21,7 @@ class Lines(Observer):
     """One plain line an epoch."""
 
     def epoch_ended(self, run: ObservedRun, row: EpochMetrics) -> None:
+        """Print the line."""
         click.echo(
             f"epoch {row.epoch}/{run.config.epochs}  step {row.step}  "
             f"{_train(row.train_loss, row.train_accuracy)}  {_validation(row)}  {_speed(run)}  "
@@ -43,12 +44,15 @@ class Bar(Observer):
         self._validation = ""
 
     def began(self, run: ObservedRun) -> None:
+        """Show the bar."""
         self._bar.start()
 
     def ended(self, run: ObservedRun, result: dict[str, Any] | None) -> None:
+        """Leave the terminal as it was."""
         self._bar.stop()
 
     def stepped(self, run: ObservedRun) -> None:
+        """Move the bar."""
         progress = run.progress
         accuracy = None if run.data.classes is None else progress.correct / progress.seen
         self._bar.update(
@@ -60,6 +64,7 @@ class Bar(Observer):
         )
 
     def epoch_ended(self, run: ObservedRun, row: EpochMetrics) -> None:
+        """Take the validation into the bar."""
         self._validation = "  " + _validation(row)
 
 
@@ -68,7 +73,7 @@ def _train(loss: float, accuracy: float | None) -> str:
 
 
 def _validation(row: EpochMetrics) -> str:
-    """The validation accuracy; in a regression the loss."""
+    """Show the validation accuracy, or the loss in a regression."""
     return f"validation {row.validation_loss if row.validation_accuracy is None else row.validation_accuracy:.4f}"
 
 
@@ -80,6 +85,6 @@ def _speed(run: ObservedRun) -> str:
 
 
 def _left(run: ObservedRun) -> str:
-    """The time to the last epoch, as h:mm:ss, if it goes on as it went."""
+    """Estimate the time to the last epoch from the time so far, as h:mm:ss."""
     progress = run.progress
     return str(timedelta(seconds=round(progress.seconds / progress.step * (run.steps - progress.step))))

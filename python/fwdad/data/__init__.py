@@ -7,7 +7,7 @@ cifar       CIFAR-10, CIFAR-100
 arrays      .npz files, folders of .npy files
 table       .csv files
 splitting   train, validation and test parts; standardisation
-download    getting what is published
+download    getting published data sets
 batches     the order of the examples
 augment     crops and mirror images
 """
@@ -53,13 +53,27 @@ def load(
     task: str = "classification",
     target: str | None = None,
 ) -> Dataset:
-    """The data set ``name``, split and normalised; `DataError` if unknown, missing or malformed.
+    """Load a data set, split and normalised.
 
-    name : one of `NAMES`, or the path of a .csv file, an .npz file or a folder of .npy files.
-    data_dir : the folder of the files of a named data set, in ``data_dir/name`` or ``data_dir``; without it the folder
-    that the environment variable ``FWDAD_DATA`` names. ``digits`` is part of the package.
-    task : one of `TASKS`. target : the column of a .csv file to predict, by default the last.
+    Parameters
+    ----------
+    name
+        One of `NAMES`, or the path of a .csv file, an .npz file or a folder of .npy files.
+    data_dir
+        The folder of the files of a named data set, which are in ``data_dir/name`` or ``data_dir``; without it the
+        folder that the environment variable ``FWDAD_DATA`` names. ``digits`` is part of the package.
+    task
+        One of `TASKS`.
+    target
+        The column of a .csv file to predict, by default the last.
 
+    Raises
+    ------
+    DataError
+        The data set is unknown, missing or malformed.
+
+    Examples
+    --------
     >>> digits = load("digits")
     >>> digits.train.inputs.shape, digits.validation.inputs.shape, digits.test.inputs.shape
     ((1197, 64), (300, 64), (300, 64))

@@ -16,7 +16,7 @@ MEAN, STD = 0.3049, 0.3759  # of pixel / 16 over the training split
 
 
 def load_digits() -> Dataset:
-    """The digits, split once and for all: 1,197 to train, 300 to validate, 300 to test, each with all classes alike."""
+    """Load the digits: always the same 1,197 to train, 300 to validate and 300 to test, with all classes in each."""
     try:
         with np.load(FILE, allow_pickle=False) as arrays:
             pixels, labels = arrays["images"], arrays["labels"].astype(np.int64)

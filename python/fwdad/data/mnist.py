@@ -17,7 +17,7 @@ SHAPE, CLASSES = (28, 28), 10
 
 
 def load_mnist(name: str, folder: Path) -> Dataset:
-    """``name`` from ``folder/name`` or ``folder``; the last sixth of the training file (10,000) is for validation."""
+    """Load `name` from ``folder/name`` or ``folder``; the last sixth of the training file is for validation."""
     home = find_home(folder, name)
     images, labels = _part(home, "train", name)
     test = Split(*_part(home, "t10k", name))

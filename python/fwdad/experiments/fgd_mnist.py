@@ -26,6 +26,8 @@ ROWS_A_RUN = 100
 
 
 class FgdMnist(Experiment):
+    """Loss by steps and seconds, of two models by gradient and forward gradient."""
+
     name = "fgd-mnist"
     source = "arXiv 2202.08587, section 5"
     about = "one-direction forward gradient descent on MNIST, logistic regression and MLP: loss against steps and time"
@@ -33,6 +35,7 @@ class FgdMnist(Experiment):
     takes = ("data", "data_dir")
 
     def cells(self, settings: Settings) -> list[Cell]:
+        """Return a run for each model, method and seed."""
         steps = 300 if settings.quick else 20_000
         cells = []
         for model, cost in (("logistic regression", 1.0), ("mlp", 20.0)):
@@ -51,6 +54,7 @@ class FgdMnist(Experiment):
         return cells
 
     def run(self, parameters: dict[str, Any], report: Report) -> list[Row]:
+        """Return losses about a hundred times in a run, with time."""
         dataset = data.load(parameters["data"], parameters["data_dir"])
         hidden, seed, steps = MODELS[parameters["model"]], parameters["seed"], parameters["steps"]
         estimator: Any = functools.partial(exact_gradient, perturb="activity")
@@ -80,6 +84,7 @@ class FgdMnist(Experiment):
         return rows
 
     def summary(self, table: list[Row]) -> list[Summary]:
+        """Show losses, accuracy and time per step at the end."""
         lines = []
         for model, method in dict.fromkeys((row["model"], row["method"]) for row in table):
             rows = select(table, model=model, method=method)
@@ -91,6 +96,7 @@ class FgdMnist(Experiment):
         return [Summary(f"after {table[-1]['step']:,} steps, mean over seeds", columns, lines)]
 
     def draw(self, table: list[Row], figure: Any) -> None:
+        """Draw validation loss against steps and seconds."""
         figure.set_size_inches(11, 8)
         panels = figure.subplots(2, 2)
         for line, model in enumerate(MODELS):

@@ -56,7 +56,7 @@ class Optimizer(NamedTuple):
         return apply_updates(params, updates), state
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Scaled(NDArrayOperatorsMixin):
     """``factor * array``, multiplied out only when it is used as an array.
 
