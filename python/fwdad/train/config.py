@@ -76,7 +76,7 @@ class TrainConfig:
     augment: str = setting("none", str, "Random changes to the training images.", choices=AUGMENTATIONS)
     model: str = setting("mlp", str, "Network.", choices=nn.MODELS)
     hidden: tuple[int, ...] = setting((128, 128), int, "Widths of hidden layers, as in: 256 256.", of="model", low=1)
-    activation: str = setting("relu", str, "Their activation.", choices=functions.ACTIVATIONS, of="model")
+    activation: str = setting("relu", str, "Activation of hidden layers.", choices=functions.ACTIVATIONS, of="model")
     tangents: int = setting(16, int, "Directions per step, k.", low=1, high=2**16)
     sampler: str = setting("rademacher", str, "Distribution of the directions.", choices=estimators.SAMPLERS)
     combiner: str = setting("projection", str, "How k derivatives become a gradient.", choices=estimators.COMBINERS)
