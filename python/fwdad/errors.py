@@ -1,4 +1,4 @@
-"""Exceptions that more than one room raises: ways in which a derivative could be lost, and files of a run."""
+"""Exceptions for derivatives that would be lost or wrong, and for files of a run; each says what to do."""
 
 
 class NoRuleError(TypeError):
@@ -6,7 +6,7 @@ class NoRuleError(TypeError):
 
 
 class NaNError(FloatingPointError):
-    """A tangent became NaN while `fwdad.debug_nans` was watching."""
+    """An operation made a NaN while `fwdad.debug_nans` was watching."""
 
 
 class LostDerivativeError(TypeError):

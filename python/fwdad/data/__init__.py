@@ -17,15 +17,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .arrays import load_arrays
-from .augment import AUGMENTATIONS, Augmenter
-from .batches import Batches
-from .cifar import LAYOUTS, load_cifar
-from .dataset import DataError, Dataset, Split
-from .digits import load_digits
-from .download import SOURCES, download
-from .mnist import NORMALISATION, load_mnist
-from .table import load_table
+from fwdad.data.arrays import load_arrays
+from fwdad.data.augment import AUGMENTATIONS, Augmenter
+from fwdad.data.batches import Batches
+from fwdad.data.cifar import LAYOUTS, load_cifar
+from fwdad.data.dataset import DataError, Dataset, Split
+from fwdad.data.digits import load_digits
+from fwdad.data.download import SOURCES, download
+from fwdad.data.mnist import NORMALISATION, load_mnist
+from fwdad.data.table import load_table
 
 __all__ = [
     "AUGMENTATIONS",

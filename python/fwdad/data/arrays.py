@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .batches import permutation
-from .dataset import DataError, Dataset, Split
-from .splitting import HELD_OUT, split_apart, standardised, stratified_order
+from fwdad.data.batches import permutation
+from fwdad.data.dataset import DataError, Dataset, Split
+from fwdad.data.splitting import HELD_OUT, split_apart, standardised, stratified_order
 
 PARTS = ("train", "validation", "test")
 NAMES = ("x", "y", *(f"{kind}_{part}" for part in PARTS for kind in "xy"))

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import DataError, Dataset, Split
-from .files import find_home, read_bytes
+from fwdad.data.dataset import DataError, Dataset, Split
+from fwdad.data.files import find_home, read_bytes
 
 SHAPE = (3, 32, 32)
 PIXELS = 3 * 32 * 32

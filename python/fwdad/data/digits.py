@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .dataset import DataError, Dataset, Split, normalise
-from .splitting import stratified_order
+from fwdad.data.dataset import DataError, Dataset, Split, normalise
+from fwdad.data.splitting import stratified_order
 
 FILE = Path(__file__).with_name("digits.npz")
 HELD_OUT = 300  # examples in the test split, and again in the validation split; 1,197 are left to train on

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from .dataset import DataError
+from fwdad.data.dataset import DataError
 
 
 class Source(NamedTuple):

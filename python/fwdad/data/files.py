@@ -6,7 +6,7 @@ import gzip
 import zlib
 from pathlib import Path
 
-from .dataset import DataError
+from fwdad.data.dataset import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import DataError, Dataset, Split, normalise
-from .files import find_home
-from .idx import read_idx
+from fwdad.data.dataset import DataError, Dataset, Split, normalise
+from fwdad.data.files import find_home
+from fwdad.data.idx import read_idx
 
 # Mean and standard deviation of pixel / 255 over the training file.
 NORMALISATION = {"mnist": (0.1307, 0.3081), "fashion-mnist": (0.2860, 0.3530), "kmnist": (0.1918, 0.3483)}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .batches import permutation
-from .dataset import DataError, Dataset, Split
+from fwdad.data.batches import permutation
+from fwdad.data.dataset import DataError, Dataset, Split
 
 HELD_OUT = 10  # a tenth of the examples is for validation, another for testing
 

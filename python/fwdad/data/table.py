@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .dataset import DataError, Dataset
-from .splitting import split_apart, standardised
+from fwdad.data.dataset import DataError, Dataset
+from fwdad.data.splitting import split_apart, standardised
 
 
 def load_table(path: Path, task: str, target: str | None) -> Dataset:

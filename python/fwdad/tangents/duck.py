@@ -6,7 +6,7 @@ can do without `dense()`. Nothing outside asks what kind it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +19,10 @@ Tangent = Any
 """An ndarray (or CuPy array), or a `DuckTangent`."""
 
 
+KINDS: dict[str, type[Duties]] = {}
+"""Every kind by its name; a class that says ``name=`` enters itself."""
+
+
 class Duties:
     """What an estimator and a layer ask of k directions of one array; each default costs the memory of `dense()`."""
 
@@ -27,6 +31,16 @@ class Duties:
 
     generated: ClassVar[bool] = False
     """Whether each use makes the entries again, which costs more than reading them."""
+
+    def __init_subclass__(cls, name: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if name:
+            KINDS[name] = cls
+
+    @classmethod
+    def example(cls, k: int, primal_shape: tuple[int, ...], dtype: Any, seed: int) -> Tangent | None:
+        """Return k directions of this kind for the conformance suite; None for a shape that the kind has no use for."""
+        raise NotImplementedError
 
     def dense(self) -> np.ndarray:
         """Return the directions as an array (k, *primal.shape)."""
@@ -54,8 +68,8 @@ class Duties:
         return total
 
     def to(self, device: str) -> Tangent:
-        """Return the directions on a device, "cpu" or "cuda:N"."""
-        return kernels.to_device(self.dense(), device)
+        """Return the directions on a device: themselves in main memory, an array on "cuda:N"."""
+        return self if device == "cpu" else kernels.to_device(self.dense(), device)
 
     def with_gram_slot(self) -> Tangent:
         """Return the same directions with room for their Gram matrix, where a kernel of the pass can form it."""
@@ -68,7 +82,8 @@ class Duties:
 
         dx and db are arrays, or None. By default ``x dw_i`` is formed by itself and joins db.
         """
-        noise = np.asarray(np.matmul(x, self))
+        mine: Any = self
+        noise = np.asarray(np.matmul(x, mine))
         if db is not None:
             noise = noise + (db if db.ndim == 3 else db[:, None])
         y, dy = kernels.affine_jvp(x, w, b, dx, None, noise, activation)
@@ -93,11 +108,6 @@ class DuckTangent(NDArrayOperatorsMixin, Duties):
     An operation that the kind does not override is NumPy's on `dense()`, which costs the memory of an ndarray.
     """
 
-    @classmethod
-    def example(cls, k: int, primal_shape: tuple[int, ...], dtype: Any, seed: int) -> Tangent | None:
-        """Return k directions of this kind for the conformance suite; None for a shape that the kind has no use for."""
-        raise NotImplementedError
-
     @property
     def ndim(self) -> int:
         """The number of axes, that of the k directions included."""
@@ -119,6 +129,13 @@ class DuckTangent(NDArrayOperatorsMixin, Duties):
 
     def __getitem__(self, index: Any) -> Any:
         return self.dense()[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.dense())
+
+    def copy(self) -> Any:
+        """Return the directions themselves: nothing writes into them."""
+        return self
 
     def reshape(self, *shape: Any) -> Any:
         """Return the directions in another shape."""
@@ -142,3 +159,8 @@ def as_dense(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(as_dense(v) for v in value)
     return value.dense() if isinstance(value, DuckTangent) else value
+
+
+def is_kind(tangent: object) -> bool:
+    """Whether a tangent is of a kind of its own, and not an ndarray (nor a CuPy array, a Dual or None)."""
+    return isinstance(tangent, DuckTangent)
