@@ -23,9 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 import fwdad
-from fwdad.estimators import COMBINERS, Directions
+from fwdad.estimators import COMBINERS
 from fwdad.experiments import EXPERIMENTS, Settings
 from fwdad.experiments.landscapes import LANDSCAPES, derivatives, exact_gradient
+from fwdad.perturbation import Directions
 
 SIZES = (1, 4, 16, 64, 256, 1024)
 OUR_STEPS, PEER_STEPS, ROUNDS = 100, 10, 3

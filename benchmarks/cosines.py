@@ -15,14 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from network_step import MODES
 
 from fwdad import data, estimators, optim
 from fwdad.experiments.fc_mnist import initial
 from fwdad.experiments.networks import loss
+from fwdad.perturbation import Activities, Weights
 
 SIZES, BATCH, STEPS, RATE = (784, 256, 256, 10), 64, 400, 0.0260507  # the paper's rate for the gradient
 TANGENTS = (1, 16, 64)
+PERTURBATIONS = {
+    "weight": Weights(),
+    "activity, noise by batch": Activities("batch"),
+    "activity, noise by example": Activities("example"),
+}
 COMBINERS = {"mean": estimators.Mean, "projection": estimators.Projection}
 
 
@@ -33,7 +38,7 @@ def trained(train: data.Split) -> Any:
     batches = data.Batches(len(train.targets), BATCH, 0)
     for step in range(STEPS):
         chosen = batches.indices(step)
-        _, g = estimators.exact_gradient(loss, model, train.inputs[chosen], train.targets[chosen], perturb="activity")
+        _, g = estimators.exact_gradient(loss, model, train.inputs[chosen], train.targets[chosen])
         model, state = optimizer.step(g, state, model)
     return model
 
@@ -48,18 +53,18 @@ def main() -> None:
     model = trained(mnist.train)
     x, y = (a[: options.batches * BATCH] for a in (mnist.validation.inputs, mnist.validation.targets))
     batches = list(zip(np.split(x, options.batches), np.split(y, options.batches), strict=True))
-    references = [estimators.exact_gradient(loss, model, *batch, perturb="activity")[1] for batch in batches]
+    references = [estimators.exact_gradient(loss, model, *batch)[1] for batch in batches]
     rows = []
-    for mode, how in MODES.items():
+    for name, perturbation in PERTURBATIONS.items():
         for combiner, make in COMBINERS.items():
             for k in TANGENTS:
-                fg = estimators.ForwardGradient(estimators.Normal(k, seed=0), make(), **how)
+                fg = estimators.ForwardGradient(estimators.Normal(k, seed=0), make(), perturbation)
                 reports = [
                     fg.diagnose(loss, model, *batch, reference=reference)[2]
                     for batch, reference in zip(batches, references, strict=True)
                 ]
                 cosine = float(np.mean([report.cosine for report in reports]))
-                rows.append({"case": f"{mode}, {combiner}", "k": k, "cosine": cosine})
+                rows.append({"case": f"{name}, {combiner}", "k": k, "cosine": cosine})
                 print(f"{rows[-1]['case']:40} k = {k:2}  {cosine:.4f}")
     if options.json:
         options.json.write_text(json.dumps({"records": rows}), encoding="utf-8")

@@ -3,16 +3,16 @@
     python benchmarks/models_beside_torch.py [--models resnet18 vit] [--k 4] [--batch 128] [--threads 2] [--rounds 2]
                                              [--json FILE]
 
-A step: draw k normal directions over all parameters; the mean cross-entropy of a batch of CIFAR shape, in training
-mode, and its k directional derivatives, in one forward pass; the mean of d_i v_i. Ways to take it:
+A step draws k normal directions over all parameters, computes the mean cross-entropy of a batch of CIFAR shape, in
+training mode, and its k directional derivatives in one forward pass, and takes the mean of d_i v_i. The ways:
 
     fwdad              ForwardGradient(Normal(k), Mean(), "weight"): directions are streams
     torch.func, vmap   torch.func.vmap over k of torch.func.jvp, directions by torch.randn
     torch.func, loop   k calls of torch.func.jvp
 
-Before any timing, loss and derivatives along the same given directions are compared. Each way runs in a process of its
-own, so that the peak memory is its own, and the ways take turns; the time is the least of the rounds' medians.
-PyTorch's BatchNorm keeps no running statistics here, for vmap forbids it.
+Losses and derivatives along the same given directions are compared before anything is timed. Each way runs in a process
+of its own, so that the peak memory is its own, and the ways take turns. The time is the least of the rounds' medians.
+PyTorch's BatchNorm keeps no running statistics here, because vmap forbids it.
 """
 
 from __future__ import annotations

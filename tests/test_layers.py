@@ -6,8 +6,9 @@ from pathlib import Path
 import fwdad
 
 ROOMS = [
-    "errors", "kernels", "tree", "dual", "rules", "array_api", "functions", "coverage", "transforms", "testing",
-    "tangents", "estimators", "optim", "nn", "export", "data", "train", "sklearn", "experiments", "bench", "cli",
+    "errors", "kernels", "tree", "dual", "rules", "tangents", "array_api", "functions", "coverage", "transforms",
+    "perturbation", "estimators", "optim", "nn", "testing", "export", "data", "train", "sklearn", "experiments",
+    "bench", "cli",
 ]  # fmt: skip
 PACKAGE = Path(fwdad.__file__).parent
 

@@ -5,11 +5,12 @@ Reading order, from the bottom up:
 tree         nested containers of arrays
 dual         Dual: a primal with k tangents; how NumPy's calls find their rule
 rules/       tables of JVP rules
-array_api    the Array API standard's namespace
-functions    what networks need and NumPy lacks: relu, logsumexp, affine, ...
-transforms/  jvp, jacfwd, hessian, linearize, ...
 tangents/    what a batch of directions can be
-estimators/  forward gradients: sampler x combiner
+array_api    the Array API standard's namespace
+functions/   what networks need and NumPy lacks: relu, logsumexp, affine, convolution, ...
+transforms/  jvp, jacfwd, hessian, linearize, ...
+perturbation/  what the directions move: weights, activities
+estimators/  forward gradients: sampler x perturbation x combiner
 nn, optim    networks and optimisers
 data, train  data sets, the trainer, checkpoints
 cli          the command line
@@ -18,7 +19,7 @@ kernels/     the native kernels, each beside its NumPy reference
 
 __version__ = "0.1.0"
 
-from fwdad import array_api, estimators, functions, nn, optim, rules, tree
+from fwdad import array_api, estimators, functions, nn, optim, perturbation, rules, tangents, tree
 from fwdad.dual import Dual
 from fwdad.errors import LostDerivativeError, NaNError, NoRuleError
 from fwdad.estimators import ForwardGradient
@@ -68,10 +69,12 @@ __all__ = [
     "linearize",
     "nn",
     "optim",
+    "perturbation",
     "rules",
     "set_num_threads",
     "sparse_jacfwd",
     "stop_gradient",
+    "tangents",
     "tree",
     "value_and_derivative",
     "value_and_hessian",

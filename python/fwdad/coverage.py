@@ -128,7 +128,7 @@ def singular_page() -> str:
         if row.kind in DIFFERENTIABLE and row.remark:
             groups.setdefault(row.remark, []).append(row.name)
     for function, entry in ENTRIES.items():
-        if getattr(function, "__module__", "") == "fwdad.functions" and entry.singular:
+        if getattr(function, "__module__", "").startswith("fwdad.functions") and entry.singular:
             groups.setdefault(entry.singular, []).append(f"fwdad.functions.{function.__name__}")
     lines = [
         "# What happens at singular points",

@@ -1,7 +1,8 @@
 """ONNX: a trained model for other programs to run. Needs the extra `onnx`.
 
-A row of `EXPORTS` says how one kind of layer or model becomes nodes of the graph; what has no row is refused,
-subclasses included, since they may compute something else.
+A row of `EXPORTS` says how one class of layers or models becomes nodes of the graph, the row of an activation in
+`fwdad.functions.ACTIVATIONS` how that does. What has no row is refused. Subclasses are refused too, since they may
+compute something else.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fwdad import __version__, nn
+from fwdad import __version__, functions, nn
 from fwdad.nn.models.resnet import BasicBlock
 from fwdad.nn.models.transformer import EncoderLayer, MixerBlock, Perceptron
 
@@ -24,7 +25,7 @@ class ExportError(ValueError):
 
 
 class Graph:
-    """The nodes and constants of an ONNX graph under construction; values go by their names."""
+    """The nodes and constants of an ONNX graph under construction, in which a value is known by its name."""
 
     def __init__(self) -> None:
         try:
@@ -36,52 +37,68 @@ class Graph:
         self.constants: list[Any] = []
 
     def constant(self, array: Any) -> str:
-        """The name of a constant array."""
+        """Add a constant array; return its name."""
         name = f"constant{len(self.constants)}"
         self.constants.append(self.onnx.numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node; the name of its output."""
+        """Add a node; return the name of its output."""
         name = f"{kind.lower()}{len(self.nodes)}"
         self.nodes.append(self.onnx.helper.make_node(kind, inputs, [name], **attributes))
         return name
 
     def like(self, value: float, array: Any) -> str:
-        """The name of a constant number in the dtype of an array."""
+        """Add a constant number in the dtype of an array; return its name."""
         return self.constant(np.asarray(value, array.dtype))
 
     def apply(self, layer: Any, x: str) -> str:
-        """The name of ``layer(x)``."""
+        """Add the nodes of a layer; return the name of ``layer(x)``."""
         if type(layer) not in EXPORTS:
             raise ExportError(f"{type(layer).__name__} cannot be exported to ONNX; {', '.join(_names())} can")
         return EXPORTS[type(layer)](self, layer, x)
 
     def chain(self, x: str, *layers: Any) -> str:
-        """The name of ``layers[-1](... layers[0](x))``."""
+        """Add the nodes of several layers; return the name of ``layers[-1](... layers[0](x))``."""
         for layer in layers:
             x = self.apply(layer, x)
         return x
 
     def reshape(self, x: str, *shape: int) -> str:
-        """x in another shape, of which 0 keeps the size of an axis and -1 is what is left."""
+        """Give x another shape, in which 0 keeps the size of an axis and -1 is what remains."""
         return self.op("Reshape", x, self.constant(np.array(shape)))
 
     def transpose(self, x: str, *axes: int) -> str:
-        """x with its axes in another order."""
+        """Put the axes of x in another order."""
         return self.op("Transpose", x, perm=axes)
 
     def entry(self, x: str, i: int, axis: int) -> str:
-        """Entry i along an axis, which goes."""
+        """Take entry i along an axis, and drop the axis."""
         return self.op("Gather", x, self.constant(np.array(i)), axis=axis)
 
 
 def to_onnx(model: Any, shape: tuple[int, ...], about: dict[str, str] | None = None) -> Any:
-    """The model in evaluation mode as an ``onnx.ModelProto``: ``input`` (batch, *shape) to ``output`` (batch, outputs).
+    """Return the model in evaluation mode as an ONNX file: ``input`` (batch, *shape) to ``output`` (batch, outputs).
 
-    shape : of one input, (C, H, W) or (D,). about : what to note in the file's metadata.
-    Raises `ExportError` for a layer that has no export, or if onnx is missing.
+    Parameters
+    ----------
+    model : Module
+    shape : tuple of int
+        The shape of one input, (C, H, W) or (D,).
+    about : dict of str
+        What to note in the metadata of the file.
 
+    Returns
+    -------
+    onnx.ModelProto
+
+    Raises
+    ------
+    ExportError
+        For a layer that has no export, or if onnx is missing.
+
+    Examples
+    --------
     >>> file = to_onnx(nn.MLP((3, 4, 2)), (3,))
     >>> [node.op_type for node in file.graph.node]
     ['MatMul', 'Add', 'Relu', 'MatMul', 'Add', 'Identity']
@@ -111,18 +128,14 @@ def to_onnx(model: Any, shape: tuple[int, ...], about: dict[str, str] | None = N
 
 
 def _activation(graph: Graph, name: str, x: str, array: Any) -> str:
-    """``name(x)``, for x in the dtype of an array."""
-    if name == "identity":
-        return x
-    if name == "silu":
-        return graph.op("Mul", x, graph.op("Sigmoid", x))
-    if name == "gelu":
-        erf = graph.op("Erf", graph.op("Mul", x, graph.like(np.sqrt(0.5), array)))
-        return graph.op("Mul", graph.op("Mul", graph.like(0.5, array), x), graph.op("Add", graph.like(1, array), erf))
-    kinds = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid", "softplus": "Softplus", "elu": "Elu"}
-    if name == "leaky-relu":
-        return graph.op("LeakyRelu", x, alpha=0.01)
-    return graph.op(kinds[name], x)
+    """Add the nodes of an activation of x, which is in the dtype of an array."""
+    onnx = functions.activation_row(name).onnx
+    if onnx is None:
+        raise ExportError(f"the activation {name!r} cannot be exported to ONNX: its row has no onnx")
+    return onnx(graph, x, array)
+
+
+"""Name -> the nodes of the activation of x, which has the dtype of an array."""
 
 
 def _linear(graph: Graph, layer: nn.Linear, x: str) -> str:
@@ -132,43 +145,49 @@ def _linear(graph: Graph, layer: nn.Linear, x: str) -> str:
     return _activation(graph, layer.activation, z, layer.weight)
 
 
-def _window(at: Any) -> dict[str, Any]:
-    """The attributes of a convolution or pooling."""
-    (top, left), names = at.padding, ("kernel_shape", "strides", "dilations")
-    return dict(zip(names, (at.kernel, at.stride, at.dilation), strict=True)) | {"pads": (top, left, top, left)}
+def _window(window: Any) -> dict[str, Any]:
+    """Return the attributes of a convolution or pooling."""
+    return {
+        "kernel_shape": window.kernel,
+        "strides": window.stride,
+        "dilations": window.dilation,
+        "pads": window.padding + window.padding,
+    }
 
 
 def _conv(graph: Graph, layer: nn.Conv2d, x: str) -> str:
     bias = [] if layer.bias is None else [graph.constant(layer.bias)]
     weight = graph.constant(np.transpose(layer.weight, (3, 2, 0, 1)))  # to (outputs, inputs, height, width)
-    z = graph.op("Conv", x, weight, *bias, group=layer.groups, **_window(layer.at))
+    z = graph.op("Conv", x, weight, *bias, group=layer.groups, **_window(layer.window))
     return _activation(graph, layer.activation, z, layer.weight)
 
 
 def _max_pool(graph: Graph, layer: nn.MaxPool2d, x: str) -> str:
-    return graph.op("MaxPool", x, **_window(layer.at))
+    return graph.op("MaxPool", x, **_window(layer.window))
 
 
 def _average_pool(graph: Graph, layer: nn.AvgPool2d, x: str) -> str:
-    attributes = _window(layer.at)
+    attributes = _window(layer.window)
     del attributes["dilations"]  # of 1, and not known to this opset
     return graph.op("AveragePool", x, count_include_pad=1, **attributes)
 
 
 def _global_pool(graph: Graph, layer: nn.AdaptiveAvgPool2d, x: str) -> str:
-    if layer.output != (1, 1):
-        raise ExportError(f"AdaptiveAvgPool2d({layer.output}) has no operator in ONNX; with an output of 1 it has")
+    if layer.output_size != (1, 1):
+        raise ExportError(
+            f"ONNX has no operator for AdaptiveAvgPool2d({layer.output_size}), only for an output size of 1"
+        )
     return graph.op("GlobalAveragePool", x)
 
 
 def _batch_norm(graph: Graph, layer: nn.BatchNorm, x: str) -> str:
     arrays = (layer.weight, layer.bias, layer.running_mean.value, layer.running_var.value)
-    return graph.op("BatchNormalization", x, *map(graph.constant, arrays), epsilon=layer.epsilon)
+    return graph.op("BatchNormalization", x, *map(graph.constant, arrays), epsilon=layer.eps)
 
 
 def _layer_norm(graph: Graph, layer: nn.LayerNorm, x: str) -> str:
     arrays = map(graph.constant, (layer.weight, layer.bias))
-    return graph.op("LayerNormalization", x, *arrays, axis=-layer.weight.ndim, epsilon=layer.epsilon)
+    return graph.op("LayerNormalization", x, *arrays, axis=-layer.weight.ndim, epsilon=layer.eps)
 
 
 def _patches(graph: Graph, layer: nn.PatchEmbedding, x: str) -> str:
@@ -176,7 +195,7 @@ def _patches(graph: Graph, layer: nn.PatchEmbedding, x: str) -> str:
 
 
 def _class_token(graph: Graph, layer: nn.ClassToken, x: str) -> str:
-    """Zeros take the token's place; the token is added with the positions, which needs no size of the batch."""
+    """Put zeros in the token's place, and add the token with the positions: this needs no size of the batch."""
     added = layer.position.copy()
     added[:, :1] += layer.class_token
     front = graph.op("Pad", x, graph.constant(np.array([0, 1, 0, 0, 0, 0])))
@@ -185,8 +204,8 @@ def _class_token(graph: Graph, layer: nn.ClassToken, x: str) -> str:
 
 def _attention(graph: Graph, layer: nn.MultiHeadAttention, x: str) -> str:
     width = layer.out_proj.weight.shape[0]
-    size = width // layer.heads
-    split = graph.reshape(graph.apply(layer.in_proj, x), 0, 0, 3, layer.heads, size)
+    size = width // layer.num_heads
+    split = graph.reshape(graph.apply(layer.in_proj, x), 0, 0, 3, layer.num_heads, size)
     split = graph.transpose(split, 2, 0, 3, 1, 4)  # to (3, batch, heads, positions, size)
     q, k, v = (graph.entry(split, i, axis=0) for i in range(3))
     q = graph.op("Mul", q, graph.like(1 / np.sqrt(size), layer.in_proj.weight))
@@ -204,7 +223,7 @@ def _flat(graph: Graph, x: str) -> str:
     return graph.op("Flatten", x, axis=1)
 
 
-# ---- models, each as its __call__ says
+# ---- models: the same steps as in their __call__
 
 
 def _convnet(graph: Graph, model: Any, x: str) -> str:

@@ -76,7 +76,7 @@ class _ForwardGradientEstimator(BaseEstimator):
         optimizer = make_optimizer(config, make_schedule(config, len(steps)))
         state = optimizer.init(learned(self.model_)) if self._optimizer_state is None else self._optimizer_state
         model = self.model_
-        sampler = estimators.SAMPLERS[config.sampler](config.tangents, self._seed)
+        sampler = estimators.SAMPLERS[config.sampler](config.tangents, seed=self._seed)
         estimator = ForwardGradient(sampler, estimators.COMBINERS[config.combine](), config.perturb)
         estimator.step = self._steps
         total = 0.0

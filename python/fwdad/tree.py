@@ -202,3 +202,26 @@ def _named(node: Tree, path: tuple[str, ...]) -> Iterator[tuple[str, Leaf]]:
     names, children, _ = split(node)
     for name, child in zip(names, children, strict=True):
         yield from _named(child, (*path, str(name)))
+
+
+def is_parameter(leaf: Leaf) -> bool:
+    """Whether a leaf of a model, flattened with `is_buffer`, is something to learn: a floating array.
+
+    >>> import numpy as np
+    >>> is_parameter(np.zeros(2)), is_parameter(np.arange(2)), is_parameter(3.0)
+    (True, False, False)
+    """
+    dtype = getattr(leaf, "dtype", None)
+    return getattr(dtype, "kind", None) == "f"
+
+
+def learned(model: Tree) -> Tree:
+    """Return the model as optimisers see it: its parameters, and nothing (None) where it has buffers."""
+    return map(lambda leaf: None if is_buffer(leaf) else leaf, model, is_leaf=is_buffer)
+
+
+def with_learned(model: Tree, parameters: Tree) -> Tree:
+    """Return the model with other parameters, as `learned` gives them, and its own buffers."""
+    leaves_of_model, structure = flatten(model, is_buffer)
+    new = iter(leaves(parameters))
+    return unflatten(structure, [leaf if is_buffer(leaf) else next(new) for leaf in leaves_of_model])

@@ -10,20 +10,21 @@ import numpy as np
 import pytest
 
 import fwdad
-from fwdad import estimators, kernels, nn, optim, tree
+from fwdad import estimators, kernels, nn, optim, perturbation, tree
 from fwdad.kernels import device, dispatch
+from fwdad.perturbation import Activities
 from fwdad.train import TrainConfig, Trainer
 
 X = np.random.default_rng(0).standard_normal((32, 20)).astype(np.float32)
 Y = np.arange(32) % 5
 
 
-def steps(where, sampler, combiner, perturb, noise="example", activation="tanh", count=3, model=None, x=X, y=Y):
+def steps(where, sampler, combiner, perturb, activation="tanh", count=3, model=None, x=X, y=Y):
     """Losses and model after a few steps of Adam."""
     x, y = (kernels.to_device(a, where) for a in (x, y))
-    model, optimizer = (model or nn.MLP((20, 24, 5), activation)).to(where), optim.adam(1e-2)
+    model, optimizer = (model or nn.MLP((20, 24, 5), activation=activation)).to(where), optim.adam(1e-2)
     state = optimizer.init(model)
-    fg = fwdad.ForwardGradient(copy.deepcopy(sampler), combiner, perturb, noise)  # some have a state
+    fg = fwdad.ForwardGradient(copy.deepcopy(sampler), combiner, perturb)  # some have a state
     losses = []
     for _ in range(count):
         loss, gradient = fg(lambda m, x, y: nn.cross_entropy(m(x), y), model, x, y)
@@ -48,11 +49,11 @@ def test_steps_equal_the_cpus(cuda_on_host, perturb, sampler, combiner):
 @pytest.mark.parametrize("angle", [15, 1])
 def test_the_projection_on_a_large_cone(cuda_on_host, angle):
     """The two ways to mend a Gram matrix that is not exact."""
-    v = estimators.FixedAngle(8, 1, angle=angle).directions([np.zeros((128, 128), np.float32)], 0).parts[0]
+    v = estimators.FixedAngle(8, seed=1, angle=angle).directions([np.zeros((128, 128), np.float32)], 0).parts[0]
     d = np.linspace(1.0, 2.0, 8)
-    (expected,) = estimators.Projection().gradient(d, estimators.Directions([v]))
+    (expected,) = estimators.Projection().gradient(d, perturbation.Directions([v]))
     (found,) = estimators.Projection().gradient(
-        kernels.to_device(d, "cuda"), estimators.Directions([kernels.to_device(v, "cuda")])
+        kernels.to_device(d, "cuda"), perturbation.Directions([kernels.to_device(v, "cuda")])
     )
     assert kernels.device_of(found) == "cuda:0"
     assert np.linalg.norm(found.get() - expected) <= 3e-7 * np.linalg.norm(expected)
@@ -60,7 +61,7 @@ def test_the_projection_on_a_large_cone(cuda_on_host, angle):
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", "silu", "softplus", "sigmoid"])
 def test_every_activation_and_shared_noise(cuda_on_host, activation):
-    arguments = estimators.Rademacher(k=6), estimators.Projection(), "activity", "batch", activation
+    arguments = estimators.Rademacher(k=6), estimators.Projection(), Activities("batch"), activation
     losses, _ = steps("cuda", *arguments)
     assert losses == pytest.approx(steps("cpu", *arguments)[0], rel=2e-6)
 
@@ -113,15 +114,15 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize(("perturb", "noise"), [("weight", "example"), ("activity", "example"), ("activity", "batch")])
+@pytest.mark.parametrize("perturb", ["weight", "activity", Activities("batch")], ids=["weight", "activity", "batch"])
 @pytest.mark.parametrize(("sampler", "combiner"), PAIRS, ids=lambda value: type(value).__name__)
-def test_all_combiners_and_samplers(cuda_on_host, sampler, combiner, perturb, noise):
+def test_all_combiners_and_samplers(cuda_on_host, sampler, combiner, perturb):
     """A step gives the CPU's, and moves no array between host and device that it does not have to."""
     cuda_on_host.copies.clear()
-    losses, model = steps("cuda", sampler, combiner, perturb, noise, count=2)
+    losses, model = steps("cuda", sampler, combiner, perturb, count=2)
     moved = len(cuda_on_host.copies) - len(tree.leaves(model)) - 2  # the model, x and y came first
     assert moved == 0 or sampler.joint or combiner.corrected
-    expected_losses, expected_model = steps("cpu", sampler, combiner, perturb, noise, count=2)
+    expected_losses, expected_model = steps("cpu", sampler, combiner, perturb, count=2)
     assert losses == pytest.approx(expected_losses, rel=2e-6)
     for leaf, expected in zip(tree.leaves(model), tree.leaves(expected_model), strict=True):
         np.testing.assert_allclose(leaf.get(), expected, rtol=0, atol=2e-5)
@@ -130,7 +131,7 @@ def test_all_combiners_and_samplers(cuda_on_host, sampler, combiner, perturb, no
 def test_a_report(cuda_on_host):
     reports = []
     for where in ("cpu", "cuda"):
-        fg = fwdad.ForwardGradient(estimators.Normal(k=3))
+        fg = fwdad.ForwardGradient(estimators.Normal(k=3), perturb="weight")
         model = nn.MLP((20, 5)).to(where)
         x, y = (kernels.to_device(a, where) for a in (X, Y))
         reports.append(fg.diagnose(lambda m, x, y: nn.cross_entropy(m(x), y), model, x, y, reference=model)[2])

@@ -5,7 +5,6 @@ import pytest
 
 from fwdad import nn
 from fwdad.estimators import (
-    Directions,
     FixedAngle,
     ForwardGradient,
     Given,
@@ -17,7 +16,7 @@ from fwdad.estimators import (
     exact_gradient,
     theory,
 )
-from fwdad.estimators.directions import join, separate
+from fwdad.perturbation import Directions, join, separate
 from fwdad.testing import expect_close
 
 RNG = np.random.default_rng(1)
@@ -25,7 +24,7 @@ RNG = np.random.default_rng(1)
 
 def report_on(v, combiner=None, reference=None):
     gradient = np.arange(1.0, 1.0 + v.shape[1])
-    fg = ForwardGradient(Given(v), combiner or Projection())
+    fg = ForwardGradient(Given(v), combiner or Projection(), "weight")
     return fg.diagnose(lambda x: np.sum(x * gradient), np.zeros(v.shape[1]), reference=reference)[2], gradient
 
 
@@ -55,10 +54,10 @@ def test_dependent_directions_are_counted_once():
 
 
 def test_orthonormal_directions_are_the_best():
-    report, _ = report_on(Haar(6, 1).directions([np.zeros(8)], 0).dense())
+    report, _ = report_on(Haar(6, seed=1).directions([np.zeros(8)], 0).dense())
     assert report.condition == pytest.approx(1)
     assert report.effective_rank == pytest.approx(6)
-    narrow, _ = report_on(FixedAngle(6, 1, angle=10).directions([np.zeros(8)], 0).dense())
+    narrow, _ = report_on(FixedAngle(6, seed=1, angle=10).directions([np.zeros(8)], 0).dense())
     assert narrow.effective_rank < 2
     assert narrow.condition > 10
 
@@ -78,20 +77,20 @@ def test_nan_shows():
 
 
 def test_a_network_by_activities():
-    model = nn.MLP((3, 8, 2), "tanh", seed=1, dtype=np.float64)
+    model = nn.MLP((3, 8, 2), activation="tanh", seed=1, dtype=np.float64)
     x, y = RNG.standard_normal((5, 3)), RNG.integers(0, 2, 5)
 
     def loss(model, x, y):
         return nn.cross_entropy(model(x), y)
 
-    _, exact = exact_gradient(loss, model, x, y)
+    _, exact = exact_gradient(loss, model, x, y, perturb="weight")
     _, _, full = ForwardGradient(Normal(30), perturb="activity").diagnose(loss, model, x, y, reference=exact)
     assert full.n == 10
     assert full.rank == 10
     assert full.cosine == pytest.approx(1, abs=1e-9)
     assert full.norm_ratio == pytest.approx(1, abs=1e-6)
     with pytest.raises(ValueError, match="tree like the model"):
-        ForwardGradient(Normal(2)).diagnose(loss, model, x, y, reference=np.ones(3))
+        ForwardGradient(Normal(2), perturb="weight").diagnose(loss, model, x, y, reference=np.ones(3))
 
 
 def test_join_and_separate_are_inverse():

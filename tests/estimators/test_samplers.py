@@ -28,7 +28,7 @@ def test_a_draw_is_a_function_of_seed_and_step(name, dtype):
     templates = [t.astype(dtype) for t in MODEL]
 
     def draw(seed, step, k=4):
-        return SAMPLERS[name](k, seed).directions(templates, step)
+        return SAMPLERS[name](k, seed=seed).directions(templates, step)
 
     v = draw(1, 5)
     assert (v.k, v.n, v.dense().dtype) == (4, 9, dtype)
@@ -40,7 +40,7 @@ def test_a_draw_is_a_function_of_seed_and_step(name, dtype):
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_rows_have_directions_of_their_own(name):
-    v = SAMPLERS[name](40, 2).directions(ROWS, step=3, per_row=True)
+    v = SAMPLERS[name](40, seed=2).directions(ROWS, step=3, per_row=True)
     dense = v.dense()
     assert dense.shape == (4, 40, 5)
     assert len({row.tobytes() for row in dense}) == 4
@@ -58,7 +58,7 @@ def test_no_direction_is_preferred(name, per_row):
     template = [np.zeros((25, n))] if per_row else [np.zeros(n)]
     v = np.concatenate(
         [
-            SAMPLERS[name](2, 7).directions(template, step, per_row).dense()
+            SAMPLERS[name](2, seed=7).directions(template, step, per_row).dense()
             for step in range(draws // (24 * per_row + 1))
         ]
     ).reshape(-1, 2, n)
@@ -76,7 +76,7 @@ def test_frames_are_at_right_angles(per_row):
     n = 5 if per_row else 9
     for k in (1, 3, n, 2 * n + 1):
         for sampler in (Haar, Orthogonal):
-            v = sampler(k, 3).directions(template, 0, per_row).dense()
+            v = sampler(k, seed=3).directions(template, 0, per_row).dense()
             for start in range(0, k, n):
                 frame = v[..., start : start + n, :]
                 gram = frame @ np.swapaxes(frame, -1, -2)
@@ -89,7 +89,7 @@ def test_frames_are_at_right_angles(per_row):
 
 
 def test_orthogonal_directions_are_as_long_as_normal_ones():
-    lengths = np.linalg.norm(Orthogonal(6, 1).directions([np.zeros((300, 6))], 0, per_row=True).dense(), axis=-1)
+    lengths = np.linalg.norm(Orthogonal(6, seed=1).directions([np.zeros((300, 6))], 0, per_row=True).dense(), axis=-1)
     for j in range(6):  # the last of a frame too
         error = lengths[:, j].std() / np.sqrt(300)
         assert abs(lengths[:, j].mean() - theory.chi_mean(6)) < 4 * error
@@ -98,7 +98,7 @@ def test_orthogonal_directions_are_as_long_as_normal_ones():
 @pytest.mark.parametrize("angle", [0, 15, 45, 90, 165, 180])
 def test_angles(angle):
     for per_row, template in ((False, MODEL), (True, ROWS)):
-        v = FixedAngle(6, 1, angle=angle).directions(template, 0, per_row).dense()
+        v = FixedAngle(6, seed=1, angle=angle).directions(template, 0, per_row).dense()
         cosines = np.einsum("...kn,...n->...k", v[..., 1:, :], v[..., 0, :])
         expect_close(cosines, np.full(cosines.shape, np.cos(np.deg2rad(angle))), 1e-12, "cosine")
         expect_close(np.linalg.norm(v, axis=-1), np.ones(v.shape[:-1]), 1e-12, "length")
@@ -106,10 +106,10 @@ def test_angles(angle):
 
 def test_the_base_of_angles():
     base = {"w": np.arange(6.0).reshape(2, 3), "b": np.array([1.0, 2.0]), "c": 3.0}
-    v = FixedAngle(3, 1, angle=30, base=base).directions(MODEL, 0).dense()
+    v = FixedAngle(3, seed=1, angle=30, base=base).directions(MODEL, 0).dense()
     flat = np.concatenate([np.ravel(b) for b in base.values()])
     expect_close(v[0], flat / np.linalg.norm(flat), 1e-12, "the first direction")
-    shared = FixedAngle(2, 1, base=[np.ones(3), np.ones(2)]).directions(ROWS, 0, per_row=True).dense()
+    shared = FixedAngle(2, seed=1, base=[np.ones(3), np.ones(2)]).directions(ROWS, 0, per_row=True).dense()
     expect_close(shared[:, 0], np.full((4, 5), 1 / np.sqrt(5)), 1e-12, "a base for all rows")
 
 
@@ -131,14 +131,16 @@ def test_mistakes_are_named(words, make):
 
 def test_unit_vectors_are_distinct():
     for k in (1, 5, 9, 9 + 4):
-        v = StandardBasis(k, 2).directions(MODEL, 0).dense()
+        v = StandardBasis(k, seed=2).directions(MODEL, 0).dense()
         assert np.array_equal(np.sort(v, axis=1)[:, -2:], np.tile([0, 1], (k, 1)))
         for start in range(0, k, 9):
             coordinates = v[start : start + 9].argmax(axis=1)
             assert len(set(coordinates)) == len(coordinates)
 
 
-@pytest.mark.parametrize("sampler", [Normal(5, 1), Rademacher(5, 1), Normalised(5, 1), Normalised(5, 1, of=Rademacher)])
+@pytest.mark.parametrize(
+    "sampler", [Normal(5, seed=1), Rademacher(5, seed=1), Normalised(5, seed=1), Normalised(5, Rademacher, seed=1)]
+)
 def test_independent_entries_stay_streams(sampler):
     """And all that is asked of them is what the same arrays would answer."""
     v = sampler.directions([np.zeros((30, 20)), np.zeros(7)], step=4)

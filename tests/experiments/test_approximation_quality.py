@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fwdad.estimators import Directions, Mean, Normal, Projection
+from fwdad.estimators import Mean, Normal, Projection
 from fwdad.experiments.approximation_quality import (
     ESTIMATES,
     ApproximationQuality,
@@ -12,6 +12,7 @@ from fwdad.experiments.approximation_quality import (
     check,
     sample,
 )
+from fwdad.perturbation import Directions
 from fwdad.testing import expect_close
 
 

@@ -6,26 +6,26 @@ import numpy as np
 import pytest
 
 import fwdad
-from fwdad import nn, tree
+from fwdad import nn, testing, tree
 from fwdad.testing import check_jvp, expect_close
 
 GEOMETRIES = {
-    "plain": {"kernel": 3},
-    "point": {"kernel": 1},
-    "padded": {"kernel": 3, "padding": 1},
-    "strided": {"kernel": (3, 2), "stride": (2, 1), "padding": (1, 0)},
-    "dilated": {"kernel": 2, "dilation": (2, 3), "padding": 2},
-    "wide": {"kernel": (1, 5), "padding": (0, 2), "stride": 3},
-    "no bias": {"kernel": 3, "bias": False},
-    "groups": {"kernel": 3, "groups": 2, "padding": 1},
-    "tanh": {"kernel": 3, "padding": 1, "activation": "tanh"},
-    "gelu groups": {"kernel": 2, "groups": 2, "activation": "gelu", "stride": 2},
+    "plain": {"kernel_size": 3},
+    "point": {"kernel_size": 1},
+    "padded": {"kernel_size": 3, "padding": 1},
+    "strided": {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 0)},
+    "dilated": {"kernel_size": 2, "dilation": (2, 3), "padding": 2},
+    "wide": {"kernel_size": (1, 5), "padding": (0, 2), "stride": 3},
+    "no bias": {"kernel_size": 3, "bias": False},
+    "groups": {"kernel_size": 3, "groups": 2, "padding": 1},
+    "tanh": {"kernel_size": 3, "padding": 1, "activation": "tanh"},
+    "gelu groups": {"kernel_size": 2, "groups": 2, "activation": "gelu", "stride": 2},
 }
 
 
-def layer_of(options, inputs=4, outputs=6):
+def layer_of(options):
     rng = np.random.default_rng(0)
-    layer = nn.Conv2d(inputs, outputs, dtype=np.float64, **options)
+    layer = nn.Conv2d(4, 6, dtype=np.float64, **options)
     return tree.map(lambda p: rng.standard_normal(p.shape), layer)
 
 
@@ -35,15 +35,16 @@ def images(*shape, seed=3):
 
 def by_loops(layer, x):
     """The definition, one output at a time, without activation."""
-    at, groups = layer.at, layer.groups
-    rows, columns = at.output(*x.shape[2:])
+    window, groups = layer.window, layer.groups
+    rows, columns = window.output(*x.shape[2:])
     y = np.zeros((len(x), layer.weight.shape[3], rows, columns))
-    padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in at.padding)])
+    padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in window.padding)])
     inputs, outputs = layer.weight.shape[2], layer.weight.shape[3] // groups
     for o, r, s in np.ndindex(*y.shape[1:]):
         first = o // outputs * inputs
-        for i, j, c in np.ndindex(*at.kernel, inputs):
-            row, column = r * at.stride[0] + i * at.dilation[0], s * at.stride[1] + j * at.dilation[1]
+        for i, j, c in np.ndindex(*window.kernel, inputs):
+            row = r * window.stride[0] + i * window.dilation[0]
+            column = s * window.stride[1] + j * window.dilation[1]
             y[:, o, r, s] += padded[:, first + c, row, column] * layer.weight[i, j, c, o]
         y[:, o, r, s] += 0 if layer.bias is None else layer.bias[o]
     return y
@@ -52,15 +53,15 @@ def by_loops(layer, x):
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_conv(name):
     layer, x = layer_of(GEOMETRIES[name]), images(10, 4, 6, 7)
-    expected = fwdad.functions.ACTIVATIONS[layer.activation](by_loops(layer, x))
+    expected = fwdad.functions.ACTIVATIONS[layer.activation].value(by_loops(layer, x))
     for some in (3, 10):  # a kernel of its own has enough of ten images
         expect_close(layer(x[:some]), expected[:some], 1e-12, "conv")
-    nn.check_layer(layer, x[:2, :, :5, :4])
-    nn.check_layer(layer, x[:9, :, :3, :4], local=False)
+    testing.check_layer(layer, x[:2, :, :5, :4])
+    testing.check_layer(layer, x[:9, :, :3, :4], local=False)
 
 
 def test_second_derivatives_of_conv():
-    layer, x, v = layer_of({"kernel": 2, "activation": "tanh"}), images(2, 4, 3, 3), images(2, 4, 3, 3, seed=4)
+    layer, x, v = layer_of({"kernel_size": 2, "activation": "tanh"}), images(2, 4, 3, 3), images(2, 4, 3, 3, seed=4)
     check_jvp(lambda x: fwdad.jvp(lambda x: layer(x), (x,), (v,))[1], [x])
 
 
@@ -119,7 +120,7 @@ def test_the_first_of_equal_entries_wins_and_nan_is_kept():
         ("one of identity", lambda: nn.Conv2d(3, 4, 3, activation="rleu")),
         (r"\(B, 3, H, W\)", lambda: nn.Conv2d(3, 4, 3)(np.ones((2, 4, 5, 5), np.float32))),
         ("smaller than a window of 5 x 5", lambda: nn.Conv2d(1, 4, 5)(np.ones((2, 1, 4, 5), np.float32))),
-        ("half the kernel", lambda: nn.MaxPool2d(2, padding=2)),
+        ("half the kernel_size", lambda: nn.MaxPool2d(2, padding=2)),
         ("at least 1", lambda: nn.AdaptiveAvgPool2d(0)),
     ],
 )

@@ -41,7 +41,7 @@ def test_models_learn(name, perturb):
     x = x.astype(np.float32).reshape(32, -1)
     model, optimizer = nn.MODELS[name](shape, 2, seed=0, **sizes), optim.adam(3e-3)
     state = optimizer.init(model)
-    fg = fwdad.ForwardGradient(fwdad.estimators.Rademacher(8, 1), fwdad.estimators.Mean(), perturb)
+    fg = fwdad.ForwardGradient(fwdad.estimators.Rademacher(8, seed=1), fwdad.estimators.Mean(), perturb)
     values = []
     for step in range(30):
         with nn.training(step) as run:

@@ -1,9 +1,13 @@
 """Layers, models and losses, against plain NumPy."""
 
+import inspect
+import itertools
+
 import numpy as np
 import pytest
 
 from fwdad import nn, tree
+from fwdad.nn import seeds
 from fwdad.testing import check_jvp, expect_close
 
 
@@ -20,10 +24,47 @@ def test_initial_values_are_uniform_and_seeded():
     assert not np.any(a.weight == c.weight)
     gain = {"identity": 3.0, "relu": 6.0}
     for activation, variance in gain.items():
-        w = nn.Linear(400, 300, activation=activation).weight
+        w = nn.Linear(400, 300, activation=activation, seed=0).weight
         assert w.dtype == np.float32
         assert np.abs(w).max() <= np.sqrt(variance / 400)
         assert w.std() == pytest.approx(np.sqrt(variance / 400 / 3), rel=0.01)
+
+
+SEEDED = {
+    "linear": lambda **o: nn.Linear(4, 4, **o),
+    "conv": lambda **o: nn.Conv2d(2, 2, 3, **o),
+    "embedding": lambda **o: nn.Embedding(3, 2, **o),
+    "attention": lambda **o: nn.MultiHeadAttention(4, 2, **o),
+    "patches": lambda **o: nn.PatchEmbedding(2, 3, 2, **o),
+    "class token": lambda **o: nn.ClassToken(3, 2, **o),
+}
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_layers_of_one_shape_differ_and_a_process_repeats_itself(name, monkeypatch):
+    def weights(**seed):
+        return np.concatenate([leaf.ravel() for leaf in tree.leaves(SEEDED[name](**seed)) if np.any(leaf)])
+
+    monkeypatch.setattr(seeds, "_seeds", itertools.count(2**32))
+    first, second = weights(), weights()
+    assert not np.any(first == second)
+    assert not np.any(first == weights(seed=0))
+    assert np.array_equal(weights(seed=1), weights(seed=1))
+    monkeypatch.setattr(seeds, "_seeds", itertools.count(2**32))
+    assert np.array_equal(weights(), first)
+    assert np.array_equal(weights(), second)
+
+
+def test_two_dropouts_have_two_masks():
+    x = np.ones(100)
+    with nn.training(0):
+        assert not np.array_equal(nn.Dropout(0.5)(x), nn.Dropout(0.5)(x))
+
+
+def test_seeds_are_named_where_they_are_given():
+    for make in (*vars(nn).values(), *nn.MODELS.values()):
+        if callable(make) and "seed" in (parameters := inspect.signature(make).parameters):
+            assert parameters["seed"].kind is inspect.Parameter.KEYWORD_ONLY, make
 
 
 def test_mlp_is_a_tree_with_named_parameters():
@@ -39,7 +80,7 @@ def test_mlp_is_a_tree_with_named_parameters():
 
 
 def test_sequential_of_layers_and_functions():
-    m = nn.Sequential([nn.Linear(3, 4, dtype=np.float64), nn.Activation("gelu"), np.tanh])
+    m = nn.Sequential([nn.Linear(3, 4, seed=0, dtype=np.float64), nn.Activation("gelu"), np.tanh])
     x = np.random.default_rng(1).standard_normal((5, 3))
     check_jvp(m, [x])
 
@@ -75,7 +116,7 @@ def test_losses():
         (TypeError, "integer class numbers", lambda: nn.cross_entropy(np.ones((2, 3)), np.ones(2))),
         (ValueError, r"0..2; got 0..3", lambda: nn.cross_entropy(np.ones((2, 3)), np.array([0, 3]))),
         (ValueError, r"\(2, 3\) and \(3,\)", lambda: nn.cross_entropy(np.ones((2, 3)), np.array([0, 1, 2]))),
-        (ValueError, "smoothing", lambda: nn.cross_entropy(np.ones((1, 3)), np.array([0]), 1.5)),
+        (ValueError, "label_smoothing", lambda: nn.cross_entropy(np.ones((1, 3)), np.array([0]), 1.5)),
         (ValueError, "probabilities", lambda: nn.binary_cross_entropy(np.ones((2, 3)), np.full((2, 3), np.nan))),
         (ValueError, "one shape", lambda: nn.squared_error(np.ones((2, 3)), np.ones((2, 1)))),
         (ValueError, "x", lambda: nn.Linear(3, 2)(np.ones((5, 4), np.float32))),

@@ -81,7 +81,7 @@ LAYERS = {
     "avg pool":         (lambda **o: nn.AvgPool2d(3, stride=2, padding=1),    lambda: torch.nn.AvgPool2d(3, 2, 1),                      (2, 3, 7, 8)),
     "adaptive":         (lambda **o: nn.AdaptiveAvgPool2d((3, 2)),            lambda: torch.nn.AdaptiveAvgPool2d((3, 2)),               (2, 3, 7, 8)),
     "batch norm":       (lambda **o: nn.BatchNorm(3, **o),                    lambda: torch.nn.BatchNorm2d(3),                          (4, 3, 3, 2)),
-    "batch norm rows":  (lambda **o: nn.BatchNorm(3, momentum=0.3, epsilon=1e-3, **o),
+    "batch norm rows":  (lambda **o: nn.BatchNorm(3, momentum=0.3, eps=1e-3, **o),
                          lambda: torch.nn.BatchNorm1d(3, momentum=0.3, eps=1e-3),                                                       (6, 3)),
     "layer norm":       (lambda **o: nn.LayerNorm(5, **o),                    lambda: torch.nn.LayerNorm(5),                            (3, 4, 5)),
     "group norm":       (lambda **o: nn.GroupNorm(2, 6, **o),                 lambda: torch.nn.GroupNorm(2, 6),                         (3, 6, 4, 2)),

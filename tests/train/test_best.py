@@ -152,9 +152,9 @@ class Restless(nn.Module):
     drop: nn.Dropout
     last: nn.Linear
 
-    def __init__(self, shape, classes, seed=0, dtype=np.float32):
+    def __init__(self, shape, classes, *, seed=0, dtype=np.float32):
         self.first = nn.Linear(math.prod(shape), 12, seed=seed, dtype=dtype)
-        self.norm, self.drop = nn.BatchNorm(12, dtype=dtype), nn.Dropout(0.3)
+        self.norm, self.drop = nn.BatchNorm(12, dtype=dtype), nn.Dropout(0.3, seed=seed)
         self.last = nn.Linear(12, classes, seed=seed + 1, dtype=dtype)
 
     def __call__(self, x):

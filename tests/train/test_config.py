@@ -5,7 +5,7 @@ import json
 import pytest
 
 from fwdad.estimators import COMBINERS
-from fwdad.estimators.forward_gradient import PERTURBATIONS
+from fwdad.perturbation import PERTURBATIONS
 from fwdad.train import ConfigError, TrainConfig
 from fwdad.train.config import OPTIMIZERS, SCHEDULES
 from fwdad.train.parts import make_schedule

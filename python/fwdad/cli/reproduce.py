@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from fwdad.estimators.forward_gradient import NOISES, PERTURBATIONS
 from fwdad.experiments import EXPERIMENTS, Experiment, Run, Settings, Summary
+from fwdad.perturbation import NOISES, PERTURBATIONS
 
 PLAIN_WIDTH = 220  # of tables that go to a file or a pipe
 

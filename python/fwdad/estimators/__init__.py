@@ -1,18 +1,16 @@
-"""Forward gradients: directions from a sampler, one forward pass, a combiner.
+"""Forward gradients: an estimate is sampler x perturbation x combiner.
 
-    sampler   -> V (k directions), drawn for all parameters or for the layers' activities
-    one pass  -> d = V grad f
-    combiner  -> g = V^T c(d, V V^T)
+    sampler       -> V (k directions) over what the perturbation moves (`fwdad.perturbation`)
+    one pass      -> d = V grad f
+    combiner      -> g = V^T c(d, V V^T)
 
-directions        k directions over several arrays: V, with G = V V^T and V^T c
 samplers          where directions come from: independent entries, unit vectors
 frames            ... at right angles, or at a fixed angle
 guesses           ... not random: given, the previous estimates, local classifiers; mixed with random ones
 theory            what to expect of an estimate
 combiners         how V and d become a gradient
-activity          where layers let noise in, and get their gradients back
 diagnostics       a report on an estimate and its directions
-forward_gradient  the estimator: both perturbation modes
+forward_gradient  the estimator
 exact             the gradient itself, from passes that cover all coordinates
 """
 
@@ -31,7 +29,6 @@ from fwdad.estimators.combiners import (
     Sum,
 )
 from fwdad.estimators.diagnostics import Report
-from fwdad.estimators.directions import Directions
 from fwdad.estimators.exact import exact_gradient
 from fwdad.estimators.forward_gradient import ForwardGradient
 from fwdad.estimators.frames import FixedAngle, Haar, Orthogonal
@@ -53,7 +50,6 @@ __all__ = [
     "COMBINERS",
     "SAMPLERS",
     "Combiner",
-    "Directions",
     "FixedAngle",
     "ForwardGradient",
     "Given",

@@ -9,8 +9,8 @@ import numpy as np
 
 from fwdad import kernels
 from fwdad.estimators import theory
-from fwdad.estimators.directions import Directions
 from fwdad.estimators.theory import Expectation
+from fwdad.perturbation import Directions
 
 
 class Combiner:
@@ -71,7 +71,7 @@ class Mean(Sum):
 
     Source: arXiv 2410.17764, section 3.2.
 
-    >>> from fwdad.estimators import Directions
+    >>> from fwdad.perturbation import Directions
     >>> Mean().coefficients(np.array([2.0, 4.0]), Directions([np.eye(2)]))
     array([1., 2.])
     """
@@ -88,7 +88,7 @@ class Mean(Sum):
 class MeanTimesDimension(Sum):
     """``g = (n/k) V^T d``: unbiased for directions of unit length and no preferred direction, whose covariance is I/n.
 
-    >>> from fwdad.estimators import Directions
+    >>> from fwdad.perturbation import Directions
     >>> MeanTimesDimension().gradient(np.array([2.0, 4.0]), Directions([np.eye(2)]))
     [array([2., 4.])]
     """
@@ -105,7 +105,7 @@ class MeanTimesDimension(Sum):
 class Max(Combiner):
     """``g = d_j v_j`` for the j of the largest ``|d_j|``.
 
-    >>> from fwdad.estimators import Directions
+    >>> from fwdad.perturbation import Directions
     >>> Max().gradient(np.array([2.0, -4.0]), Directions([np.eye(2)]))
     [array([ 0., -4.])]
     """
@@ -135,7 +135,7 @@ class MaxNormalised(Max):
 class MeanOfNearBest(Combiner):
     """The mean of ``d_i v_i`` over the directions that are nearly the best: ``|d_i| / |v_i| >= 0.9`` of the largest.
 
-    >>> from fwdad.estimators import Directions
+    >>> from fwdad.perturbation import Directions
     >>> MeanOfNearBest().gradient(np.array([4.0, -3.9, 1.0]), Directions([np.eye(3)]))
     [array([ 2.  , -1.95,  0.  ])]
     """
@@ -175,7 +175,7 @@ class Projection(Combiner):
     Raises ValueError for an unknown scope or method.
     Source: arXiv 2410.17764, section 3.3 (there: FROG).
 
-    >>> from fwdad.estimators import Directions
+    >>> from fwdad.perturbation import Directions
     >>> V, gradient = np.array([[1.0, 1.0], [1.0, 2.0]]), np.array([3.0, -1.0])
     >>> np.allclose(Projection().gradient(V @ gradient, Directions([V])), gradient)
     True
@@ -197,7 +197,9 @@ class Projection(Combiner):
     def coefficients(self, d: np.ndarray, directions: Directions) -> np.ndarray:
         gram = directions.gram(exact=False)
         c, rank, margin = _solve(gram, d)
-        if any(directions.rough) and np.any(margin < kernels.SAFE_MARGIN):  # nearly dependent: errors of G would grow
+        if any(directions.approximate) and np.any(
+            margin < kernels.SAFE_MARGIN
+        ):  # nearly dependent: errors of G would grow
             refined = _refined(c, gram, d, directions) if np.all(margin > 0) else None
             if refined is None:
                 c, rank, _ = _solve(directions.gram(), d)
@@ -246,9 +248,9 @@ def _refined(c: np.ndarray, gram: np.ndarray, d: np.ndarray, directions: Directi
     """c after a step of iterative refinement with the same G, ``c + G^+ (d - V V^T c)``; None if it is not `CLOSE`.
 
     It reads every direction twice, where the exact Gram matrix takes k^2 n operations in float64. None too for
-    directions that are not arrays, and for several d at once.
+    directions that are generated anew at each use, and for several d at once.
     """
-    if d.ndim > 1 or not directions.are_arrays:
+    if d.ndim > 1 or directions.generated:
         return None
     step = _solve(gram, d - directions.inner(directions.combine(c)))[0]
     moved, length = (a @ gram @ a for a in (step, c))

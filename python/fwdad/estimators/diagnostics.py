@@ -9,8 +9,8 @@ import numpy as np
 
 from fwdad import kernels
 from fwdad.estimators.combiners import Combiner
-from fwdad.estimators.directions import Directions
 from fwdad.estimators.theory import Expectation
+from fwdad.perturbation import Directions
 
 
 @dataclass(frozen=True)

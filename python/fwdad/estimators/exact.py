@@ -2,98 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from typing import Any
 
 import numpy as np
 
-from fwdad import tree
-from fwdad.dual import Dual, new_level, split
-from fwdad.estimators.activity import Site, activity_pass
-from fwdad.estimators.forward_gradient import (
-    PERTURBATIONS,
-    Loss,
-    Model,
-    check_examples,
-    is_parameter,
-    parameter_gradient,
-)
+from fwdad.perturbation import DEFAULT, Draw, Loss, Model, Outcome, Perturbation, Template, perturbation_of
 from fwdad.tangents import BasisTangent, Tangent
 
 
 def exact_gradient(
-    loss: Loss, model: Model, *batch: Any, perturb: str = "weight", chunk: int = 64
+    loss: Loss, model: Model, *batch: Any, perturb: str | Perturbation = DEFAULT, chunk_size: int = 64
 ) -> tuple[float, Model]:
-    """The gradient itself, by forward passes: ``value, grads = exact_gradient(loss, model, *batch)``.
+    """Return the loss and the gradient itself, by forward passes with unit vectors as directions.
 
-    perturb : what the passes move.
-        ``"weight"``: one parameter entry a direction, P in all. For any model and loss.
-        ``"activity"``: one unit of one layer a direction, in all examples at once: ``d = dL/dz`` there, and each
-        layer's parameter gradient follows locally. As many directions as the model has units: far fewer than P. What
-        comes before the layer does not move and is computed without tangents.
-    chunk : directions a pass; memory is that many times a pass's own.
+    Parameters
+    ----------
+    loss, model, batch
+        As of `ForwardGradient`.
+    perturb : {"activity", "weight"} or Perturbation
+        What the passes move. Activities: one unit of one layer a direction, in all examples at once, so that
+        ``d = dL/dz`` there, and each layer's parameter gradient follows locally. There are as many directions as units,
+        far fewer than parameters, and what comes before a layer does not move. Weights: one parameter entry a
+        direction, for any model and loss.
+    chunk_size : int
+        Directions a pass; memory is that many times a pass's own.
 
-    Loss, value, gradient and errors as those of `ForwardGradient`; ValueError for a chunk below 1.
+    Returns
+    -------
+    value : float
+        The mean loss.
+    gradient
+        A tree like the model.
 
+    Raises
+    ------
+    ValueError
+        For a chunk size below 1, and as `ForwardGradient`.
+    TypeError
+        As `ForwardGradient`.
+
+    Examples
+    --------
     >>> import numpy as np
-    >>> value, grads = exact_gradient(lambda p: np.sum(p["x"] ** 2), {"x": np.array([1.0, -2.0])})
+    >>> value, grads = exact_gradient(lambda p: np.sum(p["x"] ** 2), {"x": np.array([1.0, -2.0])}, perturb="weight")
     >>> value, grads["x"]
     (5.0, array([ 2., -4.]))
     """
-    if perturb not in PERTURBATIONS:
-        raise ValueError(f"perturb must be one of {', '.join(PERTURBATIONS)}; got {perturb!r}")
-    if chunk < 1:
-        raise ValueError(f"chunk must be at least 1; got {chunk}")
-    by = _by_weights if perturb == "weight" else _by_activities
-    return by(lambda model: loss(model, *batch), model, chunk)
+    if chunk_size < 1:
+        raise ValueError(f"chunk_size must be at least 1; got {chunk_size}")
+    perturbation = perturbation_of(perturb).shared()
 
+    def run(moving: int, index: np.ndarray) -> Outcome:
+        """Move one of the arrays along unit vectors, and nothing else."""
 
-def _by_weights(loss: Callable[[Model], Any], model: Model, chunk: int) -> tuple[float, Model]:
-    leaves, structure = tree.flatten(model, tree.is_buffer)
-    value = float(np.mean(loss(model), dtype=np.float64))
-    grads = [tree.map(np.zeros_like, leaf) for leaf in leaves]
-    for i, leaf in enumerate(leaves):
-        if not is_parameter(leaf):
-            continue
-        flat = np.zeros(leaf.size, leaf.dtype)
-        for start in range(0, leaf.size, chunk):
-            level = new_level()
-            index = np.arange(start, min(start + chunk, leaf.size))
-            moving = Dual(leaf, BasisTangent(index, leaf.shape, leaf.dtype), level)
-            losses, d = split(loss(tree.unflatten(structure, [*leaves[:i], moving, *leaves[i + 1 :]])), level)
-            if np.ndim(losses) > 1:
-                raise ValueError(f"the loss must be one number or one per example, (B,); got shape {np.shape(losses)}")
-            if d is not None:
-                flat[index] = np.mean(d, axis=tuple(range(1, d.ndim)), dtype=np.float64)
-        grads[i] = flat.reshape(leaf.shape)
-    return value, tree.unflatten(structure, grads)
+        def part(number: int, t: Template) -> Tangent | None:
+            return BasisTangent(index, t.shape, t.dtype) if number == moving else None
 
+        return perturbation.run(loss, model, batch, Draw(part))
 
-def _by_activities(loss: Callable[[Model], Any], model: Model, chunk: int) -> tuple[float, Model]:
-    losses, _, sites = _move_units(loss, model, -1, np.arange(0))
-    check_examples(losses, sites)
-    examples = losses.shape[0]
-    by_site = []
-    for s, site in enumerate(sites):
-        units = int(np.prod(site.shape[1:], dtype=np.int64))
-        g = np.zeros((examples, units), losses.dtype)
-        for start in range(0, units, chunk):
-            index = np.arange(start, min(start + chunk, units))
-            _, d, _ = _move_units(loss, model, s, index)
-            if d is not None:
-                g[:, index] = d.T / examples
-        by_site.append(g)
-    return float(np.mean(losses, dtype=np.float64)), parameter_gradient(model, sites, by_site)
-
-
-def _move_units(
-    loss: Callable[[Model], Any], model: Model, moving: int, index: np.ndarray
-) -> tuple[Any, Any, list[Site]]:
-    """Losses (B,), derivatives (k, B) or None along k units of the layer of call `moving`, and all calls of layers."""
-
-    def noise(i: int, shape: tuple[int, ...], dtype: Any) -> Tangent | None:
-        return BasisTangent(index, shape, dtype) if i == moving else None
-
-    with activity_pass(noise, shared=True) as running:
-        losses, d = split(loss(model), running.level)
-    return losses, d, running.sites
+    still = run(-1, np.arange(0))
+    parts = []
+    for number, template in enumerate(still.moved):
+        size = math.prod(template.shape)
+        g = np.zeros((*still.d.shape[:-1], size), template.dtype)
+        for start in range(0, size, chunk_size):
+            index = np.arange(start, min(start + chunk_size, size))
+            g[..., index] = run(number, index).d
+        parts.append(g.reshape(*still.d.shape[:-1], *template.shape))
+    return still.value, perturbation.gradient(model, still, parts)

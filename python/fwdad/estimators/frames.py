@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.estimators.directions import Directions, Template, join, separate
 from fwdad.estimators.samplers import Random
+from fwdad.perturbation import Directions, Template, join, separate
 
 
 class Frame(Random):

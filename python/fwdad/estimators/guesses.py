@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from fwdad import functions, tree
-from fwdad.estimators.activity import Place
-from fwdad.estimators.directions import Directions, Template
 from fwdad.estimators.samplers import Sampler
 from fwdad.kernels import to_device
+from fwdad.perturbation import Directions, Survey, Template
 
 
 class Given(Sampler):
@@ -53,7 +52,7 @@ class Previous(Sampler):
     have the same direction. This sampler has a state: an estimate depends on those before it.
 
     >>> import fwdad
-    >>> fg = fwdad.ForwardGradient(Mixed(Previous(momentum=0), Given(np.array([[1.0, 0.0]]))))
+    >>> fg = fwdad.ForwardGradient(Mixed(Previous(momentum=0), Given(np.array([[1.0, 0.0]]))), perturb="weight")
     >>> fg(lambda x: np.sum(x), np.zeros(2))[1]
     array([1., 0.])
     >>> fg.sampler.directions([np.zeros(2)], step=1).dense()[0]
@@ -119,24 +118,24 @@ class LocalClassifier(Sampler):
         self._errors: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # by layer, of those that learn
 
     def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
-        places = [t for t in templates if isinstance(t, Place)]
-        if len(places) != len(templates):
+        surveys = [t for t in templates if isinstance(t, Survey)]
+        if len(surveys) != len(templates):
             raise TypeError(
                 "LocalClassifier knows layers' outputs from activity perturbation alone: perturb='activity'"
             )
         self._errors = {}
         parts = []
-        for s, place in enumerate(places):
-            guess = self._guess(s, place, last=s == len(places) - 1)
-            v = np.zeros((len(places), *place.shape), place.dtype)
+        for s, survey in enumerate(surveys):
+            guess = self._guess(s, survey, last=s == len(surveys) - 1)
+            v = np.zeros((len(surveys), *survey.shape), survey.dtype)
             v[s] = guess if per_row else guess.mean(axis=0)
             parts.append(v)
         return Directions(parts, per_row)
 
-    def _guess(self, s: int, place: Place, last: bool) -> np.ndarray:
+    def _guess(self, s: int, survey: Survey, last: bool) -> np.ndarray:
         """The gradient of layer s's local loss in its z, (B, n)."""
-        labels = np.asarray(self.labels(*place.batch))
-        examples, n = place.y.shape
+        labels = np.asarray(self.labels(*survey.batch))
+        examples, n = survey.y.shape
         if labels.shape != (examples,) or not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(f"labels must be {examples} integers, one an example; got {labels.dtype}{labels.shape}")
         if not (labels.min() >= 0 and labels.max() < self.classes):
@@ -145,12 +144,12 @@ class LocalClassifier(Sampler):
         if s == len(self.weights):
             initial = np.eye(n + 1, n) if own else self.random.standard_normal((n + 1, self.classes)) / np.sqrt(n)
             self.weights.append(initial)
-        y = np.concatenate([place.y, np.ones((examples, 1))], axis=1)
+        y = np.concatenate([survey.y, np.ones((examples, 1))], axis=1)
         error = functions.softmax(y @ self.weights[s])
         error[np.arange(examples), labels] -= 1
         if not own:
             self._errors[s] = y, error
-        return np.asarray(place.slope * (error @ self.weights[s][:-1].T))
+        return np.asarray(survey.slope * (error @ self.weights[s][:-1].T))
 
     def observe(self, estimate: Sequence[np.ndarray]) -> None:
         for s, (y, error) in self._errors.items():

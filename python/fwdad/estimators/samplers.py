@@ -9,12 +9,12 @@ not random            Given, Previous, LocalClassifier, and Mixed with others: `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
-from fwdad.estimators.directions import Directions, Template
+from fwdad.perturbation import Directions, Template
 from fwdad.tangents import BasisTangent, StreamTangent, Tangent
 
 
@@ -65,7 +65,7 @@ class Random(Sampler):
     """
 
     k: int
-    seed: int = 0
+    seed: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.k, (int, np.integer)) or not 1 <= self.k <= 2**16:

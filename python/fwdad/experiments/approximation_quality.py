@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from fwdad import kernels, transforms
-from fwdad.estimators import Directions, Normal, Projection, theory
+from fwdad.estimators import Normal, Projection, theory
 from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
+from fwdad.perturbation import Directions
 
 METHODS = ("projection", "mean", "sum")
 Z95 = 1.959964  # the normal distribution's 97.5% quantile
@@ -51,7 +52,7 @@ class ApproximationQuality(Experiment):
     def run(self, parameters: dict[str, Any], report: Report) -> list[Row]:
         n, samples = parameters["n"], parameters["samples"]
         ks = [2**i for i in range(parameters["k"].bit_length())]
-        sampler = Normal(parameters["k"], parameters["seed"])
+        sampler = Normal(parameters["k"], seed=parameters["seed"])
         cosines, ratios = [], []
         for i in range(samples):
             # Each n has a parameter number, and so draws, of its own.
@@ -191,7 +192,7 @@ def check(stream: Any, ks: list[int], cosine: np.ndarray) -> None:
     """Raise ArithmeticError unless the `Projection` combiner on the same directions has the same cosines."""
     (n,) = stream.primal_shape
     for k, expected in zip(ks, cosine, strict=True):
-        v = Normal(k, stream.seed).draw(stream.parameter, (n,), np.float32, stream.step)
+        v = Normal(k, seed=stream.seed).draw(stream.parameter, (n,), np.float32, stream.step)
         _, d = transforms.jvp(lambda x: np.sum(x, dtype=np.float64), (np.ones(n, np.float32),), (v.dense(),))
         (g,) = Projection().gradient(d, Directions([v]))
         found = np.sum(g, dtype=np.float64) / (np.linalg.norm(g.astype(np.float64)) * np.sqrt(n))

@@ -141,7 +141,7 @@ class Draws:
     """The directions of several seeds, step by step: (k, seeds, n) float64, a function of seed and step alone."""
 
     def __init__(self, seeds: list[int], k: int, n: int) -> None:
-        self.samplers = [Normal(k, seed) for seed in seeds]
+        self.samplers = [Normal(k, seed=seed) for seed in seeds]
         self.k, self.n = k, n
         self.steps = max(1, DRAWN_AT_ONCE // (k * n))
         self._block, self._values = -1, np.empty((self.steps, k, len(seeds), n))

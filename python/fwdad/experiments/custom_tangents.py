@@ -130,7 +130,7 @@ def quality(parameters: dict[str, Any], report: Report) -> list[Row]:
 def descents(parameters: dict[str, Any], report: Report) -> list[Row]:
     """Best and last value, for each method and seed; all are rows of one pass."""
     landscape, seeds, rates = LANDSCAPES[FUNCTION], parameters["seeds"], parameters["rates"]
-    samplers = [FixedAngle(parameters["k"], seed, parameters["angle"]) for seed in seeds]
+    samplers = [FixedAngle(parameters["k"], parameters["angle"], seed=seed) for seed in seeds]
     template = np.zeros(N)
 
     def draw(step: int) -> np.ndarray:

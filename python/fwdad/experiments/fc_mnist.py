@@ -44,7 +44,7 @@ def _width(network: str) -> int:
 
 def initial(sizes: tuple[int, ...], seed: int) -> nn.MLP:
     """An MLP whose weights and biases are uniform in ``+-1/sqrt(inputs)``, as the paper's framework draws them."""
-    model = nn.MLP(sizes, "relu")
+    model = nn.MLP(sizes, activation="relu")
     random = np.random.default_rng(seed)
     leaves, structure = tree.flatten(model)
     drawn = []

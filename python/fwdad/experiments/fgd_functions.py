@@ -57,7 +57,7 @@ class FgdOnFunction(Experiment):
     def run(self, parameters: dict[str, Any], report: Report) -> list[Row]:
         method, seed, steps = parameters["method"], parameters["seed"], parameters["steps"]
         function = self.function
-        forward = ForwardGradient(Normal(1, seed or 0), Mean())
+        forward = ForwardGradient(Normal(1, seed=seed or 0), Mean(), perturb="weight")
         estimate = exact_gradient if method == "gradient" else forward
         p = np.array(self.start)
         estimate(function, p)  # what is only done once is not timed

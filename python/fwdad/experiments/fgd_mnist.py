@@ -53,7 +53,7 @@ class FgdMnist(Experiment):
         dataset = data.load(parameters["data"], parameters["data_dir"])
         hidden, seed, steps = MODELS[parameters["model"]], parameters["seed"], parameters["steps"]
         model: Any = initial((dataset.train.inputs.shape[1], *hidden, dataset.outputs), seed)
-        forward = ForwardGradient(Normal(1, seed), Mean())
+        forward = ForwardGradient(Normal(1, seed=seed), Mean(), perturb="weight")
 
         def estimate(*args: Any) -> Any:
             return forward(*args) if parameters["method"] != "gradient" else exact_gradient(*args, perturb="activity")

@@ -132,7 +132,7 @@ def estimator(guess: str, seed: int, number: int, classes: int) -> Any:
 
 def exact(*args: Any) -> Any:
     """The gradient itself, computed forward."""
-    return exact_gradient(*args, perturb="activity", chunk=128)
+    return exact_gradient(*args, perturb="activity", chunk_size=128)
 
 
 def cosine(a: Any, b: Any) -> float:

@@ -56,7 +56,7 @@ class ImageNetwork(NetworkTraining):
     def model(self, parameters: dict[str, Any], dataset: data.Dataset) -> Any:
         network, shape = parameters["network"], dataset.shape
         options = small(network, shape[-1]) if parameters["small"] else {}
-        return nn.MODELS[network](shape, dataset.outputs, parameters["seed"], **options)
+        return nn.MODELS[network](shape, dataset.outputs, seed=parameters["seed"], **options)
 
 
 def small(network: str, side: int) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fwdad.dual import Array, Dual, new_level, split
-from fwdad.estimators import COMBINERS, Directions
+from fwdad.estimators import COMBINERS
 from fwdad.experiments.experiment import Report
+from fwdad.perturbation import Directions
 
 
 class Landscape(NamedTuple):

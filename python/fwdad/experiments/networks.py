@@ -17,6 +17,7 @@ import numpy as np
 from fwdad import data, nn, optim
 from fwdad.estimators import COMBINERS, ForwardGradient, Normal, exact_gradient
 from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
+from fwdad.perturbation import Activities
 from fwdad.train import evaluate
 
 EPOCHS = 200  # at most
@@ -135,10 +136,11 @@ class NetworkTraining(Experiment):
 def estimator(parameters: dict[str, Any]) -> Any:
     """``(loss, model, *batch) -> value, gradient``, exact or estimated."""
     if parameters["method"] == "gradient":
-        return lambda loss, model, *batch: exact_gradient(loss, model, *batch, perturb="activity", chunk=128)
+        return lambda loss, model, *batch: exact_gradient(loss, model, *batch, perturb="activity", chunk_size=128)
     combiner = COMBINERS[parameters["method"]]()
-    sampler = Normal(parameters["k"], parameters["seed"])
-    return ForwardGradient(sampler, combiner, parameters["perturb"], parameters["noise"])
+    sampler = Normal(parameters["k"], seed=parameters["seed"])
+    perturb = parameters["perturb"]
+    return ForwardGradient(sampler, combiner, Activities(parameters["noise"]) if perturb == "activity" else perturb)
 
 
 def loss(model: Any, x: np.ndarray, y: np.ndarray) -> Any:

@@ -1,9 +1,10 @@
-"""Networks: models are pytrees whose leaves are parameters, so a model with Dual leaves is just a model.
+"""Networks: a model is a pytree whose leaves are parameters, so that a model whose leaves are Duals is a model too.
 
 module         Module: a dataclass that is a tree
 mode           training: inside it layers train, outside they evaluate
+seeds          what initial values follow from
 linear         Linear
-windows        Window: where a kernel looks
+windows        the geometry of convolution and pooling
 conv           Conv2d
 pooling        MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, Flatten
 normalisation  BatchNorm, LayerNorm, GroupNorm
@@ -12,16 +13,14 @@ embedding      Embedding
 attention      MultiHeadAttention
 tokens         PatchEmbedding, ClassToken
 residual       Residual
-sequential     Sequential, MLP
+sequential     Activation, Sequential, MLP
 models/        whole networks by name
 torch_format   weights under PyTorch's names, in safetensors files
 losses         per-example losses, accuracy
-checks         check_layer: are a layer's derivatives right?
 """
 
 from fwdad.nn import models
-from fwdad.nn.attention import MultiHeadAttention, attention
-from fwdad.nn.checks import check_layer
+from fwdad.nn.attention import MultiHeadAttention
 from fwdad.nn.conv import Conv2d
 from fwdad.nn.dropout import Dropout
 from fwdad.nn.embedding import Embedding
@@ -59,9 +58,7 @@ __all__ = [
     "Residual",
     "Sequential",
     "accuracy",
-    "attention",
     "binary_cross_entropy",
-    "check_layer",
     "cross_entropy",
     "load_torch",
     "models",

@@ -1,4 +1,4 @@
-"""Conv2d: convolution, a matrix product over patches that are never made."""
+"""Conv2d: the convolutional layer."""
 
 from __future__ import annotations
 
@@ -6,61 +6,44 @@ from typing import Any
 
 import numpy as np
 
-from fwdad import functions, kernels
-from fwdad.dual import Array, Dual, highest_level, primitive, split
-from fwdad.estimators.activity import outer_gradient, perturbed_bias, settled
+from fwdad import functions
+from fwdad.dual import Array
+from fwdad.functions import conv2d
 from fwdad.kernels import Window, patches
-from fwdad.nn.linear import initial
+from fwdad.nn.linear import initial, outer_gradient
 from fwdad.nn.module import Module
+from fwdad.nn.seeds import Seed
 from fwdad.nn.windows import Pair, window
-from fwdad.rules.forms import rule_for
-from fwdad.tangents import dense
+from fwdad.perturbation import site
 from fwdad.tree import static
 
 
-@primitive
-def conv2d(x: Array, w: Array, b: Array | None, at: Window, activation: str = "identity") -> Array:
-    """``act(conv(x, w) + b)`` and its k tangents: x (B, H, W, C), w (KH, KW, C, O), b (O,) or (B, OH, OW, O).
-
-    ``y[., r, s, o] = act(sum_ijc x[., r i', s j', c] w[i, j, c, o] + b)``, of shape (B, OH, OW, O): one matrix product
-    of patches and w, so ``dy_i = act'(z) (patches(dx_i) w + patches(x) dw_i + db_i)``, for which the kernel makes no
-    patches. What does not move costs nothing.
-
-    Raises ValueError for shapes that do not fit, TypeError for mixed dtypes.
-
-    >>> conv2d(np.ones((1, 2, 2, 1)), np.ones((2, 2, 1, 3)), None, window(2)).tolist()
-    [[[[4.0, 4.0, 4.0]]]]
-    """
-    functions.check_activation(activation)
-    if activation not in kernels.ACTIVATIONS:
-        return functions.ACTIVATIONS[activation](conv2d(x, w, b, at))
-    return kernels.conv_jvp(x, w, b, None, None, None, at, activation)[0]
-
-
-@rule_for(conv2d)
-def _conv2d(x: Array, w: Array, b: Array | None, at: Window, activation: str = "identity") -> Array:
-    functions.check_activation(activation)
-    if activation not in kernels.ACTIVATIONS:
-        return functions.ACTIVATIONS[activation](conv2d(x, w, b, at))
-    level = highest_level((x, w, b))
-    (px, dx), (pw, dw), (pb, db) = (split(a, level) for a in (x, w, b))
-    if any(type(a) is Dual for a in (px, dx, pw, dw, pb, db)):
-        z = np.matmul(patches(x, at), np.reshape(w, (-1, w.shape[-1])))
-        return functions.ACTIVATIONS[activation](z if b is None else z + b)
-    dw, db = (t if isinstance(t, kernels.Stream) else dense(t) for t in (dw, db))
-    y, dy = kernels.conv_jvp(px, pw, pb, dense(dx), dw, db, at, activation)
-    return Dual(y, dy, level)
-
-
 class Conv2d(Module):
-    """``y = act(conv(x, w) + b)``: x (B, C, H, W) to (B, O, OH, OW), weight (KH, KW, C / groups, O), bias (O,).
+    """Convolution of images: ``y = act(conv(x, w) + b)``.
 
-    Sizes are integers or (vertical, horizontal) pairs; output size as in `Window`. With groups, output channels
-    of group g see the input channels of group g alone. Arrays have PyTorch's axes; in memory, results have their
-    channels last, which the next layer reads fastest. Initial values as `Linear`'s, of KH * KW * C / groups inputs.
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of x and of y: ``weight`` is (KH, KW, in_channels / groups, out_channels), ``bias`` is (out_channels,).
+    kernel_size, stride, padding, dilation : int or (int, int)
+        The window and how it moves, alike in both directions or (vertical, horizontal); `fwdad.kernels.Window` says
+        how large the result is.
+    groups : int
+        Into how many groups the channels are divided; the outputs of a group see the inputs of this group alone.
+    activation, bias, seed, dtype
+        As in `Linear`. Initial weights too, with KH KW in_channels / groups features.
 
-    Raises ValueError for an unknown activation, sizes out of range, or channels that are no multiple of groups.
+    Raises
+    ------
+    ValueError
+        For an unknown activation, a size out of range, or channels that are no multiple of groups.
 
+    Notes
+    -----
+    Arrays have PyTorch's axes. In memory, results have their channels last, which the next layer reads fastest.
+
+    Examples
+    --------
     >>> layer = Conv2d(3, 8, 3, stride=2, padding=1, activation="relu")
     >>> layer(np.ones((5, 3, 9, 9), np.float32)).shape, layer.parameters
     ((5, 8, 5, 5), 224)
@@ -68,15 +51,15 @@ class Conv2d(Module):
 
     weight: Array
     bias: Array | None
-    at: Window = static()
+    window: Window = static()
     groups: int = static(1)
     activation: str = static("identity")
 
     def __init__(
         self,
-        inputs: int,
-        outputs: int,
-        kernel: Pair,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
         *,
         stride: Pair = 1,
         padding: Pair = 0,
@@ -84,40 +67,43 @@ class Conv2d(Module):
         groups: int = 1,
         activation: str = "identity",
         bias: bool = True,
-        seed: int | np.random.SeedSequence = 0,
+        seed: Seed = None,
         dtype: Any = np.float32,
     ) -> None:
-        functions.check_activation(activation)
-        if min(inputs, outputs, groups) < 1 or inputs % groups or outputs % groups:
+        functions.activation_row(activation)
+        if min(in_channels, out_channels, groups) < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(
-                f"inputs and outputs must be multiples of groups, and all at least 1; got {inputs}, {outputs}, {groups}"
+                "in_channels and out_channels must be multiples of groups, and all at least 1; "
+                f"got {in_channels}, {out_channels}, {groups}"
             )
-        self.at = window(kernel, stride, padding, dilation)
-        self.weight = initial((*self.at.kernel, inputs // groups, outputs), activation, seed, dtype)
-        self.bias = np.zeros(outputs, dtype) if bias else None
+        self.window = window(kernel_size, stride, padding, dilation)
+        self.weight = initial((*self.window.kernel, in_channels // groups, out_channels), activation, seed, dtype)
+        self.bias = np.zeros(out_channels, dtype) if bias else None
         self.groups = groups
         self.activation = activation
 
     def __call__(self, x: Array) -> Array:
+        """Return y (B, out_channels, OH, OW) for x (B, in_channels, H, W)."""
         if x.ndim != 4 or x.shape[1] != self.weight.shape[2] * self.groups:
             raise ValueError(
                 f"Conv2d takes (B, {self.weight.shape[2] * self.groups}, H, W); got an input of shape {x.shape}"
             )
         x = np.transpose(x, (0, 2, 3, 1))
-        shape = (x.shape[0], *self.at.output(*x.shape[1:3]), self.weight.shape[3])
-        b = perturbed_bias(self, x, self.bias, shape, self.weight.dtype)
+        shape = (x.shape[0], *self.window.output(*x.shape[1:3]), self.weight.shape[3])
+        here = site(self, x, shape, self.weight.dtype)
+        b = here.moved(self.bias)
         if self.groups == 1:
-            y = conv2d(x, self.weight, b, self.at, self.activation)
+            y = conv2d(x, self.weight, b, self.window, self.activation)
         else:
             parts = [
-                conv2d(x[..., i], self.weight[..., o], None if b is None else b[..., o], self.at, self.activation)
+                conv2d(x[..., i], self.weight[..., o], None if b is None else b[..., o], self.window, self.activation)
                 for i, o in self._groups()
             ]
             y = np.concatenate(parts, axis=-1)
-        return np.transpose(settled(y), (0, 3, 1, 2))
+        return np.transpose(here.settled(y), (0, 3, 1, 2))
 
     def _groups(self) -> list[tuple[slice, slice]]:
-        """Which input channels each group sees, and which output channels it makes."""
+        """Return which input channels each group sees, and which output channels it makes."""
         sizes = self.weight.shape[2], self.weight.shape[3] // self.groups
         return [
             (slice(g * sizes[0], (g + 1) * sizes[0]), slice(g * sizes[1], (g + 1) * sizes[1]))
@@ -125,12 +111,12 @@ class Conv2d(Module):
         ]
 
     def local_gradient(self, x: Array, g: Array) -> Conv2d:
-        """``dL/dw = patches(x)^T g`` and ``dL/db = sum g``: x (B, H, W, C), g = dL/dz (B, OH, OW, O)."""
+        """Return ``dL/dw = patches(x)^T g`` and ``dL/db = sum g``: x (B, H, W, C), g = dL/dz (B, OH, OW, O)."""
         gradient = object.__new__(type(self))
-        gradient.at, gradient.groups, gradient.activation = self.at, self.groups, self.activation
+        gradient.window, gradient.groups, gradient.activation = self.window, self.groups, self.activation
         parts = []
         for i, o in self._groups():
-            seen = patches(x[..., i], self.at)
+            seen = patches(x[..., i], self.window)
             part, _ = outer_gradient(seen.reshape(-1, seen.shape[-1]), g[..., o].reshape(-1, g[..., o].shape[-1]))
             parts.append(part.reshape(*self.weight.shape[:3], -1))
         gradient.weight = np.concatenate(parts, axis=-1)

@@ -1,4 +1,4 @@
-"""Dropout: in training, a random part of the units is silent."""
+"""Dropout: in training, a random part of the units is set to zero."""
 
 from __future__ import annotations
 
@@ -7,17 +7,35 @@ import numpy as np
 from fwdad.dual import Array
 from fwdad.nn.mode import current
 from fwdad.nn.module import Module
+from fwdad.nn.seeds import next_seed
 from fwdad.tree import static
 
 
 class Dropout(Module):
-    """``y = x m / (1 - rate)``, m 0 with probability `rate`, else 1; in evaluation ``y = x``.
+    """Dropout: ``y = x m / (1 - p)``, where m is 0 with probability p, else 1; in evaluation ``y = x``.
 
-    One mask for the primal and all k tangents. It follows from the layer's seed and the step and seed of
-    `fwdad.nn.training` alone: every pass of a step has the same mask. Give each layer of a model its own seed.
+    The primal and all k tangents have one mask.
 
-    Raises ValueError for a rate outside [0, 1). Source: Srivastava et al., JMLR 15, 2014.
+    Parameters
+    ----------
+    p : float
+        The probability that a unit is set to zero.
+    seed : int or None
+        What the mask follows from, together with the step and the seed of `fwdad.nn.training`: every pass of a step has
+        the same mask. None takes the next seed of the process (`fwdad.nn.seeds`). A model that is made again to go on
+        with its training needs the same seed again.
 
+    Raises
+    ------
+    ValueError
+        For a p outside [0, 1).
+
+    References
+    ----------
+    Srivastava et al., JMLR 15, 2014.
+
+    Examples
+    --------
     >>> from fwdad import nn
     >>> layer = Dropout(0.5, seed=1)
     >>> with nn.training(step=3):
@@ -26,17 +44,18 @@ class Dropout(Module):
     (True, [0.0, 2.0], [1.0, 1.0])
     """
 
-    rate: float = static()
-    seed: int = static(0)
+    p: float = static()
+    seed: int = static()
 
-    def __init__(self, rate: float, seed: int = 0) -> None:
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate must lie in [0, 1); got {rate}")
-        self.rate, self.seed = rate, seed
+    def __init__(self, p: float, *, seed: int | None = None) -> None:
+        if not 0 <= p < 1:
+            raise ValueError(f"p must lie in [0, 1); got {p}")
+        self.p, self.seed = p, next_seed() if seed is None else seed
 
     def __call__(self, x: Array) -> Array:
+        """Return x under the mask of this step, or x itself in evaluation."""
         run = current()
-        if run is None or self.rate == 0:
+        if run is None or self.p == 0:
             return x
         draw = np.random.default_rng((run.seed, run.step, self.seed)).random(x.shape, np.float32)
-        return x * ((draw >= self.rate) / np.asarray(1 - self.rate, x.dtype)).astype(x.dtype, copy=False)
+        return x * ((draw >= self.p) / np.asarray(1 - self.p, x.dtype)).astype(x.dtype, copy=False)

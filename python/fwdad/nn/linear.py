@@ -6,31 +6,54 @@ from typing import Any
 
 import numpy as np
 
-from fwdad import functions
+from fwdad import functions, kernels
 from fwdad.dual import Array
-from fwdad.estimators.activity import outer_gradient, perturbed_bias, settled
 from fwdad.nn.module import Module
+from fwdad.nn.seeds import Seed, generator
+from fwdad.perturbation import site
 from fwdad.tree import static
 
-GAINS = {"relu": 2.0, "silu": 2.0, "gelu": 2.0, "softplus": 2.0, "elu": 2.0, "leaky-relu": 2.0}
-"""What initial weights make good for: these activations pass about half of their input's variance on."""
 
-
-def initial(shape: tuple[int, ...], activation: str, seed: int | np.random.SeedSequence, dtype: Any) -> np.ndarray:
-    """Weights (..., outputs), uniform in ``+-sqrt(3 gain / inputs)``; inputs are all axes but the last."""
-    bound = np.sqrt(3 * GAINS.get(activation, 1.0) / np.prod(shape[:-1]))
-    return np.random.default_rng(seed).uniform(-bound, bound, shape).astype(dtype)
+def initial(shape: tuple[int, ...], activation: str, seed: Seed, dtype: Any) -> np.ndarray:
+    """Draw weights (..., outputs), uniform in ``+-sqrt(3 gain / inputs)``; inputs are all axes but the last."""
+    bound = np.sqrt(3 * functions.activation_row(activation).gain / np.prod(shape[:-1]))
+    return generator(seed).uniform(-bound, bound, shape).astype(dtype)
 
 
 class Linear(Module):
-    """``y = act(x w + b)``: weight (inputs, outputs), bias (outputs,), x (..., inputs), y (..., outputs).
+    """The fully connected layer: ``y = act(x w + b)``.
 
-    The activation is part of the layer so that one kernel computes y and its k tangents. Initial weights are uniform in
-    ``+-sqrt(3 gain / inputs)`` with gain 2 before a relu-like activation, else 1, so that activities neither grow nor
-    fade from layer to layer (He et al., arXiv 1502.01852, section 2.2); biases start at 0.
+    The activation is part of the layer, so that one kernel computes y and its k tangents.
 
-    Raises ValueError for an unknown activation or sizes below 1.
+    Parameters
+    ----------
+    in_features, out_features : int
+        Sizes of a row of x and of y: ``weight`` is (in_features, out_features), ``bias`` is (out_features,).
+    activation : str
+        A name in `fwdad.functions.ACTIVATIONS`.
+    bias : bool
+        Whether the layer has a bias. It starts at 0.
+    seed : int, numpy.random.SeedSequence or None
+        What the initial weights follow from; None takes the next seed of the process (`fwdad.nn.seeds`).
+    dtype : dtype
+        The floating dtype of the parameters.
 
+    Raises
+    ------
+    ValueError
+        For an unknown activation or a size below 1.
+
+    Notes
+    -----
+    Initial weights are uniform in ``+-sqrt(3 gain / in_features)``, with gain 2 for a relu-like activation, else 1, so
+    that activities neither grow nor fade from layer to layer.
+
+    References
+    ----------
+    He et al., arXiv 1502.01852, section 2.2.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> layer = Linear(3, 2, activation="relu", seed=0)
     >>> layer
@@ -45,27 +68,28 @@ class Linear(Module):
 
     def __init__(
         self,
-        inputs: int,
-        outputs: int,
+        in_features: int,
+        out_features: int,
         *,
         activation: str = "identity",
         bias: bool = True,
-        seed: int | np.random.SeedSequence = 0,
+        seed: Seed = None,
         dtype: str | type[np.floating] | np.dtype[np.floating] = np.float32,
     ) -> None:
-        functions.check_activation(activation)
-        if inputs < 1 or outputs < 1:
-            raise ValueError(f"inputs and outputs must be at least 1; got {inputs} and {outputs}")
-        self.weight = initial((inputs, outputs), activation, seed, dtype)
-        self.bias = np.zeros(outputs, dtype) if bias else None
+        functions.activation_row(activation)
+        if in_features < 1 or out_features < 1:
+            raise ValueError(f"in_features and out_features must be at least 1; got {in_features} and {out_features}")
+        self.weight = initial((in_features, out_features), activation, seed, dtype)
+        self.bias = np.zeros(out_features, dtype) if bias else None
         self.activation = activation
 
     def __call__(self, x: Array) -> Array:
-        b = perturbed_bias(self, x, self.bias, (*x.shape[:-1], self.weight.shape[1]), self.weight.dtype)
-        return settled(functions.affine(x, self.weight, b, self.activation))
+        """Return y (..., out_features) for x (..., in_features)."""
+        here = site(self, x, (*x.shape[:-1], self.weight.shape[1]), self.weight.dtype)
+        return here.settled(functions.affine(x, self.weight, here.moved(self.bias), self.activation))
 
     def local_gradient(self, x: Array, g: Array) -> Linear:
-        """``dL/dw = x^T g`` and ``dL/db = sum_rows g`` for g = dL/dz, as a Linear that holds gradients."""
+        """Return ``dL/dw = x^T g`` and ``dL/db = sum_rows g`` for g = dL/dz, as a Linear that holds gradients."""
         gradient = object.__new__(Linear)
         weight, bias = outer_gradient(x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1]))
         gradient.weight, gradient.bias, gradient.activation = (
@@ -74,3 +98,8 @@ class Linear(Module):
             self.activation,
         )
         return gradient
+
+
+def outer_gradient(x: Array, g: Array) -> tuple[Array, Array]:
+    """Return gradients of w and b in z = x w + b, for x (M, K) and g = dL/dz (M, N): ``x^T g`` and ``sum_rows g``."""
+    return kernels.affine_jvp(x.T, g, None, None, None, None)[0], np.sum(g, axis=0)

@@ -1,4 +1,4 @@
-"""Losses, one number per example: a trainer takes their mean, activity perturbation each by itself."""
+"""Losses, one number per example: a trainer takes their mean, activity perturbation takes each by itself."""
 
 from __future__ import annotations
 
@@ -9,15 +9,34 @@ from fwdad.dual import Array
 from fwdad.functions import at_labels, logsumexp, softmax_cross_entropy, softplus
 
 
-def cross_entropy(logits: Array, labels: np.ndarray, smoothing: float = 0.0) -> Array:
-    """Softmax cross-entropy per example, ``logsumexp(z) - z[label]``: logits (B, classes), integer labels (B,) to (B,).
+def cross_entropy(logits: Array, labels: np.ndarray, label_smoothing: float = 0.0) -> Array:
+    """Return the softmax cross-entropy of each example, ``logsumexp(z) - z[label]``.
 
-    With `smoothing` s the target is 1 - s at the label plus s / classes everywhere:
-    ``logsumexp(z) - (1 - s) z[label] - s mean(z)``. Source: Szegedy et al., arXiv 1512.00567, section 7.
+    Parameters
+    ----------
+    logits : array (B, classes)
+    labels : array of int (B,)
+    label_smoothing : float
+        With s, from 0 to 1, the target is 1 - s at the label plus s / classes everywhere:
+        ``logsumexp(z) - (1 - s) z[label] - s mean(z)``.
 
-    Raises TypeError for labels that are not integers, ValueError for wrong shapes, a label out of range or a smoothing
-    outside [0, 1].
+    Returns
+    -------
+    array (B,)
 
+    Raises
+    ------
+    TypeError
+        For labels that are not integers.
+    ValueError
+        For wrong shapes, a label out of range, or a label_smoothing outside [0, 1].
+
+    References
+    ----------
+    Label smoothing: Szegedy et al., arXiv 1512.00567, section 7.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> cross_entropy(np.array([[0.0, 0.0], [0.0, 100.0]]), np.array([0, 1])).round(3)
     array([0.693, 0.   ])
@@ -29,19 +48,34 @@ def cross_entropy(logits: Array, labels: np.ndarray, smoothing: float = 0.0) -> 
         raise ValueError(f"logits must be (B, classes) and labels (B,); got {logits.shape} and {labels.shape}")
     if labels.size and not (labels.min() >= 0 and labels.max() < logits.shape[1]):
         raise ValueError(f"labels must lie in 0..{logits.shape[1] - 1}; got {labels.min()}..{labels.max()}")
-    if not 0 <= smoothing <= 1:
-        raise ValueError(f"smoothing must lie in 0..1; got {smoothing}")
-    if not smoothing:
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing must lie in 0..1; got {label_smoothing}")
+    if not label_smoothing:
         return softmax_cross_entropy(logits, labels)
-    at_label = (1 - smoothing) * at_labels(logits, labels) + smoothing * np.mean(logits, axis=-1)
+    at_label = (1 - label_smoothing) * at_labels(logits, labels) + label_smoothing * np.mean(logits, axis=-1)
     return logsumexp(logits, axis=-1) - at_label
 
 
 def binary_cross_entropy(logits: Array, targets: np.ndarray) -> Array:
-    """Sigmoid cross-entropy per example, ``mean_j (log(1 + e^z_j) - t_j z_j)``: logits and targets (B, ...) to (B,).
+    """Return the sigmoid cross-entropy of each example, ``mean_j (log(1 + e^z_j) - t_j z_j)``.
 
-    Targets are probabilities in 0..1. Raises ValueError when the shapes differ or a target lies outside.
+    Parameters
+    ----------
+    logits : array (B, ...)
+    targets : array (B, ...)
+        Probabilities, from 0 to 1.
 
+    Returns
+    -------
+    array (B,)
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ, or a target that is no probability.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> binary_cross_entropy(np.array([[0.0], [-1000.0]]), np.array([[1.0], [0.0]])).round(3)
     array([0.693, 0.   ])
@@ -56,10 +90,23 @@ def binary_cross_entropy(logits: Array, targets: np.ndarray) -> Array:
 
 
 def squared_error(predictions: Array, targets: Array) -> Array:
-    """Mean squared error per example: ``mean_j (y_j - t_j)^2``; predictions and targets (B, ...), result (B,).
+    """Return the mean squared error of each example, ``mean_j (y_j - t_j)^2``.
 
-    Raises ValueError when the shapes differ.
+    Parameters
+    ----------
+    predictions, targets : array (B, ...)
 
+    Returns
+    -------
+    array (B,)
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> squared_error(np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]]))
     array([2.5])
@@ -73,8 +120,10 @@ def squared_error(predictions: Array, targets: Array) -> Array:
 
 
 def accuracy(logits: Array, labels: np.ndarray) -> float:
-    """The share of examples whose largest logit is the label's; 0 to 1.
+    """Return the share of examples whose largest logit is the label's: logits (B, classes), labels (B,).
 
+    Examples
+    --------
     >>> import numpy as np
     >>> accuracy(np.array([[0.0, 1.0], [0.0, 1.0]]), np.array([1, 0]))
     0.5
@@ -83,8 +132,10 @@ def accuracy(logits: Array, labels: np.ndarray) -> float:
 
 
 def top_accuracy(logits: np.ndarray, labels: np.ndarray, n: int = 5) -> float:
-    """The share of examples whose label is among the n largest logits (a tie with the n-th counts); 0 to 1.
+    """Return the share of examples whose label is among the n largest logits; a tie with the n-th counts.
 
+    Examples
+    --------
     >>> import numpy as np
     >>> top_accuracy(np.array([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0]]), np.array([1, 2]), n=2)
     0.5

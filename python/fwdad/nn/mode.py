@@ -1,8 +1,8 @@
-"""Training mode: what a layer does otherwise in a training step, and what it remembers of it.
+"""Training mode: what layers do only in a training step, and the running statistics that they collect there.
 
-Modules are values and hold no mode. Inside ``with nn.training(step, seed) as run`` layers train: BatchNorm uses the
-statistics of the batch, Dropout drops. Outside they evaluate. A new value of a `fwdad.tree.Buffer` is not
-written into the model but collected by ``run``; ``run.updated(model)`` is the model that has it.
+Modules are values and hold no mode. Inside ``with nn.training(step, seed=seed) as run`` layers train: BatchNorm uses
+the statistics of the batch, Dropout sets units to zero. Outside they evaluate. The new value of a `fwdad.tree.Buffer`
+is not written into the model: ``run`` collects it, and ``run.updated(model)`` returns the model that has it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Model = TypeVar("Model")
 
 
 class Training:
-    """A training step under way. step, seed : from them follows all that is random in it."""
+    """A training step under way; all that is random in it follows from its number and the seed."""
 
     def __init__(self, step: int, seed: int) -> None:
         self.step = step
@@ -28,14 +28,22 @@ class Training:
         self._collected: dict[int, tuple[Array, Array]] = {}  # id of the old array -> old, new
 
     def keep(self, buffer: Buffer, value: Array) -> None:
-        """Collect the next value of a buffer: the last one given in a step is kept, without tangents."""
+        """Collect the next value of a buffer, without tangents; of several in one step, the last counts."""
         old = plain(buffer.value)
         self._collected[id(old)] = old, plain(value)
 
     def updated(self, model: Model) -> Model:
-        """The model, as it was or after `fwdad.optim.apply_updates`, with its buffers' new values.
+        """Return the model with the new values of its buffers.
 
-        Raises ValueError when a layer was called in this step whose buffers are not the model's.
+        Parameters
+        ----------
+        model : pytree
+            The model that ran in this step, or what `fwdad.optim.apply_updates` made of it.
+
+        Raises
+        ------
+        ValueError
+            If a layer ran in this step whose buffers are not the model's.
         """
         found = set()
 
@@ -58,14 +66,26 @@ _current: ContextVar[Training | None] = ContextVar("training", default=None)
 
 
 def current() -> Training | None:
-    """The training step under way in this thread or task; None in evaluation."""
+    """Return the training step under way in this thread or task; None in evaluation."""
     return _current.get()
 
 
 @contextmanager
-def training(step: int, seed: int = 0) -> Iterator[Training]:
-    """Layers called inside the block train; each thread and task has its own mode.
+def training(step: int, *, seed: int = 0) -> Iterator[Training]:
+    """Let the layers that are called inside the block train.
 
+    Each thread and task has its own mode. The running statistics of a step are the same however often its loss is
+    evaluated: a sampler may need two passes.
+
+    Parameters
+    ----------
+    step : int
+        The number of the training step.
+    seed : int
+        With `step`, what all that is random in the layers follows from.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from fwdad import nn
     >>> model = nn.BatchNorm(2)
@@ -73,8 +93,6 @@ def training(step: int, seed: int = 0) -> Iterator[Training]:
     ...     y = model(np.array([[0.0, 1.0], [2.0, 1.0]], np.float32))
     >>> y.round(3).tolist(), run.updated(model).running_mean
     ([[-1.0, 0.0], [1.0, 0.0]], Buffer(value=array([0.1, 0.1], dtype=float32)))
-
-    The running statistics of a step are the same however often its loss is evaluated (a sampler may need two passes).
     """
     run = Training(step, seed)
     token = _current.set(run)

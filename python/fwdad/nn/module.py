@@ -1,4 +1,4 @@
-"""Module: a model or layer as a dataclass whose array fields are leaves."""
+"""Module: a model or layer is a dataclass whose array fields are leaves of a tree."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from fwdad import kernels, tree
-from fwdad.estimators.forward_gradient import is_parameter
 
 if TYPE_CHECKING:
     from typing import Self
@@ -17,17 +16,20 @@ if sys.version_info >= (3, 11):
 else:
 
     def dataclass_transform(**_: Any) -> Any:
-        """Only a type checker reads it."""
+        """Stand in for a decorator that only type checkers read."""
         return lambda cls: cls
 
 
 @dataclass_transform(eq_default=False)
 class Module:
-    """Base class of layers and models: subclasses become dataclasses whose fields are subtrees unless `static`.
+    """Base class of layers and models.
 
-    Modules are values: an optimiser returns a new model, it does not change the old one. A subclass may write its
-    own ``__init__`` to draw initial values, which its subclasses inherit.
+    A subclass becomes a dataclass. Its fields are subtrees, except those made by `fwdad.tree.static`. A subclass may
+    write its own ``__init__`` to draw initial values; its subclasses inherit it. Modules are values: an optimiser
+    returns a new model and leaves the old one as it is.
 
+    Examples
+    --------
     >>> import numpy as np
     >>> class Scale(Module):
     ...     factor: np.ndarray
@@ -37,10 +39,13 @@ class Module:
     (array([6.]), 1)
     """
 
-    torch_names: ClassVar[dict[str, str]] = {}  # field -> PyTorch's name, see torch_format
+    torch_names: ClassVar[dict[str, str]] = {}
+    """Fields that PyTorch names otherwise, and its names; see `fwdad.nn.torch_format`."""
+
     _has_own_init: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Make the subclass a dataclass."""
         super().__init_subclass__(**kwargs)
         cls._has_own_init = cls._has_own_init or "__init__" in cls.__dict__
         dataclasses.dataclass(eq=False, repr=False, init=not cls._has_own_init)(cls)
@@ -48,16 +53,27 @@ class Module:
     @property
     def parameters(self) -> int:
         """The number of parameters P."""
-        return sum(leaf.size for leaf in tree.flatten(self, tree.is_buffer)[0] if is_parameter(leaf))
+        return sum(leaf.size for leaf in tree.flatten(self, tree.is_buffer)[0] if tree.is_parameter(leaf))
 
     def to(self, device: str) -> Self:
-        """The model with its arrays on a device, "cpu", "cuda" or "cuda:N"; see `fwdad.kernels.to_device`.
+        """Return the model with its arrays on a device.
 
-        Raises ValueError for another name, `fwdad.kernels.CudaError` where a CUDA device cannot be used.
+        Parameters
+        ----------
+        device : str
+            "cpu", "cuda" or "cuda:N"; see `fwdad.kernels.to_device`.
+
+        Raises
+        ------
+        ValueError
+            For another name.
+        fwdad.kernels.CudaError
+            Where a CUDA device cannot be used.
         """
         return cast("Self", tree.map(lambda leaf: kernels.to_device(leaf, device), self))
 
     def __repr__(self) -> str:
+        """Show the fields, of arrays only dtype and shape."""
         fields = ", ".join(f"{f.name}={_brief(getattr(self, f.name))}" for f in dataclasses.fields(self))  # type: ignore[arg-type]
         return f"{type(self).__name__}({fields})"
 

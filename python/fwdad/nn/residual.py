@@ -11,8 +11,17 @@ from fwdad.nn.module import Module
 class Residual(Module):
     """``y = shortcut(x) + body(x)``; without a shortcut ``y = x + body(x)``.
 
-    Source: arXiv 1512.03385, eqs. 1 and 2.
+    Parameters
+    ----------
+    body, shortcut : callable
+        Layers, or any functions of one array.
 
+    References
+    ----------
+    arXiv 1512.03385, eqs. 1 and 2.
+
+    Examples
+    --------
     >>> Residual(lambda x: 2 * x)(1.0)
     3.0
     """
@@ -21,4 +30,5 @@ class Residual(Module):
     shortcut: Callable[[Array], Array] | None = None
 
     def __call__(self, x: Array) -> Array:
+        """Return y for x."""
         return (x if self.shortcut is None else self.shortcut(x)) + self.body(x)

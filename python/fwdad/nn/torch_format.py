@@ -1,9 +1,9 @@
-"""Weights under PyTorch's names and in its layouts, so that a checkpoint goes either way.
+"""Weights under PyTorch's names and in its layouts, so that either library reads the other's checkpoints.
 
-A field's name is PyTorch's, unless the class says otherwise in ``torch_names``; a name that ends with "_" is
-joined without a dot, an empty one is left out. In a `Sequential`, an activation that is part of a layer counts as the
-module that it is in PyTorch. Weights are transposed: Linear (inputs, outputs) to (outputs, inputs), Conv2d
-(KH, KW, C, O) to (O, C, KH, KW).
+A field has PyTorch's name, unless ``torch_names`` of its class has another one. A name that ends with "_" is joined to
+the next without a dot; an empty one is left out. In a `Sequential`, an activation that is part of a layer counts as a
+module, as it does in PyTorch. Weights are transposed: Linear (in, out) to (out, in), Conv2d (KH, KW, C, O) to
+(O, C, KH, KW).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Arrays = dict[str, np.ndarray]
 
 
 class Layout(NamedTuple):
-    """How an array here becomes one there, and back."""
+    """How an array becomes PyTorch's (`there`), and ours again (`back`)."""
 
     there: Callable[[Any], Any]
     back: Callable[[Any], Any]
@@ -38,12 +38,14 @@ LAYOUTS: dict[type, Layout] = {
     Linear: Layout(lambda w: w.T, lambda w: w.T),
     Conv2d: Layout(lambda w: w.transpose(3, 2, 0, 1), lambda w: w.transpose(2, 3, 1, 0)),
 }
-"""Layouts of a layer's ``weight``."""
+"""The layout of ``weight``, by the layer's class."""
 
 
 def state_dict(model: Module) -> Arrays:
-    """The arrays of a model under PyTorch's names, in its layouts.
+    """Return the arrays of a model under PyTorch's names and in its layouts.
 
+    Examples
+    --------
     >>> from fwdad import nn
     >>> {name: a.shape for name, a in state_dict(nn.MLP((4, 3, 2))).items()}
     {'0.weight': (3, 4), '0.bias': (3,), '2.weight': (2, 3), '2.bias': (2,)}
@@ -55,10 +57,15 @@ def state_dict(model: Module) -> Arrays:
 
 
 def with_state_dict(model: Model, state: Mapping[str, np.ndarray]) -> Model:
-    """The model with the arrays of a state dict, in the dtypes of its own.
+    """Return the model with the arrays of a state dict, in its own dtypes.
 
-    Raises ValueError that names all entries that are missing, unexpected or of another shape.
+    Raises
+    ------
+    ValueError
+        For entries that are missing, unexpected or of another shape; it names all of them.
 
+    Examples
+    --------
     >>> from fwdad import nn
     >>> a, b = nn.MLP((4, 3, 2), seed=0), nn.MLP((4, 3, 2), seed=1)
     >>> bool(np.all(with_state_dict(b, state_dict(a)).layers[0].weight == a.layers[0].weight))
@@ -94,9 +101,12 @@ def save_torch(model: Module, path: str | os.PathLike[str]) -> None:
 
 
 def load_torch(model: Model, path: str | os.PathLike[str]) -> Model:
-    """The model with the weights of a safetensors file that PyTorch (or `save_torch`) wrote.
+    """Return the model with the weights of a safetensors file that PyTorch or `save_torch` wrote.
 
-    Raises ValueError for a file of another model, as `with_state_dict`, or one that is no safetensors file.
+    Raises
+    ------
+    ValueError
+        For a file that is no whole safetensors file, or of another model, as `with_state_dict`.
     """
     import safetensors
     import safetensors.numpy
@@ -112,7 +122,7 @@ def load_torch(model: Model, path: str | os.PathLike[str]) -> Model:
 
 
 def _entries(model: Module) -> list[tuple[str, Layout]]:
-    """Name and layout of each leaf, in the order of the leaves."""
+    """Return name and layout of each leaf, in the order of the leaves."""
     return list(_visit(model, "", SAME))
 
 

@@ -1,72 +1,57 @@
-"""What a batch of k directions can be: duck arrays of shape (k, *primal.shape).
+"""Kinds of direction: what a batch of k directions of one array can be, shape (k, *primal.shape).
 
-dense     an ndarray: the reference for all others (needs no class of its own)
-stream    values that a counter-based generator can give tile by tile, again and again: nothing is stored
+duck      what every kind shares: the duties and their defaults
+dense     an ndarray: the reference for all others
+stream    random entries that a counter-based generator makes tile by tile: nothing is stored
 basis     unit vectors: one integer a direction
-columns   what becomes of them behind an activation: one column of a matrix a direction
+columns   a unit vector behind an activation: one column of a matrix a direction
 
-A kind is an array-like that follows NumPy's protocols, cleverly where it can and as `dense()` elsewhere (`duck`).
-An estimator asks three things of it, all by the functions here: `dense`, `gram`, `combine`; and `inner`, of an ndarray.
+A new kind is one file here and one line in `KINDS`; one conformance suite holds every kind against its own `dense()`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
-
-import numpy as np
-
-from fwdad import kernels
 from fwdad.tangents.basis import BasisTangent
-from fwdad.tangents.duck import DuckTangent
-from fwdad.tangents.stream import StreamTangent
+from fwdad.tangents.columns import ColumnTangent
+from fwdad.tangents.dense import DenseTangent
+from fwdad.tangents.duck import DuckTangent, Duties, Tangent, as_dense
+from fwdad.tangents.stream import GramSlot, StreamTangent
 
-Tangent = Any
-"""An ndarray, or one of the kinds above."""
+KINDS: dict[str, type[DenseTangent] | type[DuckTangent]] = {
+    "dense": DenseTangent,
+    "stream": StreamTangent,
+    "basis": BasisTangent,
+    "columns": ColumnTangent,
+}
+"""Every kind by its name."""
 
 
-def dense(v: Tangent) -> np.ndarray:
-    """The tangents as an array of shape (k, *primal.shape)."""
-    return v.dense() if isinstance(v, DuckTangent) else v
+def is_kind(tangent: object) -> bool:
+    """Whether a tangent is of a kind of its own, and not an ndarray (nor a CuPy array, a Dual or None)."""
+    return isinstance(tangent, DuckTangent)
 
 
-def gram(v: Tangent, per_row: bool = False, exact: bool = True) -> np.ndarray:
-    """One parameter's part of the Gram matrix, ``G_ij = <v_i, v_j>``: (k, k), or (B, k, k) per row of (k, B, n).
+def kind_of(tangent: Tangent) -> Duties:
+    """Return what answers for a tangent: itself, or a `DenseTangent` for an array.
 
-    exact : see `fwdad.kernels.gram`.
+    >>> import numpy as np
+    >>> kind_of(np.eye(2)).combine(np.array([2.0, -1.0])).tolist()
+    [2.0, -1.0]
     """
-    if isinstance(v, BasisTangent):
-        return kernels.gram(v.dense(), per_row=True) if per_row else v.gram()
-    return kernels.gram(v, per_row, exact)
+    return tangent if isinstance(tangent, DuckTangent) else DenseTangent(tangent)
 
 
-def combine(c: np.ndarray, v: Tangent) -> np.ndarray:
-    """``sum_i c_i v_i``, shaped like the parameter; c is (k,), or (B, k) to combine each row of (k, B, n) by itself."""
-    if isinstance(v, BasisTangent):
-        return v.combine(c) if c.ndim == 1 else kernels.combine(c, v.dense())
-    return kernels.combine(c, v)
-
-
-def inner(v: np.ndarray, g: np.ndarray) -> np.ndarray:
-    """``<v_i, g>``, (k,) float64, for directions (k, *g.shape) that are an array of the dtype of g.
-
-    Summed in that dtype over at most 1024 entries, and these sums in float64, as ``gram(v, exact=False)`` is. The sums
-    are as many as the largest divisor of g.size up to 1024 leaves: where that is 1, they take as much memory as v.
-
-    >>> inner(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, -1.0]))
-    array([-1., -1.])
-    """
-    length = next(j for j in range(1024, 0, -1) if g.size % j == 0)
-    sums = kernels.weighted_rows(g.reshape(-1, length), v.reshape(v.shape[0], -1, length))
-    total: np.ndarray = sums.sum(axis=1, dtype=np.float64)
-    return total
-
-
-def to_device(v: Tangent, device: str) -> Tangent:
-    """The tangents on a device; a stream has the same entries everywhere, so that nothing moves."""
-    if isinstance(v, StreamTangent):
-        return v if v.device == device else dataclasses.replace(v, device=device)
-    return v if kernels.device_of(v) == device else kernels.to_device(dense(v), device)
-
-
-__all__ = ["BasisTangent", "DuckTangent", "StreamTangent", "Tangent", "combine", "dense", "gram", "inner", "to_device"]
+__all__ = [
+    "KINDS",
+    "BasisTangent",
+    "ColumnTangent",
+    "DenseTangent",
+    "DuckTangent",
+    "Duties",
+    "GramSlot",
+    "StreamTangent",
+    "Tangent",
+    "as_dense",
+    "is_kind",
+    "kind_of",
+]

@@ -1,4 +1,4 @@
-"""Basis tangents: directions that each move one coordinate, and so are one integer each."""
+"""Basis directions: each moves one coordinate, and so is one integer."""
 
 from __future__ import annotations
 
@@ -7,23 +7,32 @@ from typing import Any
 import numpy as np
 
 from fwdad.tangents.columns import ColumnTangent
-from fwdad.tangents.duck import DuckTangent
+from fwdad.tangents.duck import DuckTangent, Tangent
 
 
 class BasisTangent(DuckTangent):
     """k directions of one parameter, each a unit vector of it or zero: direction i is e_j with ``j = index[i]``.
 
-    index : (k,) integers, positions in the flattened parameter; -1 for a direction that moves another parameter.
-    primal_shape, dtype : the parameter's.
+    ``x @ t`` picks columns of x; `gram` costs k^2 and `combine` k operations. Unit vectors (1, n) times a matrix
+    (B, n), as in a bias before an activation, are a `ColumnTangent`.
 
-    Never stored: ``x @ t`` picks columns of x; `gram` costs k^2 and `combine` k operations. Unit vectors (1, n) times a
-    matrix (B, n), as in a bias before an activation, are a `ColumnTangent`.
+    Parameters
+    ----------
+    index : (k,) integers
+        Positions in the flattened parameter; -1 for a direction that moves another parameter.
+    primal_shape, dtype
+        The parameter's.
 
+    Raises
+    ------
+    ValueError
+        For an index out of range.
+
+    Examples
+    --------
     >>> t = BasisTangent(np.array([3, -1]), (2, 2), np.float64)
     >>> t.dense()[0].tolist(), t.gram().tolist(), t.combine(np.array([5.0, 7.0])).tolist()
     ([[0.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 5.0]])
-
-    Raises ValueError for an index out of range.
     """
 
     def __init__(self, index: np.ndarray, primal_shape: tuple[int, ...], dtype: Any) -> None:
@@ -35,24 +44,45 @@ class BasisTangent(DuckTangent):
         if self.index.ndim != 1 or np.any(self.index < -1) or np.any(self.index >= size):
             raise ValueError(f"index: expected (k,) integers from -1 to {size - 1}, given {index!r}")
 
+    @classmethod
+    def example(cls, k: int, primal_shape: tuple[int, ...], dtype: Any, seed: int) -> Tangent:
+        """Return k random unit vectors, one of them zero where there are several."""
+        size = int(np.prod(primal_shape, dtype=np.int64))
+        index = np.random.default_rng(seed).integers(0, size, k) if size else np.full(k, -1)
+        index[1:2] = -1
+        return cls(index, primal_shape, dtype)
+
     def dense(self) -> np.ndarray:
+        """Return the unit vectors as an array (k, *primal_shape)."""
         out = np.zeros(self.shape, self.dtype)
         (moving,) = np.nonzero(self.index >= 0)
         out.reshape(len(self.index), -1)[moving, self.index[moving]] = 1
         return out
 
-    def gram(self) -> np.ndarray:
-        """(k, k) float64: 1 where two directions are the same coordinate."""
+    def gram(self, per_row: bool = False, exact: bool = True) -> np.ndarray:
+        """Return (k, k) float64: 1 where two directions are the same coordinate."""
+        if per_row:
+            return super().gram(per_row, exact)
         return np.asarray((self.index[:, None] == self.index) & (self.index >= 0), np.float64)
 
     def combine(self, c: np.ndarray) -> np.ndarray:
-        """``sum_i c_i v_i`` for c (k,): summed in float64, rounded once."""
+        """Return ``sum_i c_i v_i``: summed in float64, rounded once."""
+        if c.ndim != 1:
+            return super().combine(c)
         out = np.zeros(int(np.prod(self.primal_shape, dtype=np.int64)))
         moving = self.index >= 0
         np.add.at(out, self.index[moving], c[moving])
         return out.astype(self.dtype).reshape(self.primal_shape)
 
+    def inner(self, g: np.ndarray) -> np.ndarray:
+        """Return the entries of g that the directions move."""
+        out = np.zeros(len(self.index))
+        moving = self.index >= 0
+        out[moving] = g.reshape(-1)[self.index[moving]]
+        return out
+
     def reshape(self, *shape: Any) -> Any:
+        """Return the same unit vectors of the reshaped parameter, where the k axis stays."""
         new = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
         if new[:1] == self.shape[:1] and np.prod(new, dtype=np.int64) == self.size:
             return BasisTangent(self.index, new[1:], self.dtype)

@@ -1,4 +1,4 @@
-"""Column tangents: directions of a matrix that each move one column of it."""
+"""Column directions: each moves one column of a matrix."""
 
 from __future__ import annotations
 
@@ -6,25 +6,36 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.tangents.duck import DuckTangent
+from fwdad.tangents.duck import DuckTangent, Tangent
 
 
 class ColumnTangent(DuckTangent):
     """k directions of a matrix (B, n): direction i moves column ``index[i]`` by ``values[i]``, and nothing else.
 
-    What becomes of a unit vector, shared by the rows of a batch, behind an elementwise function.
+    A unit vector that all rows of a batch share is such a direction behind an elementwise function. k B numbers are
+    stored; ``t @ w`` picks rows of w, k B m operations for w (n, m) instead of n times as many.
 
-    index : (k,) integers, columns. values : (k, B). columns : n.
+    Parameters
+    ----------
+    index : (k,) integers
+        The columns.
+    values : (k, B)
+        How far each row of the column moves.
+    columns : int
+        n.
 
-    k B numbers are stored; ``t @ w`` picks rows of w, k B m operations for w (n, m) instead of n times as many.
+    Raises
+    ------
+    ValueError
+        For an index out of range or shapes that do not fit.
 
+    Examples
+    --------
     >>> t = ColumnTangent(np.array([1]), np.array([[3.0, 4.0]]), 2)
     >>> t.dense().tolist()
     [[[0.0, 3.0], [0.0, 4.0]]]
     >>> (t @ np.array([[1.0], [10.0]])).tolist()
     [[[30.0], [40.0]]]
-
-    Raises ValueError for an index out of range or shapes that do not fit.
     """
 
     def __init__(self, index: np.ndarray, values: np.ndarray, columns: int) -> None:
@@ -37,7 +48,17 @@ class ColumnTangent(DuckTangent):
         self.dtype = values.dtype
         self.shape = (*values.shape, columns)
 
+    @classmethod
+    def example(cls, k: int, primal_shape: tuple[int, ...], dtype: Any, seed: int) -> Tangent | None:
+        """Return k random columns with normal values; None for anything but a matrix."""
+        if len(primal_shape) != 2 or primal_shape[1] == 0:
+            return None
+        random = np.random.default_rng(seed)
+        values = random.standard_normal((k, primal_shape[0])).astype(dtype)
+        return cls(random.integers(0, primal_shape[1], k), values, primal_shape[1])
+
     def dense(self) -> np.ndarray:
+        """Return the directions as an array (k, B, n)."""
         out = np.zeros(self.shape, self.dtype)
         out[np.arange(len(self.index)), :, self.index] = self.values
         return out

@@ -1,32 +1,111 @@
-"""What every kind of tangent but the ndarray shares: cleverness where a kind has it, `dense()` for all the rest."""
+"""What every kind of direction shares: its duties, with defaults that make an ndarray of it.
+
+A kind gives `shape` and `dense()`, follows NumPy's protocols where it can be clever, and overrides those duties that it
+can do without `dense()`. Nothing outside asks what kind it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from fwdad import kernels
 
-class DuckTangent(NDArrayOperatorsMixin):
-    """A duck array of shape ``(k, *primal.shape)``: a kind gives `shape` and `dense`, and overrides what it can.
+Array = Any
+Tangent = Any
+"""An ndarray (or CuPy array), or a `DuckTangent`."""
+
+
+class Duties:
+    """What an estimator and a layer ask of k directions of one array; each default costs the memory of `dense()`."""
+
+    shape: Any  # (k, *primal.shape)
+    dtype: Any
+
+    generated: ClassVar[bool] = False
+    """Whether each use makes the entries again, which costs more than reading them."""
+
+    def dense(self) -> np.ndarray:
+        """Return the directions as an array (k, *primal.shape)."""
+        raise NotImplementedError
+
+    def gram(self, per_row: bool = False, exact: bool = True) -> np.ndarray:
+        """Return ``G_ij = <v_i, v_j>``, (k, k) float64, or (B, k, k) per row of (k, B, n); see `fwdad.kernels.gram`."""
+        return kernels.gram(self.dense(), per_row, exact)
+
+    def combine(self, c: np.ndarray) -> np.ndarray:
+        """Return ``sum_i c_i v_i`` for c (k,), or (B, k) to combine each row of (k, B, n) by itself."""
+        return kernels.combine(c, self.dense())
+
+    def inner(self, g: np.ndarray) -> np.ndarray:
+        """Return ``<v_i, g>``, (k,) float64, for g of the primal's shape and the directions' dtype.
+
+        Products are summed in that dtype over at most 1024 entries, and these sums in float64, as
+        ``gram(exact=False)`` does. There are as many sums as the largest divisor of g.size up to 1024 leaves: where
+        that is 1, they take as much memory as the directions.
+        """
+        v = self.dense()
+        length = next(j for j in range(1024, 0, -1) if g.size % j == 0)
+        sums = kernels.weighted_rows(g.reshape(-1, length), v.reshape(v.shape[0], -1, length))
+        total: np.ndarray = sums.sum(axis=1, dtype=np.float64)
+        return total
+
+    def to(self, device: str) -> Tangent:
+        """Return the directions on a device, "cpu" or "cuda:N"."""
+        return kernels.to_device(self.dense(), device)
+
+    def with_gram_slot(self) -> Tangent:
+        """Return the same directions with room for their Gram matrix, where a kernel of the pass can form it."""
+        return self
+
+    def affine(
+        self, x: Array, w: Array, b: Array | None, dx: Array | None, db: Array | None, activation: str
+    ) -> tuple[Array, Array]:
+        """Return y and dy of ``act(x w + b)`` where w moves by these directions: as `fwdad.kernels.affine_jvp`.
+
+        dx and db are arrays, or None. By default ``x dw_i`` is formed by itself and joins db.
+        """
+        noise = np.asarray(np.matmul(x, self))
+        if db is not None:
+            noise = noise + (db if db.ndim == 3 else db[:, None])
+        y, dy = kernels.affine_jvp(x, w, b, dx, None, noise, activation)
+        assert dy is not None, "db moves"
+        return y, dy
+
+    def convolution(
+        self, x: Array, w: Array, b: Array | None, dx: Array | None, db: Array | None, window: Any, activation: str
+    ) -> tuple[Array, Array]:
+        """Return y and dy of ``act(conv(x, w) + b)`` where w moves by these directions: as `fwdad.kernels.conv_jvp`.
+
+        dx and db are arrays, or None.
+        """
+        y, dy = kernels.conv_jvp(x, w, b, dx, self.dense(), db, window, activation)
+        assert dy is not None, "w moves"
+        return y, dy
+
+
+class DuckTangent(NDArrayOperatorsMixin, Duties):
+    """A duck array of shape ``(k, *primal.shape)``: the base class of every kind but the ndarray.
 
     An operation that the kind does not override is NumPy's on `dense()`, which costs the memory of an ndarray.
     """
 
-    shape: Any  # (k, *primal.shape)
-
-    def dense(self) -> np.ndarray:
-        """The directions as an array of shape (k, *primal.shape); costs that much memory."""
+    @classmethod
+    def example(cls, k: int, primal_shape: tuple[int, ...], dtype: Any, seed: int) -> Tangent | None:
+        """Return k directions of this kind for the conformance suite; None for a shape that the kind has no use for."""
         raise NotImplementedError
 
     @property
     def ndim(self) -> int:
+        """The number of axes, that of the k directions included."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
+        """The number of entries of all k directions."""
         return int(np.prod(self.shape, dtype=np.int64))
 
     def __len__(self) -> int:
@@ -41,10 +120,12 @@ class DuckTangent(NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> Any:
         return self.dense()[index]
 
-    def reshape(self, *shape: Any) -> np.ndarray:
+    def reshape(self, *shape: Any) -> Any:
+        """Return the directions in another shape."""
         return self.dense().reshape(*shape)
 
     def astype(self, dtype: Any) -> np.ndarray:
+        """Return the directions as an array of another dtype."""
         return self.dense().astype(dtype, copy=False)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -57,7 +138,7 @@ class DuckTangent(NDArrayOperatorsMixin):
 
 
 def as_dense(value: Any) -> Any:
-    """A tangent, or the tangents in a list or tuple, as ndarrays; anything else as it is."""
+    """Return directions of any kind, or those in a list or tuple, as ndarrays; anything else as it is."""
     if isinstance(value, (list, tuple)):
         return type(value)(as_dense(v) for v in value)
     return value.dense() if isinstance(value, DuckTangent) else value

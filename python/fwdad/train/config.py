@@ -10,7 +10,7 @@ from typing import Any
 
 from fwdad import estimators, functions, nn
 from fwdad.data import AUGMENTATIONS, NAMES, TASKS
-from fwdad.estimators.forward_gradient import PERTURBATIONS
+from fwdad.perturbation import PERTURBATIONS
 from fwdad.train import defaults
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")

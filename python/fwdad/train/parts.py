@@ -21,11 +21,11 @@ def make_model(config: TrainConfig, shape: tuple[int, ...], outputs: int) -> Any
     Raises `ConfigError` for a model that cannot take them.
     """
     if config.model == "mlp":
-        return nn.MODELS["mlp"](shape, outputs, config.seed, hidden=config.hidden, activation=config.activation)
+        return nn.MODELS["mlp"](shape, outputs, seed=config.seed, hidden=config.hidden, activation=config.activation)
     if len(shape) != 3:
         raise ConfigError("model", f"{config.model} is for images; the inputs are {shape}; use mlp")
     try:
-        return nn.MODELS[config.model](shape, outputs, config.seed)
+        return nn.MODELS[config.model](shape, outputs, seed=config.seed)
     except ValueError as error:
         raise ConfigError("model", f"{config.model} cannot take inputs of shape {shape}: {error}") from error
 

@@ -82,7 +82,7 @@ class Trainer:
         except ValueError as error:
             raise ConfigError("augment", f"cannot be {config.augment}: {error}") from error
         self.model: Any = make_model(config, self.data.shape, self.data.outputs).to(config.device)
-        sampler = estimators.SAMPLERS[config.sampler](config.tangents, config.seed)
+        sampler = estimators.SAMPLERS[config.sampler](config.tangents, seed=config.seed)
         self.estimator = fwdad.ForwardGradient(sampler, estimators.COMBINERS[config.combine](), config.perturb)
         self.schedule = make_schedule(config, self.steps)
         self.optimizer = make_optimizer(config, self.schedule)
@@ -229,7 +229,7 @@ class Trainer:
             return losses(outputs, targets, self.config.label_smoothing)
 
         batch = (kernels.to_device(array, self.config.device) for array in (inputs, train.targets[rows]))
-        with nn.training(progress.step, self.config.seed) as run:
+        with nn.training(progress.step, seed=self.config.seed) as run:
             value, gradient = self.estimator(loss, self.model, *batch)
         self._check_finite("loss", value)
         parameters, state = self.optimizer.step(learned(gradient), self.optimizer_state, learned(self.model))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import fwdad
-from fwdad import estimators, kernels, nn, optim, tangents, tree
+from fwdad import estimators, kernels, nn, optim, perturbation, tangents, tree
 from fwdad.bench import place
 from fwdad.bench.machine import aligned
 from fwdad.bench.place import send
@@ -39,7 +39,7 @@ def step(w: int, k: int) -> Task:
 
     def directions() -> list[np.ndarray]:
         drawn = sampler.directions(net.params, step=0)
-        return [tangents.dense(part) for part in drawn.parts]
+        return [tangents.as_dense(part) for part in drawn.parts]
 
     def check(_: Any) -> float:
         restart()
@@ -216,7 +216,7 @@ def projection(k: int, n: int, degrees: float) -> Task:
     d, v = send(p.d), send(p.v)
 
     def call() -> np.ndarray:
-        (g,) = estimators.Projection().gradient(d, estimators.Directions([v]))
+        (g,) = estimators.Projection().gradient(d, perturbation.Directions([v]))
         return g
 
     return Task(call, lambda answer: relative_error(answer, p.truth), 1e-6)

@@ -1,7 +1,18 @@
-"""Networks by name: each is called as ``model(shape, classes, seed=0, dtype=np.float32)``.
+"""Networks by name, each made by one call: ``MODELS[name](shape, classes, seed=0, dtype=np.float32)``.
 
-shape : of one input, (channels, height, width). classes : the number of outputs, one logit a class.
-Models take images (B, channels, height, width), or flattened to (B, channels * height * width).
+A network takes images (B, channels, height, width) or (B, channels * height * width), and returns logits (B, classes).
+What all of them share:
+
+Parameters
+----------
+shape : (int, int, int)
+    Channels, height and width of an image.
+classes : int
+    How many outputs there are, one logit a class.
+seed : int, numpy.random.SeedSequence or None
+    Its children are the seeds of the layers; see `fwdad.nn.seeds`.
+dtype : dtype
+    The floating dtype of the parameters.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every image model begins with."""
+"""The input of every network: images, as they are or flattened."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ Shape = tuple[int, int, int]
 
 
 def as_images(x: Array, shape: Shape) -> Array:
-    """x (B, channels, height, width), or (B, n) as flattened data sets come, as images.
+    """Return x (B, channels, height, width) or (B, channels * height * width) as images of this shape.
 
-    Raises ValueError for anything else.
+    Raises
+    ------
+    ValueError
+        For an x of another shape.
     """
     if x.ndim not in (2, 4) or x.shape[1:] not in (shape, (math.prod(shape),)):
         raise ValueError(f"expected images (B, {', '.join(map(str, shape))}), or flattened; got shape {x.shape}")

@@ -9,10 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fwdad import tangents
-from fwdad.tangents import Tangent
+from fwdad.tangents import Tangent, as_dense, kind_of
 
-ROUGH_FROM = 2**14
+EXACT_BELOW = 2**14
 """Parts of fewer entries are always multiplied exactly: it costs little, and errors average out in long sums only."""
 
 
@@ -53,28 +52,31 @@ class Directions:
         dimension: Any = None,
     ) -> None:
         self.parts = list(parts)
+        self.kinds = [kind_of(v) for v in self.parts]
         self.per_row = per_row
         self.unit = unit
         self._given_scale = scale
         self._grams: dict[bool, np.ndarray] = {}  # by whether they are exact
-        self.n = sum(_entries(v.shape[1 + per_row :]) for v in self.parts) if dimension is None else dimension
+        self.n = sum(math.prod(v.shape[1 + per_row :]) for v in self.parts) if dimension is None else dimension
 
     @property
     def k(self) -> int:
         """The number of directions."""
-        return int(self.parts[0].shape[0])
+        return int(self.parts[0].shape[0]) if self.parts else 0
 
     @functools.cached_property
-    def rough(self) -> list[bool]:
+    def approximate(self) -> list[bool]:
         """Which parts ``gram(exact=False)`` does not multiply exactly: large ones of float32."""
-        return [not self.per_row and v.dtype == np.float32 and _entries(v.shape[1:]) >= ROUGH_FROM for v in self.parts]
+        return [
+            not self.per_row and v.dtype == np.float32 and math.prod(v.shape[1:]) >= EXACT_BELOW for v in self.parts
+        ]
 
     def _raw_gram(self, exact: bool) -> np.ndarray:
-        exact = exact or not any(self.rough)
+        exact = exact or not any(self.approximate)
         if exact not in self._grams:
             # Directions are concatenated, so inner products add up.
-            rough = zip(self.parts, self.rough, strict=True)
-            parts = (tangents.gram(v, self.per_row, exact or not is_rough) for v, is_rough in rough)
+            both = zip(self.kinds, self.approximate, strict=True)
+            parts = (v.gram(self.per_row, exact or not approximate) for v, approximate in both)
             self._grams[exact] = functools.reduce(np.add, parts)
         return self._grams[exact]
 
@@ -86,11 +88,11 @@ class Directions:
         squares = np.diagonal(self._raw_gram(exact=False), axis1=-2, axis2=-1)
         return np.where(squares == 0, 0, 1 / np.sqrt(np.where(squares == 0, 1, squares)))
 
-    def expect_gram(self) -> None:
-        """Say before a pass that ``gram(exact=False)`` comes after it: for large streams it is formed on the way."""
-        for v, is_rough in zip(self.parts, self.rough, strict=True):
-            if is_rough and isinstance(v, tangents.StreamTangent):
-                v.expect_gram()
+    def with_gram_slots(self) -> Directions:
+        """Return the same directions, whose large parts have room for a Gram matrix that a kernel of the pass forms."""
+        both = zip(self.kinds, self.parts, self.approximate, strict=True)
+        parts = [kind.with_gram_slot() if approximate else v for kind, v, approximate in both]
+        return Directions(parts, self.per_row, self.unit, self._given_scale, self.n)
 
     def gram(self, exact: bool = True) -> np.ndarray:
         """``G = V V^T``, (k, k) or (B, k, k), float64; k^2 n operations, and no memory for parts that are streams.
@@ -119,17 +121,17 @@ class Directions:
         """
         c = self.along(c)
         if c.ndim == 1 or self.per_row:
-            return [tangents.combine(c, v) for v in self.parts]
-        return [np.tensordot(c, tangents.dense(v).astype(np.float64), 1).astype(v.dtype) for v in self.parts]
+            return [v.combine(c) for v in self.kinds]
+        return [np.tensordot(c, v.dense().astype(np.float64), 1).astype(v.dtype) for v in self.kinds]
 
     @property
-    def are_arrays(self) -> bool:
-        """Whether all parts are arrays, of which `inner` can be formed."""
-        return not any(isinstance(v, tangents.DuckTangent) for v in self.parts)
+    def generated(self) -> bool:
+        """Whether each use of a part makes its entries again, which costs more than reading them."""
+        return any(v.generated for v in self.kinds)
 
     def inner(self, g: Sequence[np.ndarray]) -> np.ndarray:
-        """``V g``, (k,) float64, of arrays like `combine` gives them: products and sums as of ``gram(exact=False)``."""
-        return self.along(functools.reduce(np.add, map(tangents.inner, self.parts, g)))
+        """Return ``V g``, (k,) float64, of arrays like those of `combine`; summed as ``gram(exact=False)`` is."""
+        return self.along(functools.reduce(np.add, (v.inner(part) for v, part in zip(self.kinds, g, strict=True))))
 
     def alone(self) -> list[Directions]:
         """Each part by itself, as directions of one array."""
@@ -138,7 +140,7 @@ class Directions:
     def separate(self, g: np.ndarray) -> list[np.ndarray]:
         """Vectors (..., n) in this space as arrays like `combine` gives them."""
         shapes = [v.shape[1 + self.per_row :] for v in self.parts]
-        pieces = np.split(g, np.cumsum([_entries(shape) for shape in shapes])[:-1], axis=-1)
+        pieces = np.split(g, np.cumsum([math.prod(shape) for shape in shapes])[:-1], axis=-1)
         return [
             piece.reshape(*g.shape[:-1], *shape).astype(v.dtype, copy=False)
             for piece, shape, v in zip(pieces, shapes, self.parts, strict=True)
@@ -146,7 +148,7 @@ class Directions:
 
     def realised(self) -> list[np.ndarray]:
         """The parts as ndarrays, lengths applied."""
-        parts = [tangents.dense(v) for v in self.parts]
+        parts = [as_dense(v) for v in self.parts]
         if self.scale is None:
             return parts
         scale = self.scale.T if self.per_row else self.scale
@@ -176,7 +178,7 @@ def separate(v: np.ndarray, templates: Sequence[Template], per_row: bool = False
     >>> [part.shape for part in separate(np.ones((2, 5)), [np.ones(3), np.ones((1, 2))])]
     [(2, 3), (2, 1, 2)]
     """
-    sizes = [_entries(t.shape[per_row:]) for t in templates]
+    sizes = [math.prod(t.shape[per_row:]) for t in templates]
     pieces = np.split(v, np.cumsum(sizes)[:-1], axis=-1)
     if per_row:
         pieces = [np.moveaxis(piece, -2, 0) for piece in pieces]
@@ -184,7 +186,3 @@ def separate(v: np.ndarray, templates: Sequence[Template], per_row: bool = False
         np.ascontiguousarray(piece, t.dtype).reshape(piece.shape[0], *t.shape)
         for piece, t in zip(pieces, templates, strict=True)
     ]
-
-
-def _entries(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)

@@ -1,0 +1,61 @@
+"""What moves: the third factor of an estimate, sampler x perturbation x combiner.
+
+directions    k directions over several arrays: V, with G = V V^T and V^T c
+perturbation  the three duties of a perturbation
+weights       all parameters at once
+activities    each layer's pre-activations
+sites         where layers let noise in
+
+A layer of one's own asks for its `site` and has a method `local_gradient`: that is all that it knows of all this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fwdad.perturbation.activities import NOISES, Activities, check_leaks
+from fwdad.perturbation.directions import Directions, Template, join, separate
+from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation
+from fwdad.perturbation.sites import Perturbable, Site, Survey, is_perturbable, site, unperturbed
+from fwdad.perturbation.weights import Weights
+
+PERTURBATIONS: dict[str, Callable[[], Perturbation]] = {"weight": Weights, "activity": Activities}
+"""Perturbations by their spellings."""
+
+DEFAULT = "activity"
+"""The perturbation where none is given, everywhere."""
+
+
+def perturbation_of(perturb: str | Perturbation) -> Perturbation:
+    """Return a perturbation by its spelling, or as given; ValueError for an unknown name."""
+    if isinstance(perturb, Perturbation):
+        return perturb
+    if perturb not in PERTURBATIONS:
+        raise ValueError(f"perturb must be one of {', '.join(PERTURBATIONS)}; got {perturb!r}")
+    return PERTURBATIONS[perturb]()
+
+
+__all__ = [
+    "DEFAULT",
+    "NOISES",
+    "PERTURBATIONS",
+    "Activities",
+    "Directions",
+    "Draw",
+    "Loss",
+    "Model",
+    "Outcome",
+    "Perturbable",
+    "Perturbation",
+    "Site",
+    "Survey",
+    "Template",
+    "Weights",
+    "check_leaks",
+    "is_perturbable",
+    "join",
+    "perturbation_of",
+    "separate",
+    "site",
+    "unperturbed",
+]

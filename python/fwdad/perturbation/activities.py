@@ -1,0 +1,193 @@
+"""Activities: the directions move each layer's pre-activations."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fwdad import kernels, tree
+from fwdad.dual import Array, Dual, split
+from fwdad.perturbation.directions import Directions, Template
+from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation
+from fwdad.perturbation.sites import (
+    Halves,
+    Leak,
+    Noise,
+    Site,
+    Survey,
+    halves_of,
+    is_perturbable,
+    layer_pass,
+    on_device_of,
+)
+from fwdad.tangents import as_dense
+
+NOISES = ("example", "batch")
+
+
+class Activities(Perturbation):
+    """Move each layer's pre-activations z, for each example over all layers at once.
+
+    The estimate of dL/dz becomes gradients of a layer's parameters by the layer's own `local_gradient`. The space has
+    as many dimensions as the model has units. The loss is one per example, (B,). An example's loss must depend on its
+    own row alone, and on parameters through their layers' outputs alone: the first pass of a loss checks both.
+
+    Parameters
+    ----------
+    noise : {"example", "batch"}
+        Whether each example has directions of its own, so that errors average over the batch, or shares those of all
+        others (the paper's choice): one Gram matrix for all, but one error too.
+
+    Raises
+    ------
+    ValueError
+        For another noise; for a loss of the wrong shape, or one that couples examples.
+    TypeError
+        For a parameter outside all layers that can be perturbed, or one that moves the loss beside its layer's output.
+
+    References
+    ----------
+    arXiv 2410.17764, section 4.4; arXiv 2210.03310.
+    """
+
+    def __init__(self, noise: str = "example") -> None:
+        if noise not in NOISES:
+            raise ValueError(f"noise must be one of {', '.join(NOISES)}; got {noise!r}")
+        self.noise = noise
+        self.per_row = noise == "example"
+        self._checked: dict[Any, Any] = {}  # what was checked -> the loss, which keeps its id taken
+
+    def shared(self) -> Activities:
+        """Return the perturbation with noise that the batch shares."""
+        return self if self.noise == "batch" else Activities("batch")
+
+    def templates(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Sequence[Template]:
+        """Return a `Survey` for each call of a layer; costs about two plain passes."""
+
+        def prepare(number: int, site: Survey) -> None:
+            site.shape = site.rows if self.per_row else site.rows[1:]
+            site.batch = batch
+
+        with layer_pass(Survey, prepare) as running:
+            loss(model, *batch)
+        return running.sites
+
+    def run(self, loss: Loss, model: Model, batch: tuple[Any, ...], draw: Draw, gram: bool = False) -> Outcome:
+        """Return the losses and their derivatives (B, k)."""
+
+        def prepare(number: int, site: Noise) -> None:
+            site.shared = not self.per_row
+            site.shape = site.rows if self.per_row else site.rows[1:]
+            noise = on_device_of(draw.part(number, site), site.x)
+            site.noise = as_dense(noise) if self.per_row else noise
+
+        with layer_pass(Noise, prepare) as running:
+            losses, d = split(loss(model, *batch), running.level)
+        sites: list[Noise] = running.sites
+        _check_examples(losses, sites)
+        self._check_leaks(loss, model, batch, sites, losses.shape[0])
+        moving = [site for site in sites if site.noise is not None]
+        directions = Directions(
+            [site.own for site in moving],
+            self.per_row,
+            draw.unit,
+            draw.scale,
+            sum(site.moving for site in moving) if self.per_row and not draw.joint else None,
+        )
+        examples, value = losses.shape[0], float(np.mean(losses, dtype=np.float64))
+        d = np.zeros((examples, directions.k)) if d is None else np.transpose(d).astype(np.float64)
+        return Outcome(value, directions.along(d), directions, sites)
+
+    def gradient(self, model: Model, outcome: Outcome, parts: Sequence[np.ndarray]) -> Model:
+        """Return every layer's `local_gradient` of dL/dz; a layer that was called twice has the sum."""
+        examples = len(outcome.d)
+        by_layer: dict[int, Model] = {}
+        for site, g in zip(outcome.moved, parts, strict=True):
+            if not self.per_row and site.active is not None:
+                g = g * site.active
+            local = site.layer.local_gradient(site.x, (g / examples).reshape(site.z_shape))
+            earlier = by_layer.get(id(site.layer))
+            by_layer[id(site.layer)] = local if earlier is None else tree.map(np.add, earlier, local)
+        nodes, structure = _nodes(model)
+        grads = [by_layer[id(n)] if id(n) in by_layer else tree.map(np.zeros_like, n) for n in nodes]
+        return tree.unflatten(structure, grads)
+
+    def _check_leaks(
+        self, loss: Loss, model: Model, batch: tuple[Any, ...], sites: Sequence[Site], examples: int
+    ) -> None:
+        """Raise where a derivative would be lost; once for each kind of loss, model and layers, for it takes a pass."""
+        whole, nodes = loss, _nodes(model)[0]
+        for node in nodes:
+            if not is_perturbable(node) and tree.is_parameter(node):
+                raise TypeError(
+                    f"a parameter of shape {node.shape} belongs to no layer that can be perturbed (with "
+                    "local_gradient, as fwdad.nn.Linear has), so activity perturbation cannot estimate its gradient; "
+                    "use perturb='weight'"
+                )
+        while isinstance(loss, functools.partial):
+            loss = loss.func
+        code = getattr(loss, "__code__", loss)  # one object for all closures of a function
+        key = id(code), *map(type, nodes), *(type(site.layer) for site in sites)
+        if key not in self._checked:
+            check_leaks(whole, model, batch, examples)
+            self._checked[key] = code
+
+
+def _nodes(model: Model) -> tuple[list[Any], tree.Structure]:
+    """Return a model's layers, and what lies outside of them."""
+    return tree.flatten(model, is_leaf=lambda node: is_perturbable(node) or tree.is_buffer(node))
+
+
+def _check_examples(losses: Array, sites: Sequence[Site]) -> None:
+    """Raise ValueError unless there is one loss for each row of each layer."""
+    if np.ndim(losses) != 1:
+        raise ValueError(
+            "activity perturbation needs one loss per example, shape (B,), for one derivative per example; "
+            f"got {np.shape(losses)}"
+        )
+    for site in sites:
+        if site.z_shape[0] != losses.shape[0]:
+            raise ValueError(
+                f"{type(site.layer).__name__} saw {site.z_shape[0]} rows but the loss has {losses.shape[0]} examples: "
+                "activity perturbation needs the batch as the leading axis of every layer's input"
+            )
+
+
+def check_leaks(loss: Loss, model: Model, batch: tuple[Any, ...], examples: int) -> None:
+    """Raise where activity perturbation would lose a part of the gradient; see `Leak` and `Halves`.
+
+    Raises
+    ------
+    TypeError
+        A parameter moves the loss beside its layer's output: a penalty on weights, a weight that is used again by hand,
+        or a layer that never asks for its site.
+    ValueError
+        An example's loss depends on another example.
+    """
+    random = np.random.default_rng(1)
+    with layer_pass(Leak) as running:
+
+        def moving(leaf: Any) -> Any:
+            if not tree.is_parameter(leaf):
+                return leaf
+            direction = random.standard_normal((1, *leaf.shape)).astype(leaf.dtype)
+            return Dual(leaf, kernels.to_device(direction, kernels.device_of(leaf)), running.level)
+
+        _, d = split(loss(tree.map(moving, model, is_leaf=tree.is_buffer), *batch), running.level)
+    if (d is not None and np.any(np.abs(d) > 0)) or any(site.is_late for site in running.sites):
+        raise TypeError(
+            "a parameter moves the loss beside the output of its layer: the loss uses a weight directly (a penalty, "
+            "a weight used twice), or a layer with local_gradient never asks for its fwdad.perturbation.site. Activity "
+            "perturbation would lose that part of the gradient; use perturb='weight', or leave weight "
+            "decay to the optimiser"
+        )
+    with layer_pass(Halves) as running:
+        _, d = split(loss(model, *batch), running.level)
+    if d is not None and np.any(np.abs(kernels.to_device(d, "cpu")[~halves_of(examples)]) > 0):
+        raise ValueError(
+            "the loss of one example depends on another example: activity perturbation takes one derivative per "
+            "example and would credit it to the wrong one; use perturb='weight', or a loss of each row by itself"
+        )

@@ -1,0 +1,88 @@
+"""What a perturbation is: the third factor of an estimate, beside the sampler and the combiner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fwdad.dual import Array
+from fwdad.perturbation.directions import Directions, Template
+from fwdad.tangents import Tangent
+
+Model = Any
+Loss = Callable[..., Array]
+
+
+class Draw(NamedTuple):
+    """Where the directions of a pass come from.
+
+    Parameters
+    ----------
+    part : callable
+        ``(number, template) -> tangent`` for each array that moves, in order; None for one that does not.
+    unit : bool
+        Whether directions are divided by their length over all arrays; see `Directions`.
+    scale : (k,) or (B, k), optional
+        What the directions are multiplied by.
+    joint : bool
+        Whether they were drawn for all arrays together, and so for units that turn out to be silent too.
+    """
+
+    part: Callable[[int, Template], Tangent | None]
+    unit: bool = False
+    scale: np.ndarray | None = None
+    joint: bool = False
+
+
+class Outcome(NamedTuple):
+    """What one pass gave.
+
+    Parameters
+    ----------
+    value : float
+        The mean loss.
+    d : (k,) or (B, k) float64
+        The derivatives of the loss, or of each example's loss, along the directions.
+    directions : Directions
+        What moved.
+    moved : list of Template
+        The arrays that were asked for directions, in order, with what `Perturbation.gradient` needs to know of them.
+    """
+
+    value: float
+    d: np.ndarray
+    directions: Directions
+    moved: Sequence[Any]
+
+
+class Perturbation:
+    """What the directions move. A subclass has three duties.
+
+    An estimate is sampler x perturbation x combiner: the sampler draws directions for `templates`, `run` pushes them
+    through the loss, the combiner makes one array a template of directions and derivatives, and `gradient` turns these
+    into a gradient of the model.
+    """
+
+    per_row: bool = False
+    """Whether each example has directions of its own; see `Directions`."""
+
+    def shared(self) -> Perturbation:
+        """Return the same perturbation with directions that all examples share."""
+        return self
+
+    def templates(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Sequence[Template]:
+        """Return the arrays that move, one template each, in the order in which `run` asks for directions."""
+        raise NotImplementedError
+
+    def run(self, loss: Loss, model: Model, batch: tuple[Any, ...], draw: Draw, gram: bool = False) -> Outcome:
+        """Return what one pass with the drawn directions gives.
+
+        gram : whether the directions' Gram matrix will be asked for, so that kernels may form it on the way.
+        """
+        raise NotImplementedError
+
+    def gradient(self, model: Model, outcome: Outcome, parts: Sequence[np.ndarray]) -> Model:
+        """Return a tree like the model from one array a template, of its shape or, for d (B, k), (B, n)."""
+        raise NotImplementedError

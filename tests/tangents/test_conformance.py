@@ -1,0 +1,184 @@
+"""Every kind of direction is the ndarray that its `dense()` gives, in all that is done with it."""
+
+import numpy as np
+import pytest
+
+from fwdad import Dual, functions, kernels
+from fwdad.dual import new_level
+from fwdad.kernels import Window
+from fwdad.tangents import KINDS, DuckTangent, as_dense, is_kind, kind_of
+from fwdad.testing import expect_close
+
+SHAPES = [(5, 6), (6,), (), (0, 6), (5, 1), (2, 5, 6), (3, 3, 2, 4)]
+RNG = np.random.default_rng(5)
+
+
+def example(kind, k, shape, dtype=np.float64, seed=1):
+    return KINDS[kind].example(k, shape, dtype, seed)
+
+
+def fits(kind, *shapes):
+    """Whether a kind can be directions of arrays of these shapes."""
+    return all(example(kind, 1, shape) is not None for shape in shapes)
+
+
+kinds_and_shapes = pytest.mark.parametrize(
+    ("kind", "shape"), [(kind, shape) for kind in KINDS for shape in SHAPES if fits(kind, shape)], ids=str
+)
+
+
+@kinds_and_shapes
+@pytest.mark.parametrize("k", [1, 4])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_it_looks_like_its_array(kind, k, shape, dtype):
+    t = example(kind, k, shape, dtype)
+    v = kind_of(t).dense()
+    assert type(v) is np.ndarray
+    assert t.shape == kind_of(t).shape == v.shape == (k, *shape)
+    assert t.dtype == v.dtype == dtype
+    assert (t.ndim, t.size, len(t)) == (v.ndim, v.size, k)
+    assert np.array_equal(np.asarray(t), v)
+    assert is_kind(t) == isinstance(t, DuckTangent)
+    if is_kind(t):
+        with pytest.raises(ValueError, match="no memory to share"):
+            np.asarray(t, copy=False)
+
+
+@kinds_and_shapes
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_an_estimator_asks(kind, shape, dtype):
+    t = example(kind, 4, shape, dtype)
+    duties, v = kind_of(t), np.asarray(t, np.float64)
+    flat = v.reshape(4, v[0].size)
+    c, g = RNG.standard_normal(4), RNG.standard_normal(shape).astype(dtype)
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    expect_close(duties.gram(), flat @ flat.T, 1e-12, "gram")
+    expect_close(duties.gram(exact=False), flat @ flat.T, tolerance, "gram, not exact")
+    expect_close(duties.combine(c), np.tensordot(c, v, 1), tolerance, "combine")
+    expect_close(duties.inner(g), flat @ g.astype(np.float64).ravel(), tolerance, "inner")
+    expect_close(np.asarray(duties.with_gram_slot()), v, 0, "with a slot")
+    expect_close(np.asarray(duties.to("cpu")), v, 0, "on the same device")
+    if len(shape) == 2:
+        rows = v.transpose(1, 0, 2)
+        expect_close(duties.gram(per_row=True), rows @ rows.swapaxes(-1, -2), 1e-12, "gram per row")
+        per_row = RNG.standard_normal((shape[0], 4))
+        expect_close(duties.combine(per_row), np.einsum("bk,kbn->bn", per_row, v), tolerance, "combine per row")
+
+
+OPERATIONS = {
+    "t + 1": lambda t: t + 1,
+    "2 - t": lambda t: 2 - t,
+    "t * row": lambda t: t * np.arange(6.0),
+    "matrix * t": lambda t: np.arange(30.0).reshape(5, 6) * t,
+    "t * narrow": lambda t: t * np.arange(5.0)[:, None],
+    "x @ t": lambda t: np.arange(10.0).reshape(2, 5) @ t,
+    "t @ w": lambda t: t @ np.arange(18.0).reshape(6, 3),
+    "t @ vector": lambda t: t @ np.arange(6.0),
+    "t @ wrong": lambda t: t @ np.arange(5.0),
+    "t[1]": lambda t: t[1],
+    "t[..., None, :]": lambda t: t[..., None, :],
+    "reshape": lambda t: t.reshape(4, 30),
+    "reshape by a tuple": lambda t: t.reshape((4, 1, 30)),
+    "other k": lambda t: t.reshape(2, 60),
+    "any": lambda t: np.any(t, axis=0),
+    "any of all": lambda t: np.any(t),
+    "sum": lambda t: np.sum(t, axis=(1, 2)),
+    "concatenate": lambda t: np.concatenate([t, t], axis=1),
+    "astype": lambda t: t.astype(np.float32),
+    "equal": lambda t: np.equal(t, 0),
+    "reduce": lambda t: np.add.reduce(t, axis=1),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_operations(kind, operation):
+    t, apply = example(kind, 4, (5, 6)), OPERATIONS[operation]
+    try:
+        expected = apply(as_dense(t))
+    except ValueError:
+        with pytest.raises(ValueError):  # noqa: PT011  each library says it in its own words
+            apply(t)
+        return
+    found = np.asarray(apply(t))
+    assert found.dtype == expected.dtype
+    expect_close(found.astype(float), expected.astype(float), 1e-12, operation)
+
+
+def both(f, moving, values):
+    """f of Duals whose tangents are the kinds, and their arrays."""
+    level = new_level()
+    answers = []
+    for make in (lambda t: t, as_dense):
+        duals = {name: Dual(x, make(moving[name]), level) if name in moving else x for name, x in values.items()}
+        answers.append(f(**duals))
+    return answers
+
+
+AFFINE = {"x": {2: (5, 6), 3: (2, 5, 6)}, "w": (6, 6), "b": (6,)}
+
+
+def shape_of(name, axes):
+    return AFFINE[name][axes] if name == "x" else AFFINE[name]
+
+
+@pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "elu"])
+@pytest.mark.parametrize(
+    ("kind", "moving", "axes"),
+    [
+        (kind, moving, axes)
+        for kind in KINDS
+        for moving in ("x", "w", "b", "x b", "x w", "w b", "x w b")
+        for axes in (2, 3)
+        if fits(kind, shape_of(moving[0], axes))
+    ],
+)
+@pytest.mark.parametrize("other", ["dense", "stream", "basis"])
+def test_affine_layers(kind, other, moving, activation, axes):
+    """Each argument moves by the kind; where several do, the first by the kind, the others by another."""
+    values = {name: RNG.standard_normal(shape_of(name, axes)) for name in AFFINE}
+    first, *rest = moving.split()
+    tangents = {first: example(kind, 4, values[first].shape)}
+    tangents |= {name: KINDS[other].example(4, values[name].shape, np.float64, 2) for name in rest}
+
+    def two_layers(x, w, b):
+        return functions.affine(functions.affine(x, w, b, activation), values["w"], None, activation)
+
+    found, expected = both(two_layers, tangents, values)
+    expect_close(found.primal, expected.primal, 1e-14, "y")
+    expect_close(np.asarray(found.tangent), expected.tangent, 1e-11, "dy")
+
+
+CONVOLUTION = {"x": (9, 5, 6, 2), "w": (3, 3, 2, 4), "b": (4,)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "moving"),
+    [
+        (kind, moving)
+        for kind in KINDS
+        for moving in ("x", "w", "b", "x w", "w b")
+        if fits(kind, *(CONVOLUTION[name] for name in moving.split()))
+    ],
+)
+def test_convolutions(kind, moving):
+    values = {name: RNG.standard_normal(shape) for name, shape in CONVOLUTION.items()}
+    tangents = {name: example(kind, 3, values[name].shape) for name in moving.split()}
+    window = Window((3, 3), padding=(1, 1))
+    found, expected = both(lambda x, w, b: functions.conv2d(x, w, b, window, "tanh"), tangents, values)
+    expect_close(found.primal, expected.primal, 1e-14, "y")
+    expect_close(np.asarray(found.tangent), expected.tangent, 1e-11, "dy")
+
+
+def test_a_slot_is_filled_by_a_layer():
+    v = KINDS["stream"].example(4, (200, 192), np.float32, 1).with_gram_slot()
+    x = RNG.standard_normal((3, 200)).astype(np.float32)
+    w = RNG.standard_normal((200, 192)).astype(np.float32)
+    level = new_level()
+    y = functions.affine(x, Dual(w, v, level), None, "relu")
+    assert v.slot.gram is not None
+    assert v.gram(exact=False) is v.slot.gram
+    expect_close(v.slot.gram, kernels.gram(v), 1e-5, "the Gram matrix")
+    assert v.gram() is not v.slot.gram
+    again = functions.affine(x, Dual(w, v, level), None, "relu")  # the slot is full: the product alone
+    expect_close(again.tangent, y.tangent, 1e-5, "dy")
