@@ -119,7 +119,7 @@ def estimator(guess: str, seed: int, number: int, classes: int) -> Any:
     """``(loss, model, *batch) -> value, gradient`` by the projection on a guess; `number` tells estimators apart."""
     if guess == "the gradient":
         return exact
-    noise = Normal(1 if guess == "1 normal" else 16, 1000 * seed + number)
+    noise = Normal(1 if guess == "1 normal" else 16, seed=1000 * seed + number)
     local = LocalClassifier(classes, seed=seed)
     samplers: dict[str, Sampler] = {
         "1 normal": noise,

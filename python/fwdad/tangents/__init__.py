@@ -6,52 +6,18 @@ stream    random entries that a counter-based generator makes tile by tile: noth
 basis     unit vectors: one integer a direction
 columns   a unit vector behind an activation: one column of a matrix a direction
 
-A new kind is one file here and one line in `KINDS`; one conformance suite holds every kind against its own `dense()`.
+A new kind is one file here and one line below; one conformance suite holds every kind against its own `dense()`.
 """
 
-from __future__ import annotations
-
-from fwdad.tangents.basis import BasisTangent
-from fwdad.tangents.columns import ColumnTangent
-from fwdad.tangents.dense import DenseTangent
-from fwdad.tangents.duck import DuckTangent, Duties, Tangent, as_dense
-from fwdad.tangents.stream import GramSlot, StreamTangent
-
-KINDS: dict[str, type[DenseTangent] | type[DuckTangent]] = {
-    "dense": DenseTangent,
-    "stream": StreamTangent,
-    "basis": BasisTangent,
-    "columns": ColumnTangent,
-}
-"""Every kind by its name."""
-
-
-def is_kind(tangent: object) -> bool:
-    """Whether a tangent is of a kind of its own, and not an ndarray (nor a CuPy array, a Dual or None)."""
-    return isinstance(tangent, DuckTangent)
-
-
-def kind_of(tangent: Tangent) -> Duties:
-    """Return what answers for a tangent: itself, or a `DenseTangent` for an array.
-
-    >>> import numpy as np
-    >>> kind_of(np.eye(2)).combine(np.array([2.0, -1.0])).tolist()
-    [2.0, -1.0]
-    """
-    return tangent if isinstance(tangent, DuckTangent) else DenseTangent(tangent)
-
-
-__all__ = [
-    "KINDS",
-    "BasisTangent",
-    "ColumnTangent",
-    "DenseTangent",
-    "DuckTangent",
-    "Duties",
-    "GramSlot",
-    "StreamTangent",
-    "Tangent",
-    "as_dense",
-    "is_kind",
-    "kind_of",
-]
+from fwdad.tangents.basis import BasisTangent as BasisTangent
+from fwdad.tangents.columns import ColumnTangent as ColumnTangent
+from fwdad.tangents.dense import DenseTangent as DenseTangent
+from fwdad.tangents.dense import kind_of as kind_of
+from fwdad.tangents.duck import KINDS as KINDS
+from fwdad.tangents.duck import DuckTangent as DuckTangent
+from fwdad.tangents.duck import Duties as Duties
+from fwdad.tangents.duck import Tangent as Tangent
+from fwdad.tangents.duck import as_dense as as_dense
+from fwdad.tangents.duck import is_kind as is_kind
+from fwdad.tangents.stream import GramSlot as GramSlot
+from fwdad.tangents.stream import StreamTangent as StreamTangent

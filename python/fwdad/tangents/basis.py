@@ -10,7 +10,7 @@ from fwdad.tangents.columns import ColumnTangent
 from fwdad.tangents.duck import DuckTangent, Tangent
 
 
-class BasisTangent(DuckTangent):
+class BasisTangent(DuckTangent, name="basis"):
     """k directions of one parameter, each a unit vector of it or zero: direction i is e_j with ``j = index[i]``.
 
     ``x @ t`` picks columns of x; `gram` costs k^2 and `combine` k operations. Unit vectors (1, n) times a matrix

@@ -9,7 +9,7 @@ import numpy as np
 from fwdad.tangents.duck import DuckTangent, Tangent
 
 
-class ColumnTangent(DuckTangent):
+class ColumnTangent(DuckTangent, name="columns"):
     """k directions of a matrix (B, n): direction i moves column ``index[i]`` by ``values[i]``, and nothing else.
 
     A unit vector that all rows of a batch share is such a direction behind an elementwise function. k B numbers are

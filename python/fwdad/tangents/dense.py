@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from fwdad import kernels
-from fwdad.tangents.duck import Array, Duties, Tangent
+from fwdad.tangents.duck import Array, DuckTangent, Duties, Tangent
 
 
-class DenseTangent(Duties):
+class DenseTangent(Duties, name="dense"):
     """The duties of k directions that are an array (k, *primal.shape), of NumPy's or CuPy's.
 
     Layers and rules see the array itself: this only answers for it.
@@ -49,3 +49,12 @@ class DenseTangent(Duties):
         y, dy = kernels.affine_jvp(x, w, b, dx, self.array, db, activation)
         assert dy is not None, "w moves"
         return y, dy
+
+
+def kind_of(tangent: Tangent) -> Duties:
+    """Return what answers for a tangent: itself, or a `DenseTangent` for an array.
+
+    >>> kind_of(np.eye(2)).combine(np.array([2.0, -1.0])).tolist()
+    [2.0, -1.0]
+    """
+    return tangent if isinstance(tangent, DuckTangent) else DenseTangent(tangent)

@@ -19,6 +19,10 @@ Tangent = Any
 """An ndarray (or CuPy array), or a `DuckTangent`."""
 
 
+KINDS: dict[str, type[Duties]] = {}
+"""Every kind by its name; a class that says ``name=`` enters itself."""
+
+
 class Duties:
     """What an estimator and a layer ask of k directions of one array; each default costs the memory of `dense()`."""
 
@@ -27,6 +31,16 @@ class Duties:
 
     generated: ClassVar[bool] = False
     """Whether each use makes the entries again, which costs more than reading them."""
+
+    def __init_subclass__(cls, name: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if name:
+            KINDS[name] = cls
+
+    @classmethod
+    def example(cls, k: int, primal_shape: tuple[int, ...], dtype: Any, seed: int) -> Tangent | None:
+        """Return k directions of this kind for the conformance suite; None for a shape that the kind has no use for."""
+        raise NotImplementedError
 
     def dense(self) -> np.ndarray:
         """Return the directions as an array (k, *primal.shape)."""
@@ -68,7 +82,8 @@ class Duties:
 
         dx and db are arrays, or None. By default ``x dw_i`` is formed by itself and joins db.
         """
-        noise = np.asarray(np.matmul(x, self))
+        mine: Any = self
+        noise = np.asarray(np.matmul(x, mine))
         if db is not None:
             noise = noise + (db if db.ndim == 3 else db[:, None])
         y, dy = kernels.affine_jvp(x, w, b, dx, None, noise, activation)
@@ -92,11 +107,6 @@ class DuckTangent(NDArrayOperatorsMixin, Duties):
 
     An operation that the kind does not override is NumPy's on `dense()`, which costs the memory of an ndarray.
     """
-
-    @classmethod
-    def example(cls, k: int, primal_shape: tuple[int, ...], dtype: Any, seed: int) -> Tangent | None:
-        """Return k directions of this kind for the conformance suite; None for a shape that the kind has no use for."""
-        raise NotImplementedError
 
     @property
     def ndim(self) -> int:
@@ -142,3 +152,8 @@ def as_dense(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(as_dense(v) for v in value)
     return value.dense() if isinstance(value, DuckTangent) else value
+
+
+def is_kind(tangent: object) -> bool:
+    """Whether a tangent is of a kind of its own, and not an ndarray (nor a CuPy array, a Dual or None)."""
+    return isinstance(tangent, DuckTangent)

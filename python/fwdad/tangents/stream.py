@@ -24,7 +24,7 @@ class GramSlot:
 
 
 @dataclass(frozen=True, eq=False)
-class StreamTangent(kernels.Stream, DuckTangent):
+class StreamTangent(kernels.Stream, DuckTangent, name="stream"):
     """k random directions of one parameter: ``(seed, step, parameter, distribution)``, k, a shape and a dtype.
 
     Kernels that take a `fwdad.kernels.Stream` make its tiles where they need them, so that nothing of size k x P is
