@@ -69,7 +69,7 @@ class Duties:
 
     def to(self, device: str) -> Tangent:
         """Return the directions on a device, "cpu" or "cuda:N"."""
-        return kernels.to_device(self.dense(), device)
+        return self if device == "cpu" else kernels.to_device(self.dense(), device)
 
     def with_gram_slot(self) -> Tangent:
         """Return the same directions with room for their Gram matrix, where a kernel of the pass can form it."""
