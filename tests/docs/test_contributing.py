@@ -1,4 +1,4 @@
-"""The examples of CONTRIBUTING.md fit the files that they change. CI runs their commands: docs/contributing_check.py."""
+"""The examples of CONTRIBUTING.md fit the files that they change; docs/contributing_check.py runs their commands."""
 
 import importlib.util
 import shutil
