@@ -1,4 +1,4 @@
-"""The ways in which a derivative could be lost, as exceptions that say what happened and what to do."""
+"""Exceptions for derivatives that would be lost or wrong; each says what happened and what to do."""
 
 
 class NoRuleError(TypeError):
@@ -6,7 +6,7 @@ class NoRuleError(TypeError):
 
 
 class NaNError(FloatingPointError):
-    """A tangent became NaN while `fwdad.debug_nans` was watching."""
+    """An operation made a NaN while `fwdad.debug_nans` was watching."""
 
 
 class LostDerivativeError(TypeError):

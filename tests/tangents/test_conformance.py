@@ -57,7 +57,7 @@ def test_what_an_estimator_asks(kind, shape, dtype):
     expect_close(duties.combine(c), np.tensordot(c, v, 1), tolerance, "combine")
     expect_close(duties.inner(g), flat @ g.astype(np.float64).ravel(), tolerance, "inner")
     expect_close(np.asarray(duties.with_gram_slot()), v, 0, "with a slot")
-    expect_close(np.asarray(duties.to("cpu")), v, 0, "on the same device")
+    assert duties.to("cpu") is t
     if len(shape) == 2:
         rows = v.transpose(1, 0, 2)
         expect_close(duties.gram(per_row=True), rows @ rows.swapaxes(-1, -2), 1e-12, "gram per row")

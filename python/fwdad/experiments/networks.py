@@ -136,7 +136,8 @@ class NetworkTraining(Experiment):
 def estimator(parameters: dict[str, Any]) -> Any:
     """``(loss, model, *batch) -> value, gradient``, exact or estimated."""
     if parameters["method"] == "gradient":
-        return lambda loss, model, *batch: exact_gradient(loss, model, *batch, perturb="activity", chunk_size=128)
+        units = Activities("batch")  # one for all steps: it checks the loss once
+        return lambda loss, model, *batch: exact_gradient(loss, model, *batch, perturb=units, chunk_size=128)
     combiner = COMBINERS[parameters["method"]]()
     sampler = Normal(parameters["k"], seed=parameters["seed"])
     perturb = parameters["perturb"]

@@ -68,7 +68,7 @@ class Duties:
         return total
 
     def to(self, device: str) -> Tangent:
-        """Return the directions on a device, "cpu" or "cuda:N"."""
+        """Return the directions on a device: themselves in main memory, an array on "cuda:N"."""
         return self if device == "cpu" else kernels.to_device(self.dense(), device)
 
     def with_gram_slot(self) -> Tangent:

@@ -8,7 +8,7 @@ from fwdad import functions
 from fwdad.rules.elementwise import BINARY, CONSTANT, STRONG, UNARY
 from fwdad.testing import check_jvp
 
-ACTIVATIONS = [pytest.param(f, id=name) for name, f in functions.ACTIVATIONS.items()]
+ACTIVATIONS = [pytest.param(row.value, id=name) for name, row in functions.ACTIVATIONS.items()]
 UNARY_ROWS = [pytest.param(row, id=row.function.__name__) for row in UNARY]
 BINARY_ROWS = [pytest.param(row, id=row.function.__name__) for row in BINARY]
 

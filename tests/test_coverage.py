@@ -10,7 +10,7 @@ from fwdad import LostDerivativeError, NoRuleError, coverage
 from fwdad.dual import RULES, no_rule
 from fwdad.rules.forms import ENTRIES
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[1] / "docs"
 ROWS = coverage.table()
 
 
