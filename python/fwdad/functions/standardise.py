@@ -35,7 +35,7 @@ def _standardise(x: Dual, axes: Axes, eps: float) -> Dual:
 
 
 def _standardised(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:
-    """The answer, and what x was divided by, inverted."""
+    """Return the answer, and the factor ``1 / sqrt(var + eps)``."""
     deviation = x - np.mean(x, axis=axes, keepdims=True)
     factor = 1 / np.sqrt(np.mean(deviation * deviation, axis=axes, keepdims=True) + eps)
     return deviation * factor, factor

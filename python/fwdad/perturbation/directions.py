@@ -19,9 +19,12 @@ class Template(Protocol):
     """What a direction needs to know of the array that it moves: the parameter itself, or anything like it."""
 
     @property
-    def shape(self) -> Any: ...
+    def shape(self) -> Any:
+        """The array's shape."""
+
     @property
-    def dtype(self) -> Any: ...
+    def dtype(self) -> Any:
+        """The array's dtype."""
 
 
 class Directions:
@@ -106,12 +109,12 @@ class Directions:
         return scaled
 
     def lengths(self) -> np.ndarray:
-        """The directions' lengths, (k,) or (B, k)."""
+        """Return the lengths of the directions, (k,) or (B, k)."""
         lengths: np.ndarray = np.sqrt(np.diagonal(self.gram(exact=False), axis1=-2, axis2=-1))
         return lengths
 
     def along(self, d: np.ndarray) -> np.ndarray:
-        """Derivatives along the directions from derivatives along the parts, (..., k)."""
+        """Return derivatives along the directions from derivatives along the parts, (..., k)."""
         return d if self.scale is None else d * self.scale
 
     def combine(self, c: np.ndarray) -> list[np.ndarray]:
@@ -147,7 +150,7 @@ class Directions:
         ]
 
     def realised(self) -> list[np.ndarray]:
-        """The parts as ndarrays, lengths applied."""
+        """Return the parts as ndarrays, with their scale."""
         parts = [as_dense(v) for v in self.parts]
         if self.scale is None:
             return parts
@@ -173,7 +176,7 @@ def join(parts: Sequence[np.ndarray], per_row: bool = False) -> np.ndarray:
 
 
 def separate(v: np.ndarray, templates: Sequence[Template], per_row: bool = False) -> list[np.ndarray]:
-    """The inverse of `join`: parts in their templates' shapes and dtypes.
+    """Undo `join`: return parts in their templates' shapes and dtypes.
 
     >>> [part.shape for part in separate(np.ones((2, 5)), [np.ones(3), np.ones((1, 2))])]
     [(2, 3), (2, 1, 2)]
