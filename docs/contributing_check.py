@@ -127,11 +127,11 @@ def follow(title: str, blocks: list[Block]) -> None:
             raise SystemExit(f"{title} takes {files} files and {lines} lines, at most {AT_MOST[title]} are allowed")
         if native:
             own = {Path(block.path).name for block in blocks}
-            kernels = {path.name for path in (root / "csrc" / "cpu").glob("*.cpp")} - own - {"table.cpp"}
-            made = sorted(Path(name).name.removesuffix(".o") for name in build(root) if name.endswith(".cpp.o"))
-            print(f"   compiled: {', '.join(made)}", flush=True)
-            again = kernels & set(made)
-            if again or not own & set(made):
+            kernels = {path.name for path in (root / "csrc" / "cpu").rglob("*.cpp")} - own - {"table.cpp"}
+            made = {Path(name).name.removesuffix(".o") for name in build(root) if name.endswith(".cpp.o")}
+            print(f"   compiled: {', '.join(sorted(made))}", flush=True)
+            again = kernels & made
+            if again or not own & made:
                 raise SystemExit(f"compiled again, but no part of the change: {', '.join(sorted(again))}")
         for block in blocks:
             if block.language == "sh":
