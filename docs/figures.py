@@ -222,19 +222,20 @@ def step(record: Record) -> list[str]:
 
 
 def kernels(record: Record) -> list[str]:
-    """Show each kernel: its time, the share of what bounds it, and the time of the others."""
+    """Show each kernel: its time, its error, the share of what bounds it, and the others' times and errors."""
     lines = []
     for ours in (row for row in record["records"] if row["who"] == "fwdad"):
         sizes = {key: ours[key] for key in ("what", "shape", "k") if key in ours}
         others = [row for row in record["records"] if sizes.items() <= row.items() and row["who"] != "fwdad"]
-        bound = "a copy" if any(row["who"] == "copy" for row in others) else "the peak"
         what = ", ".join([ours["what"], ours["shape"], *([f"k = {ours['k']}"] if "k" in ours else [])])
-        share = f"{100 * ours['share']:.0f}% of {bound}" if "share" in ours else ""
-        each = f"{number(ours['ns'])} ns a value" if "ns" in ours else ""
-        times = [
-            f"{LONG[row['who']]} {number(row['ahead'])} ({row['error']:.0e})" for row in others if row["who"] != "copy"
-        ]
-        lines.append([what, number(ours["ms"]), f"{ours['error']:.0e}", each or share, ", ".join(times)])
+        peers = [row for row in others if row["who"] != "copy"]
+        if "ns" in ours:  # random values: an error is that of their distribution
+            reaches, errors = f"{number(ours['ns'])} ns a value", {}
+        else:
+            reaches = f"{100 * ours['share']:.0f}% of {'the peak' if peers == others else 'a copy'}"
+            errors = {row["who"]: f"{row['error']:.0e}" for row in (ours, *peers)}
+        times = [f"{LONG[row['who']]} {number(row['ahead'])} ({errors.get(row['who'], '')})" for row in peers]
+        lines.append([what, number(ours["ms"]), errors.get("fwdad", ""), reaches, ", ".join(times).replace(" ()", "")])
     columns = ["what", "ms", "error", "reaches", "time of the others / ours (their error)"]
     kept = [j for j in range(len(columns)) if any(line[j] for line in lines)]
     return markdown([columns[j] for j in kept], [[line[j] for j in kept] for line in lines])
