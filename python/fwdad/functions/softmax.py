@@ -8,6 +8,7 @@ from fwdad import kernels
 from fwdad.dual import Array, Dual, plain, primitive
 from fwdad.rules.forms import rule_for, surely_finite
 from fwdad.rules.reductions import every_axis
+from fwdad.tangents import as_dense
 
 Axis = int | tuple[int, ...] | None
 
@@ -77,7 +78,7 @@ def softmax_cross_entropy(logits: Array, labels: np.ndarray) -> Array:
 
 @rule_for(softmax_cross_entropy, singular="as logsumexp")
 def _softmax_cross_entropy(logits: Dual, labels: np.ndarray) -> Array:
-    z, dz = logits.primal, logits.tangent
+    z, dz = logits.primal, as_dense(logits.tangent)
     plain_arrays = type(z) is type(dz) and (type(z) is np.ndarray or kernels.is_device_array(z))
     if plain_arrays and z.dtype == dz.dtype and z.dtype in (np.float32, np.float64):
         loss, tangent = kernels.cross_entropy_jvp(z, labels, dz)
