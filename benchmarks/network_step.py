@@ -3,7 +3,7 @@
     python benchmarks/network_step.py [--rounds 7] [--json FILE]
 
 A step is what the experiment does: one estimate on a batch of 64 and one step of plain gradient descent, 784-w-w-10 in
-float32, normal directions, global projection. Data is random, for time does not depend on it. All cases take turns;
+float32, normal directions, global projection. Data is random: time does not depend on it. All cases take turns;
 times are the processor's, of one thread: the median and the best of several rounds after a warm-up.
 """
 
@@ -24,6 +24,7 @@ import fwdad
 from fwdad import kernels, optim
 from fwdad.experiments.fc_mnist import initial
 from fwdad.experiments.networks import estimator, loss
+from fwdad.train import Learner
 
 WIDTHS, TANGENTS = (256, 1024), (1, 16, 64)
 MODES = {
@@ -34,21 +35,12 @@ MODES = {
 
 
 def stepper(width: int, mode: dict[str, str], method: str, k: int | None) -> Any:
-    """A function that takes one step."""
+    """Return a function that takes one step."""
     random = np.random.default_rng(0)
     x, y = random.standard_normal((64, 784)).astype(np.float32), random.integers(0, 10, 64)
-    model: Any = initial((784, width, width, 10), 0)
     estimate = estimator({"method": method, "k": k, "seed": 0, **mode})
-    optimizer = optim.sgd(1e-3)
-    state = optimizer.init(model)
-
-    def step() -> None:
-        nonlocal model, state
-        _, g = estimate(loss, model, x, y)
-        updates, state = optimizer.update(g, state, model)
-        model = optim.apply_updates(model, updates)
-
-    return step
+    learner = Learner(initial((784, width, width, 10), 0), loss, estimate, optim.sgd(1e-3))
+    return lambda: learner.step(0, x, y)
 
 
 def main() -> None:

@@ -23,8 +23,10 @@ PLAIN_WIDTH = 220  # of tables that go to a file or a pipe
 
 
 def seeds(value: str) -> tuple[int, ...]:
-    """The type of ``--seeds``: integers and ranges, as in ``0,1,2`` or ``0-4``.
+    """Read ``--seeds``: integers and ranges, as in ``0,1,2`` or ``0-4``.
 
+    Examples
+    --------
     >>> seeds("0-2,7")
     (0, 1, 2, 7)
     """
@@ -83,11 +85,11 @@ def reproduce(
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "matplotlib":
             raise
-        click.echo("figure  not drawn, for matplotlib is missing: pip install 'fwdad[plot]', then the same command")
+        click.echo("figure  not drawn: matplotlib is missing. Run pip install 'fwdad[plot]', then the same command")
 
 
 def chosen(experiment: Experiment, options: dict[str, Any]) -> Settings:
-    """The settings; UsageError for one that the experiment does not have."""
+    """Return the settings; UsageError for one that the experiment does not have."""
     given = {name: value for name, value in options.items() if value is not None}
     for option in given:
         if option not in ("quick", "seeds", *experiment.takes):
@@ -96,8 +98,10 @@ def chosen(experiment: Experiment, options: dict[str, Any]) -> Settings:
 
 
 def default_folder(name: str, options: dict[str, Any]) -> str:
-    """A name that tells runs with different settings apart.
+    """Return a name that tells runs with different settings apart.
 
+    Examples
+    --------
     >>> default_folder("fc-mnist", {"quick": True, "noise": "example", "seeds": None})
     'fc-mnist-quick-example'
     """
@@ -126,7 +130,7 @@ def execute(run: Run, console: Console) -> bool:
 
 
 def show_list(console: Console) -> None:
-    """All experiments."""
+    """Print all experiments."""
     for experiment in EXPERIMENTS.values():
         console.print(f"[bold]{experiment.name}[/bold]  ({experiment.source})", highlight=False)
         console.print(f"    {experiment.about}", highlight=False)
@@ -136,7 +140,7 @@ def show_list(console: Console) -> None:
 
 
 def show(console: Console, summary: Summary) -> None:
-    """A table for people."""
+    """Print a table for people."""
     table = Table(title=summary.title, title_justify="left")
     for i, column in enumerate(summary.columns):
         table.add_column(column, justify="left" if i == 0 else "right")

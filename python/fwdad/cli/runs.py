@@ -1,4 +1,4 @@
-"""fwdad eval, plot, export: what becomes of a run."""
+"""fwdad eval, plot, export: what is done with a finished run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from fwdad import __version__, data, nn
 from fwdad.export import to_onnx
+from fwdad.files import write_atomic
 from fwdad.train import WEIGHTS, RunError, load_run
-from fwdad.train.files import write_atomic
-from fwdad.train.metrics import evaluate, predict
+from fwdad.train.evaluation import evaluate, predict
 from fwdad.train.plot import plot
 
 folder_argument = click.argument("run", type=click.Path(path_type=Path))
@@ -48,8 +48,8 @@ def evaluation(run: Path, weights: str, name: str | None, data_dir: str | None) 
     click.echo(f"data           {dataset.name}, {len(test.targets)} test examples\nweights        {weights}")
     click.echo(f"test loss      {loss:.4f}")
     if accuracy is None:
-        spread = np.mean(np.var(test.targets, axis=0, dtype=np.float64))
-        click.echo(f"test R2        {1 - loss / spread:.4f}")
+        variance = np.mean(np.var(test.targets, axis=0, dtype=np.float64))
+        click.echo(f"test R2        {1 - loss / variance:.4f}")
         return
     click.echo(f"test accuracy  {accuracy:.4f}")
     if saved.outputs > 5:

@@ -11,14 +11,13 @@ from typing import Any
 
 import click
 
-from fwdad.cli.options import TrainCommand, settings
+from fwdad.cli.options import TrainCommand
 from fwdad.cli.progress import report
 from fwdad.train import BEST, CHECKPOINT, METRICS, RunError, TrainConfig, Trainer
 from fwdad.train.tensorboard import TensorBoard
 
 
 @click.command(cls=TrainCommand)
-@settings
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder, new or empty.  [default: runs/DATA, -2, ...]")
 @click.option("--resume", is_flag=True, help="Continue the run in --out, with its own settings, bit for bit.")
 @click.option("--tensorboard", is_flag=True, help="Write event files too; needs fwdad[tensorboard].")
