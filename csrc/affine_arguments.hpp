@@ -32,8 +32,8 @@ static Affine<T> affine_layer(const Matrix<T>& x, const Matrix<T>& w, const Matr
 
 template <class T>
 static Affine<T> affine_product(const Matrix<T>& x, const Directions<T>& dw, const Out<T, 3>& out) {
-    return {out.shape[1], x.columns, out.shape[2], out.shape[0], x, {}, {}, {}, dw, {}, Activation::identity,
-            nullptr,      out.data};
+    return {out.shape[1], x.columns, out.shape[2], out.shape[0],         x,       {},      {},
+            {},           dw,        {},           Activation::identity, nullptr, out.data};
 }
 
 }  // namespace fwdad

@@ -1,5 +1,5 @@
-// What kernels take, on both machines. Plain structs without functions: a function compiled for one instruction set must
-// not be merged with that of another (see runtime/dispatch.hpp).
+// What kernels take, on both machines. Plain structs without functions: a function compiled for one instruction set
+// must not be merged with that of another (see runtime/dispatch.hpp).
 #pragma once
 
 #include <stdint.h>
@@ -29,8 +29,8 @@ struct Matrix {
     int64_t batch, row, column;
 };
 
-// k random directions of one parameter (docs/random-contract.md). A matrix of rows x columns; for a vector, entries >= 0
-// and the matrix is rows_per_call x columns, read down its columns.
+// k random directions of one parameter (docs/random-contract.md). A matrix of rows x columns; for a vector, entries >=
+// 0 and the matrix is rows_per_call x columns, read down its columns.
 struct Stream {
     uint64_t seed;
     uint32_t step;

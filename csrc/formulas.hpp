@@ -1,7 +1,7 @@
-// Polynomials in float, once for both machines: normals, whose specification is python/fwdad/kernels/philox.py, operation
-// by operation, and exponentials. V is a float or a vector of them, W its bits as unsigned integers. A machine defines
-// FWDAD_MACHINE, FWDAD_FUNCTION, FWDAD_UNROLL and the operations that vectors lack, and then includes this file
-// (cpu/shared/arithmetic.hpp, cuda/shared/arithmetic.hpp):
+// Polynomials in float, once for both machines: normals, whose specification is python/fwdad/kernels/philox.py,
+// operation by operation, and exponentials. V is a float or a vector of them, W its bits as unsigned integers. A
+// machine defines FWDAD_MACHINE, FWDAD_FUNCTION, FWDAD_UNROLL and the operations that vectors lack, and then includes
+// this file (cpu/shared/arithmetic.hpp, cuda/shared/arithmetic.hpp):
 //
 //     multiply_add(a, b, c)             a b + c, rounded once where the machine can
 //     root(v), magnitude(v)             square root, rounded once; |v|
@@ -10,8 +10,8 @@
 //     to_float(i)                       rounded
 //     sign_mask(w)                      a condition for ?: , true where the top bit is set
 //
-// Minimax polynomials, lowest power first. Contraction is off: a fused multiply-add is where the source says so, for the
-// random contract counts on single rounding.
+// Minimax polynomials, lowest power first. Contraction is off: a fused multiply-add is where the source says so, for
+// the random contract counts on single rounding.
 #pragma once
 
 namespace fwdad::FWDAD_MACHINE {

@@ -12,16 +12,16 @@ T number_of(const Contract& contract, size_t j, py::handle object, const char* e
     try {
         return object.cast<T>();
     } catch (const py::cast_error&) {
-        contract.refuse_type(contract.name(j), std::string("expected ") + expected + ", given " +
-                                                   Py_TYPE(object.ptr())->tp_name);
+        contract.refuse_type(contract.name(j),
+                             std::string("expected ") + expected + ", given " + Py_TYPE(object.ptr())->tp_name);
     }
 }
 
 Activation activation_of(const Contract& contract, size_t j, py::handle object) {
     const auto name = number_of<std::string>(contract, j, object, "the name of an activation");
-#define FWDAD_NAME(activation)           \
-    if (name == #activation) {           \
-        return Activation::activation;   \
+#define FWDAD_NAME(activation)         \
+    if (name == #activation) {         \
+        return Activation::activation; \
     }
     FWDAD_ACTIVATIONS(FWDAD_NAME)
 #undef FWDAD_NAME
@@ -31,7 +31,7 @@ Activation activation_of(const Contract& contract, size_t j, py::handle object) 
 Window window_of(const Contract& contract, size_t j, py::handle object) {
     const auto pairs = number_of<std::array<std::array<int64_t, 2>, 4>>(contract, j, object, "four pairs of integers");
     Window window{};
-    int64_t(*const fields[])[2] = {&window.kernel, &window.stride, &window.padding, &window.dilation};
+    int64_t (*const fields[])[2] = {&window.kernel, &window.stride, &window.padding, &window.dilation};
     for (size_t p = 0; p < pairs.size(); ++p) {
         std::copy(pairs[p].begin(), pairs[p].end(), *fields[p]);
     }
@@ -107,9 +107,10 @@ void read(const Contract& contract, size_t j, py::handle object, ReadArray read_
         return;
     }
     if (kind == Kind::stream || !read_array(object, argument)) {
-        const std::string expected = kind == Kind::stream ? "a stream" : takes_stream ? "an array or a stream" : "an array";
-        contract.refuse_type(contract.name(j),
-                             "expected " + expected + ", given " + Py_TYPE(object.ptr())->tp_name);
+        const std::string expected = kind == Kind::stream ? "a stream"
+                                     : takes_stream       ? "an array or a stream"
+                                                          : "an array";
+        contract.refuse_type(contract.name(j), "expected " + expected + ", given " + Py_TYPE(object.ptr())->tp_name);
     }
 }
 

@@ -1,5 +1,5 @@
-// From the call of a Python function to the call of a kernel, for all kernels of both machines. A kernel's C++ parameters
-// say what to read from Python, and its contract what is checked.
+// From the call of a Python function to the call of a kernel, for all kernels of both machines. A kernel's C++
+// parameters say what to read from Python, and its contract what is checked.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -19,7 +19,9 @@ template <class P>
 struct Take;
 
 template <class T>
-constexpr Entries entries_of = std::is_same_v<T, float> ? Entries::f32 : std::is_same_v<T, double> ? Entries::f64 : Entries::i64;
+constexpr Entries entries_of = std::is_same_v<T, float>    ? Entries::f32
+                               : std::is_same_v<T, double> ? Entries::f64
+                                                           : Entries::i64;
 
 template <class T>
     requires std::is_floating_point_v<T>
@@ -77,8 +79,13 @@ struct Take<Matrix<T>> {
         const bool batch = a.contract_axes == 3;
         const int64_t* const shape = a.shape + (batch ? 1 : 0);
         const int64_t* const stride = a.stride + (batch ? 1 : 0);
-        return {static_cast<const T*>(a.data), batch ? a.shape[0] : 1, shape[0], shape[1],
-                batch && a.shape[0] != 1 ? a.stride[0] : 0, stride[0], stride[1]};
+        return {static_cast<const T*>(a.data),
+                batch ? a.shape[0] : 1,
+                shape[0],
+                shape[1],
+                batch && a.shape[0] != 1 ? a.stride[0] : 0,
+                stride[0],
+                stride[1]};
     }
 };
 template <class T>
@@ -137,7 +144,7 @@ void call(const Contract& contract, const pybind11::tuple& given, size_t first, 
     }
     Argument arguments[count];
     for (size_t j = 0; j < count; ++j) {
-        read(contract, j, given[first + j], read_array, arguments[j]);
+        read(contract, j, PyTuple_GET_ITEM(given.ptr(), static_cast<Py_ssize_t>(first + j)), read_array, arguments[j]);
     }
     if (contract.check(arguments) == Entries::f32) {
         Parameters<Signature<float>>::call([&](const auto&... a) { run.f32(a...); }, arguments);

@@ -9,8 +9,8 @@
 namespace fwdad {
 namespace {
 
-// No array that fits into memory has more entries, and what kernels make of them (padded to tiles of 8 x 48, of 8 bytes,
-// for 1024 threads) stays below 2^63.
+// No array that fits into memory has more entries, and what kernels make of them (padded to tiles of 8 x 48, of 8
+// bytes, for 1024 threads) stays below 2^63.
 constexpr int64_t most_entries = int64_t{1} << 46;
 constexpr int64_t most_window = int64_t{1} << 31;
 
@@ -118,8 +118,8 @@ Contract::Axis Contract::parse_axis(std::string text) {
 std::string Contract::signature(const std::string& first) const {
     std::string text = kernel_ + "(" + first;
     for (size_t j = 0; j < rows_.size(); ++j) {
-        static const char* const types[] = {"float", "int",   "bool",  "str",   "Window", "Descriptor",
-                                            "Array", "Array", "Array", "Array | Descriptor"};
+        static const char* const types[] = {"float",      "int",   "bool",  "str",   "Window",
+                                            "Descriptor", "Array", "Array", "Array", "Array | Descriptor"};
         text += (text.back() == '(' ? "" : ", ") + rows_[j].name + ": " + types[static_cast<int>(parameters_[j].kind)] +
                 (rows_[j].may_be_none ? " | None" : "");
     }
@@ -146,8 +146,8 @@ void Contract::refuse_shape(size_t number, const Argument& argument, const Sizes
             }
         }
     }
-    refuse(row.name, "expected the shape " + row.axes_text + known + ", given " +
-                         text_of(argument.array_shape, argument.axes));
+    refuse(row.name,
+           "expected the shape " + row.axes_text + known + ", given " + text_of(argument.array_shape, argument.axes));
 }
 
 Entries Contract::check(Argument* arguments) const {
@@ -193,8 +193,7 @@ Entries Contract::common_entries(const Argument* arguments) const {
             }
             continue;
         }
-        const bool known =
-            (argument.entries == Entries::f32 && f32_) || (argument.entries == Entries::f64 && f64_);
+        const bool known = (argument.entries == Entries::f32 && f32_) || (argument.entries == Entries::f64 && f64_);
         if (!known || (common != Entries::none && argument.entries != common)) {
             std::string choice = f32_ && f64_ ? "float32 or float64" : (f32_ ? "float32" : "float64");
             if (common != Entries::none) {
@@ -287,8 +286,7 @@ void Contract::match_window(size_t number, const Argument& argument, Sizes& size
             refuse(rows_[number].name, "expected pairs (kernel, stride, padding, dilation) in their ranges");
         }
         size(j) = window.kernel[j];
-        const int64_t room =
-            size(2 + j) + 2 * window.padding[j] - window.dilation[j] * (window.kernel[j] - 1) - 1;
+        const int64_t room = size(2 + j) + 2 * window.padding[j] - window.dilation[j] * (window.kernel[j] - 1) - 1;
         if (products && (room < 0 || size(4 + j) != room / window.stride[j] + 1)) {
             refuse(rows_[number].name, "expected a window that leads from " + std::to_string(size(2 + j)) + " to " +
                                            std::to_string(size(4 + j)) + " along axis " + std::to_string(j));

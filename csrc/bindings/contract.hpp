@@ -1,7 +1,7 @@
-// The contract of a kernel, read from the text in kernels.hpp, and the check of a call against it: no None where an array
-// is needed, no wrong dtype, no shape that does not fit, no output that is read-only or not C-contiguous, no number of
-// entries that overflows. A call that passes touches no memory that is not its own; python/fwdad/kernels has checked it
-// before, with better messages.
+// The contract of a kernel, read from the text in kernels.hpp, and the check of a call against it: no None where an
+// array is needed, no wrong dtype, no shape that does not fit, no output that is read-only or not C-contiguous, no
+// number of entries that overflows. A call that passes touches no memory that is not its own; python/fwdad/kernels has
+// checked it before, with better messages.
 #pragma once
 
 #include <array>
@@ -27,8 +27,8 @@ constexpr int most_array_axes = 64;    // as in NumPy
 constexpr int most_contract_axes = 6;  // of one argument
 constexpr int most_sizes = 12;         // of one contract
 
-// An argument of a call. The binding fills in what was given, and the check adds the shape and strides in the contract's
-// axes.
+// An argument of a call. The binding fills in what was given, and the check adds the shape and strides in the
+// contract's axes.
 struct Argument {
     bool is_none;
     bool is_stream;
@@ -54,7 +54,8 @@ struct Argument {
 class Contract {
  public:
     // `text` and `entries` as in kernels.hpp.
-    Contract(std::string kernel, const std::string& text, const std::string& entries, std::vector<Parameter> parameters);
+    Contract(std::string kernel, const std::string& text, const std::string& entries,
+             std::vector<Parameter> parameters);
 
     // Throws pybind11::type_error or std::invalid_argument where a call breaks the contract. Returns the entries of the
     // call's arrays, f32 or f64.

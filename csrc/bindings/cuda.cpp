@@ -1,7 +1,7 @@
 // fwdad._cuda: the CUDA kernels as Python functions on arrays with __cuda_array_interface__ (CuPy's, zero-copy).
 //
-// Every kernel takes first where to run: (device, stream, allocate), a number, a cudaStream_t as a number, and a function
-// from bytes to a device array. Kernels are queued on that stream and not waited for.
+// Every kernel takes first where to run: (device, stream, allocate), a number, a cudaStream_t as a number, and a
+// function from bytes to a device array. Kernels are queued on that stream and not waited for.
 #include <string>
 #include <vector>
 
@@ -66,8 +66,8 @@ bool read_array(py::handle object, Argument& argument) {
     return true;
 }
 
-// Where to run, as the kernels want it. Scratch memory is kept until the call returns: CuPy's pool gives it to nobody but
-// the same stream, behind what this call has queued there.
+// Where to run, as the kernels want it. Scratch memory is kept until the call returns: CuPy's pool gives it to nobody
+// but the same stream, behind what this call has queued there.
 class LaunchOfCall {
  public:
     explicit LaunchOfCall(const Contract& contract, const py::tuple& given) {
@@ -140,12 +140,12 @@ void define(py::module_& module, const char* name, const char* text, const char*
 PYBIND11_MODULE(_cuda, module) {
     py::options options;
     options.disable_function_signatures();  // what they say is in the first line of each docstring, for stubs.py
-    module.doc() = "The CUDA kernels (csrc/kernels.hpp). Every call is checked; fwdad.kernels has better messages.";
+    module.doc() = "The CUDA kernels of csrc/kernels.hpp; every call is checked.";
     {
         using namespace fwdad::cuda;  // NOLINT(google-build-using-namespace): the bodies that the list names
-#define KERNEL(name, machines, entries, contract, ...)                                      \
-    FWDAD_ON_CUDA_##machines(fwdad::define<fwdad::signatures::name>(module, #name, contract, #entries, \
-                                                                    FWDAD_BODIES_##entries(name));)
+#define KERNEL(name, machines, entries, contract, ...) \
+    FWDAD_ON_CUDA_##machines(                          \
+        fwdad::define<fwdad::signatures::name>(module, #name, contract, #entries, FWDAD_BODIES_##entries(name));)
 #include "kernels.hpp"
     }
     module.def("device_count", &fwdad::cuda::device_count, "device_count() -> int");

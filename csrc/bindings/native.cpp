@@ -12,34 +12,28 @@ namespace py = pybind11;
 namespace fwdad {
 namespace {
 
-Entries entries_of_dtype(const py::array& array) {
-    static const PyObject* const f32 = py::dtype::of<float>().release().ptr();
-    static const PyObject* const f64 = py::dtype::of<double>().release().ptr();
-    const PyObject* const own = py::detail::array_proxy(array.ptr())->descr;
-    if (own == f32 || own == f64) {
-        return own == f32 ? Entries::f32 : Entries::f64;
-    }
-    const py::dtype dtype = array.dtype();
-    return dtype.equal(py::dtype::of<float>())     ? Entries::f32
-           : dtype.equal(py::dtype::of<double>())  ? Entries::f64
-           : dtype.equal(py::dtype::of<int64_t>()) ? Entries::i64
-                                                   : Entries::none;
+Entries entries_of_dtype(PyObject* dtype) {
+    static PyObject* const f32 = py::dtype::of<float>().release().ptr();
+    static PyObject* const f64 = py::dtype::of<double>().release().ptr();
+    static PyObject* const i64 = py::dtype::of<int64_t>().release().ptr();
+    const auto equals = [&](PyObject* other) { return dtype == other || py::handle(dtype).equal(py::handle(other)); };
+    return equals(f32) ? Entries::f32 : equals(f64) ? Entries::f64 : equals(i64) ? Entries::i64 : Entries::none;
 }
 
 bool read_array(py::handle object, Argument& argument) {
     if (!py::isinstance<py::array>(object)) {
         return false;
     }
-    const auto array = py::reinterpret_borrow<py::array>(object);
-    argument.data = array.data();
-    argument.writable = array.writeable();
-    argument.entries = entries_of_dtype(array);
-    argument.axes = static_cast<int>(array.ndim());
-    if (argument.axes > most_array_axes) {
+    const auto* const array = py::detail::array_proxy(object.ptr());
+    if (array->nd > most_array_axes) {
         return false;
     }
-    std::copy(array.shape(), array.shape() + argument.axes, argument.array_shape);
-    std::copy(array.strides(), array.strides() + argument.axes, argument.array_stride);
+    argument.data = array->data;
+    argument.writable = (array->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_) != 0;
+    argument.entries = entries_of_dtype(array->descr);
+    argument.axes = array->nd;
+    std::copy(array->dimensions, array->dimensions + array->nd, argument.array_shape);
+    std::copy(array->strides, array->strides + array->nd, argument.array_stride);
     return true;
 }
 
@@ -100,7 +94,7 @@ py::dict info() {
 PYBIND11_MODULE(_native, module) {
     py::options options;
     options.disable_function_signatures();  // what they say is in the first line of each docstring, for stubs.py
-    module.doc() = "The CPU kernels (csrc/kernels.hpp). Every call is checked; fwdad.kernels has better messages.";
+    module.doc() = "The CPU kernels of csrc/kernels.hpp; every call is checked.";
 #define KERNEL(name, machines, entries, contract, ...) \
     fwdad::define<fwdad::signatures::name>(module, #name, contract, #entries, &fwdad::Kernels::name);
 #include "kernels.hpp"

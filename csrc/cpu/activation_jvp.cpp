@@ -14,7 +14,8 @@ void activation_jvp(Activation activation, In<T, 1> x, In<T, 2> dx, Out<T, 1> y,
         activate(activation, count, x.data + first, y.data + first, slope);
         for (int64_t i = 0; i < k; ++i) {
             const int64_t at = i * n + first;
-            write(past, count, dy.data + at, [&](const auto& load_at) { return load_at(slope) * load_at(dx.data + at); });
+            write(past, count, dy.data + at,
+                  [&](const auto& load_at) { return load_at(slope) * load_at(dx.data + at); });
         }
     });
 }

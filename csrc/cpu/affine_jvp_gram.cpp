@@ -1,9 +1,9 @@
 // Where the problem allows it, each entry of the directions is generated once for the product and the Gram matrix.
 //
-// A product alone takes the directions one after another, and a panel of one fills the cache. Here the cache holds a few
-// rows of the panels of all k directions, while their inner products and their products with x are formed; the sums of
-// the latter wait in `out` from one stretch of rows to the next. A task is a panel of columns, with sums of its own; the
-// tasks' sums are added in order: the bits do not depend on the number of threads.
+// A product alone takes the directions one after another, and a panel of one fills the cache. Here the cache holds a
+// few rows of the panels of all k directions, while their inner products and their products with x are formed; the sums
+// of the latter wait in `out` from one stretch of rows to the next. A task is a panel of columns, with sums of its own;
+// the tasks' sums are added in order: the bits do not depend on the number of threads.
 #include <string.h>
 
 #include "shared/affine.hpp"

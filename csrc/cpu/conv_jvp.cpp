@@ -4,10 +4,10 @@
 // the same taps of the kernel, and a tap that sees padding is left out for the whole tile: padding costs nothing, where
 // a product of patches multiplies its zeros (on an image of 2 x 2, five ninths of a 3 x 3 kernel). Channels come last,
 // so the taps of a kernel row are one stretch of memory in each image (unless dilated) and in the panel of w, and the
-// inner loop runs along both. w is packed into panels of tile_columns columns, [panel][tap][channel][tile_columns]; dw_i
-// is packed, or generated, by each thread, a panel at a time. A task is a group of tile_rows images, one panel and one
-// tangent. Each tile is computed in the same order of operations whoever owns it: the bits do not depend on the number of
-// threads.
+// inner loop runs along both. w is packed into panels of tile_columns columns, [panel][tap][channel][tile_columns];
+// dw_i is packed, or generated, by each thread, a panel at a time. A task is a group of tile_rows images, one panel and
+// one tangent. Each tile is computed in the same order of operations whoever owns it: the bits do not depend on the
+// number of threads.
 #include "shared/fill.hpp"
 #include "shared/pack.hpp"
 #include "shared/product.hpp"
@@ -40,8 +40,10 @@ FWDAD_INLINE void seen_taps(int64_t place, int64_t size, int64_t kernel, int64_t
 // The segments of the tiles at one position; returns how many.
 int64_t segments_at(const Images& shape, int64_t row, int64_t column, Segment* segments) {
     int64_t i0, i1, j0, j1;
-    seen_taps(row, shape.height, shape.window.kernel[0], shape.window.stride[0], shape.window.padding[0], shape.window.dilation[0], &i0, &i1);
-    seen_taps(column, shape.width, shape.window.kernel[1], shape.window.stride[1], shape.window.padding[1], shape.window.dilation[1], &j0, &j1);
+    seen_taps(row, shape.height, shape.window.kernel[0], shape.window.stride[0], shape.window.padding[0],
+              shape.window.dilation[0], &i0, &i1);
+    seen_taps(column, shape.width, shape.window.kernel[1], shape.window.stride[1], shape.window.padding[1],
+              shape.window.dilation[1], &j0, &j1);
     const int64_t channels = shape.channels;
     const int64_t step = shape.window.dilation[1] == 1 ? j1 - j0 : 1;  // taps that are one stretch of memory
     int64_t count = 0;
@@ -112,7 +114,8 @@ void run_tasks(const Job<T>& job, const Images& shape, int64_t begin, int64_t en
                          panels[s], width);
                 } else {
                     const Matrix<T>& w = term.right.array;
-                    pack_right(w.data + i * w.batch + column * w.column, w.row, w.column, job.depth, columns, panels[s]);
+                    pack_right(w.data + i * w.batch + column * w.column, w.row, w.column, job.depth, columns,
+                               panels[s]);
                 }
             }
         }
@@ -123,7 +126,8 @@ void run_tasks(const Job<T>& job, const Images& shape, int64_t begin, int64_t en
             by_registers<T>(columns, [&](auto registers_of_row) {
                 multiply<registers_of_row.count>(products, job.term_count, segments, count, tile);
             });
-            const TileAt at{i, image0 * positions + position, positions, least(tile_rows, shape.count - image0), column};
+            const TileAt at{i, image0 * positions + position, positions, least(tile_rows, shape.count - image0),
+                            column};
             finish(job, at, false, true, tile);
         }
     }

@@ -15,8 +15,7 @@ template <class T>
 class Fetch {
  public:
     // Tiles `tile` to `end` - 1 of `width` columns.
-    Fetch(const Rows<T>& v, int64_t width, int64_t tile, int64_t end)
-        : v_(v), width_(width), tile_(tile), end_(end) {
+    Fetch(const Rows<T>& v, int64_t width, int64_t tile, int64_t end) : v_(v), width_(width), tile_(tile), end_(end) {
         const int64_t lines = v.k * blocks_of(width, line);
         step_ = blocks_of(lines, sums_of(v.k) / (block * block));
         fetch(tile, lines / 3);

@@ -1,12 +1,12 @@
-#include "shared/run.hpp"
-
 #include "arguments.hpp"
+#include "shared/run.hpp"
 #include "shared/simd.hpp"
 
 namespace fwdad::FWDAD_ISA {
 namespace {
 
-constexpr int chains = 12;  // independent sums: more than a multiply-add's latency times the units; 16 registers hold them
+constexpr int chains =
+    12;  // independent sums: more than a multiply-add's latency times the units; 16 registers hold them
 
 }  // namespace
 

@@ -65,8 +65,8 @@ void combine_as(const Launch& at, const In<double, 2>& c, const Directions<T>& v
     const Source<T> source = source_of(v, per_row);
     const int64_t k = c.shape[1];
     const int64_t fours = source.fours();
-    const Combine<T, Streamed> kernel{source, k, fours, c.data, per_row ? k : 0, out.data,
-                                      source.packed && aligned(out.data)};
+    const Combine<T, Streamed> kernel{
+        source, k, fours, c.data, per_row ? k : 0, out.data, source.packed && aligned(out.data)};
     launch(at, kernel, blocks_of(fours, kernel.threads));
 }
 

@@ -1,5 +1,5 @@
-// A generator call a thread: every thread writes four entries, and neighbours write neighbouring columns of a matrix, or
-// neighbouring fours of a vector.
+// A generator call a thread: every thread writes four entries, and neighbours write neighbouring columns of a matrix,
+// or neighbouring fours of a vector.
 #include "shared/source.hpp"
 
 namespace fwdad::cuda {

@@ -66,7 +66,8 @@ void scale(const Launch& at, const In<T, 2>& dx, const T* a, const T* b, const T
     kernel.tiles = blocks_of(n, 4 * kernel.threads);
     const int64_t by_blocks = blocks_of(k * kernel.tiles, enough_blocks);
     kernel.together = by_blocks < 1 ? 1 : (by_blocks < most_together ? by_blocks : most_together);
-    kernel.packed = aligned(a) && aligned(dx.data) && aligned(b) && aligned(dy) && aligned(out) && n % pack_size<T> == 0;
+    kernel.packed =
+        aligned(a) && aligned(dx.data) && aligned(b) && aligned(dy) && aligned(out) && n % pack_size<T> == 0;
     launch(at, kernel, kernel.tiles * blocks_of(k, kernel.together));
 }
 

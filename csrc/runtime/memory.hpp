@@ -1,5 +1,5 @@
-// Memory for large results, used again: the system clears fresh memory when it is first written, which takes longer than
-// an elementwise kernel. Not for several threads at a time; the GIL is held.
+// Memory for large results, used again: the system clears fresh memory when it is first written, which takes longer
+// than an elementwise kernel. Not for several threads at a time; the GIL is held.
 #pragma once
 
 #include <stddef.h>

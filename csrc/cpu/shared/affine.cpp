@@ -1,10 +1,10 @@
 // The affine JVP as a packed matrix product.
 //
 // Both factors are packed (pack.hpp) for the inner loop. The results are tiles of tile_rows x tile_columns, summed in
-// registers over both products of a tangent. Each thread owns a consecutive range of tiles, ordered by (tangent, panel of
-// columns, panel of rows), so a right panel is packed, or generated, once and stays in the cache while the panels of x
-// pass by. Each tile is computed in the same order of operations whoever owns it: the bits do not depend on the number
-// of threads.
+// registers over both products of a tangent. Each thread owns a consecutive range of tiles, ordered by (tangent, panel
+// of columns, panel of rows), so a right panel is packed, or generated, once and stays in the cache while the panels of
+// x pass by. Each tile is computed in the same order of operations whoever owns it: the bits do not depend on the
+// number of threads.
 #include "affine.hpp"
 
 #include "fill.hpp"
@@ -117,8 +117,8 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
             if (left[s] == nullptr) {
                 left[s] = workspace.left[s];
                 if (i != packed) {
-                    pack_left(term.left.data + i * term.left.batch, term.left.row, term.left.column, job.m,
-                              job.depth, 0, row_panels, workspace.left[s]);
+                    pack_left(term.left.data + i * term.left.batch, term.left.row, term.left.column, job.m, job.depth,
+                              0, row_panels, workspace.left[s]);
                 }
             }
         }

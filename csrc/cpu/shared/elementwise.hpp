@@ -1,5 +1,5 @@
-// What elementwise kernels share: they are bound by memory, so each derivative is computed once, for a tile that stays in
-// the cache while it meets the k tangents. Each entry sees the same operations wherever it lies and whichever thread
+// What elementwise kernels share: they are bound by memory, so each derivative is computed once, for a tile that stays
+// in the cache while it meets the k tangents. Each entry sees the same operations wherever it lies and whichever thread
 // computes it: what is left at the end of a tile goes through a register too.
 #pragma once
 

@@ -38,9 +38,8 @@ static void multiply(const Stretch<T>* stretches, int count, int64_t depth, T* t
 
 template <class T>
 static void multiply(int64_t columns, const Stretch<T>* stretches, int count, int64_t depth, T* tile) {
-    by_registers<T>(columns, [&](auto registers_of_row) {
-        multiply<registers_of_row.count>(stretches, count, depth, tile);
-    });
+    by_registers<T>(columns,
+                    [&](auto registers_of_row) { multiply<registers_of_row.count>(stretches, count, depth, tile); });
 }
 
 }  // namespace fwdad::FWDAD_ISA

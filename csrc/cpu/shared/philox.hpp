@@ -100,8 +100,10 @@ FWDAD_INLINE void philox_words(const Philox& philox, uint32_t block0, Word (&wor
     for (int unit = 0; unit < U; ++unit) {
         const Long* even = c[2 * unit];
         const Long* odd = c[2 * unit + 1];
-        const Long even0 = widening_product(even[0], philox_multiplier0), odd0 = widening_product(odd[0], philox_multiplier0);
-        const Long even1 = widening_product(even[2], philox_multiplier1), odd1 = widening_product(odd[2], philox_multiplier1);
+        const Long even0 = widening_product(even[0], philox_multiplier0),
+                   odd0 = widening_product(odd[0], philox_multiplier0);
+        const Long even1 = widening_product(even[2], philox_multiplier1),
+                   odd1 = widening_product(odd[2], philox_multiplier1);
         words[unit][0] = high_halves(even1, odd1) ^ low_halves(even[1], odd[1]) ^ key0;
         words[unit][1] = low_halves(even1, odd1);
         words[unit][2] = high_halves(even0, odd0) ^ low_halves(even[3], odd[3]) ^ key1;

@@ -1,5 +1,5 @@
-// What the affine JVP and the convolution's share: each computes sums of products, tile by tile, first of the primal and
-// then of the tangents, and then adds biases and applies the activation or its slope.
+// What the affine JVP and the convolution's share: each computes sums of products, tile by tile, first of the primal
+// and then of the tangents, and then adds biases and applies the activation or its slope.
 #pragma once
 
 #include "activate.hpp"
@@ -9,8 +9,8 @@
 
 namespace fwdad::FWDAD_ISA {
 
-// One product of the sum: left_i (m, depth) times right_i (depth, n). A convolution's left factor is the images, a row an
-// image.
+// One product of the sum: left_i (m, depth) times right_i (depth, n). A convolution's left factor is the images, a row
+// an image.
 template <class T>
 struct Term {
     Matrix<T> left;
@@ -67,8 +67,8 @@ static void finish_in_registers(const Job<T>& job, const TileAt& at, bool adds, 
     }
 }
 
-// Writes a tile of sums. Those of a part of `depth` alone wait in `out`: `adds` says that there are others already, `last`
-// that the sum is whole.
+// Writes a tile of sums. Those of a part of `depth` alone wait in `out`: `adds` says that there are others already,
+// `last` that the sum is whole.
 template <class T>
 static void finish(const Job<T>& job, const TileAt& at, bool adds, bool last, T* tile) {
     const int64_t n = least(tile_columns<T>, job.n - at.column0);
@@ -113,8 +113,8 @@ static Schedule schedule_of(const Job<T>& job, int64_t tasks_of_panel) {
     return {tasks, tasks >= 4 * threads * tasks_of_panel ? tasks_of_panel : 1, threads};
 }
 
-// Calls run(job) for the primal, and then for the tangents. `x_panels`, `w_panels`, `dw_panels`: factors that are packed
-// already, or null.
+// Calls run(job) for the primal, and then for the tangents. `x_panels`, `w_panels`, `dw_panels`: factors that are
+// packed already, or null.
 template <class T, class Run>
 static void run_jvp(const Affine<T>& a, const T* x_panels, const T* w_panels, const T* dw_panels, const Run& run) {
     const bool tangents = a.dy != nullptr && a.k > 0;
@@ -123,8 +123,8 @@ static void run_jvp(const Affine<T>& a, const T* x_panels, const T* w_panels, co
     T* const slope = sloped ? memory.get() : nullptr;
     const Directions<T> w{a.w, nullptr};
     if (a.y != nullptr) {
-        run(Job<T>{a.m, a.depth, a.n, 1, {{a.x, x_panels, w, w_panels}, {}}, 1, a.b, a.activation, a.y, slope, true,
-                   false});
+        run(Job<T>{
+            a.m, a.depth, a.n, 1, {{a.x, x_panels, w, w_panels}, {}}, 1, a.b, a.activation, a.y, slope, true, false});
     }
     if (tangents) {
         Job<T> job{a.m, a.depth, a.n, a.k, {}, 0, a.db, a.activation, a.dy, slope, false, false};

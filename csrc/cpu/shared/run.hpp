@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-#include "simd.hpp"
 #include "runtime/threads.hpp"
+#include "simd.hpp"
 
 namespace fwdad::FWDAD_ISA {
 

@@ -1,5 +1,4 @@
 #include "activate.hpp"
-
 #include "activations.hpp"
 
 namespace fwdad::cuda {

@@ -9,9 +9,8 @@
 // Product gives each block a tile of one result. Slabs of the factors, `slab` deep, pass through shared memory in two
 // buffers: while one is multiplied, the next is on its way in registers. A streamed dw is generated into the buffer
 // itself and never leaves the chip. Products are summed in T, in registers, `R` rows by 4 columns a thread.
-#include "affine.hpp"
-
 #include "activate.hpp"
+#include "affine.hpp"
 #include "carried.hpp"
 #include "philox.hpp"
 
@@ -271,8 +270,8 @@ void affine(const Launch& at, const Affine<T>& a) {
                 const bool more = a.dx.data != nullptr;
                 sign_product(at, a, more ? nullptr : slope);
                 if (more) {  // a thread of Product reads what it is to add to, and writes it there
-                    multiply(at, a, a.k, {along_x, {}}, Matrix<T>{a.dy, a.k, a.m, a.n, entries, a.n, 1}, static_cast<const T*>(slope),
-                             a.dy);
+                    multiply(at, a, a.k, {along_x, {}}, Matrix<T>{a.dy, a.k, a.m, a.n, entries, a.n, 1},
+                             static_cast<const T*>(slope), a.dy);
                 }
                 return;
             }

@@ -1,7 +1,6 @@
 // What this was compiled for, and the devices that there are.
-#include "device.hpp"
-
 #include "block.hpp"
+#include "device.hpp"
 
 namespace fwdad::cuda {
 

@@ -85,7 +85,12 @@ Source<T> source_of(const Directions<T>& v, bool per_row) {
     }
     const T* const data = v.array.data;
     const int64_t columns = v.array.columns;
-    return {data,  {},   per_row ? v.array.rows : 1, columns, false, aligned(data) && columns % pack_size<T> == 0,
+    return {data,
+            {},
+            per_row ? v.array.rows : 1,
+            columns,
+            false,
+            aligned(data) && columns % pack_size<T> == 0,
             blocks_of(columns, 4)};
 }
 
