@@ -44,7 +44,8 @@ OFF_BY_ONE = [
     ("shared/sign_product.cu", "philox(stream, i, block_of_words, column0 + thread)",
      "philox(stream, i, block_of_words, column0 + thread + 1)"),
     ("shared/sign_product.cu", "if (row < m && column < n) {", "if (row < m && column <= n) {"),
-    ("shared/sign_product.cu", "(step + 1) % slabs_of_words == 0 || step + 1 == slabs", "(step + 1) % slabs_of_words == 0"),
+    ("shared/sign_product.cu", "(step + 1) % slabs_of_words == 0 || step + 1 == slabs",
+     "(step + 1) % slabs_of_words == 0"),
     ("generate.cu", "if (four.row + r < source.rows) {", "if (four.row + r <= source.rows) {"),
     ("gram.cu", "if (direction < k && four < last) {", "if (direction < k && four < last - 1) {"),
     ("gram.cu", "4 * four + r][direction] = static_cast<Sum>(left[r])",
@@ -74,7 +75,8 @@ def mutations():
         text = path.read_text(encoding="utf-8")
         for barrier in re.finditer(r"block\.sync\(\);", text):
             line = text.count("\n", 0, barrier.start()) + 1
-            yield str(path.relative_to(source)), f"line {line}: no barrier", text[: barrier.start()] + text[barrier.end() :]
+            name = str(path.relative_to(source))
+            yield name, f"line {line}: no barrier", text[: barrier.start()] + text[barrier.end() :]
     for name, old, new in OFF_BY_ONE:
         text = (source / name).read_text(encoding="utf-8")
         if old not in text:
