@@ -19,6 +19,21 @@ class StopAt(Observer):
             run.stop()
 
 
+class Models(Observer):
+    """Keeps the model that a run began with, and the model after each step."""
+
+    def began(self, run):
+        self.models = [run.model]
+
+    def stepped(self, run):
+        self.models.append(run.model)
+
+
+@pytest.fixture
+def watch():
+    return Models()
+
+
 @pytest.fixture(scope="session")
 def small():
     return SMALL

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fwdad import functions, nn, optim, tree
-from fwdad.train import CheckpointError, ConfigError, Observer, TrainConfig, Trainer, evaluate, load_model
+from fwdad.train import CheckpointError, ConfigError, TrainConfig, Trainer, evaluate, load_model
 
 # Far too large a rate: the loss soon rises again.
 OVERSHOOTING = TrainConfig(
@@ -104,20 +104,10 @@ def test_the_average_is_what_is_validated_tested_and_loaded(small, whole, tmp_pa
     assert all(np.array_equal(a, b) for a, b in zip(*steps, strict=True))
 
 
-def test_clipping_bounds_the_step(small, tmp_path):
-    config = dataclasses.replace(
-        small, optimizer="sgd", momentum=0.0, learning_rate=1.0, schedule="constant", clip=0.01
-    )
-    trainer = Trainer.new(config, tmp_path / "run")
-    models = [trainer.model]
-
-    class Watch(Observer):
-        def stepped(self, run):
-            models.append(run.model)
-
-    trainer.observers = [Watch()]
-    trainer.run()
-    for before, after in itertools.pairwise(models):
+def test_clipping_bounds_the_step(small, tmp_path, watch):
+    settings = {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 1.0, "schedule": "constant", "clip": 0.01}
+    Trainer.new(dataclasses.replace(small, **settings), tmp_path / "run", observers=[watch]).run()
+    for before, after in itertools.pairwise(watch.models):
         step = tree.map(lambda a, b: np.asarray(a, float) - b, before, after)
         assert np.sqrt(sum(np.sum(s**2) for s in tree.leaves(step))) == pytest.approx(0.01, rel=1e-3)
 

@@ -11,7 +11,6 @@ from fwdad import data, kernels, nn, optim, tree
 from fwdad.train import (
     CheckpointError,
     ConfigError,
-    Observer,
     RunError,
     TrainConfig,
     Trainer,
@@ -47,17 +46,11 @@ def test_the_result_is_that_of_the_saved_model(whole):
     assert set(result["versions"]) == {"fwdad", "numpy", "python"}
 
 
-def test_metrics_are_means_over_the_epoch(small, tmp_path):
+def test_metrics_are_means_over_the_epoch(small, tmp_path, watch):
     """The first epoch, done by hand: every batch measured before its own step."""
-    trainer = Trainer.new(dataclasses.replace(small, epochs=1), tmp_path / "run")
-    models = [trainer.model]
-
-    class Watch(Observer):
-        def stepped(self, run):
-            models.append(run.model)
-
-    trainer.observers = [Watch()]
+    trainer = Trainer.new(dataclasses.replace(small, epochs=1), tmp_path / "run", observers=[watch])
     trainer.run()
+    models = watch.models
     images, labels = trainer.data.train
     losses, hits = [], []
     for step, model in enumerate(models[:-1]):

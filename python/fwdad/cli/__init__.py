@@ -9,6 +9,7 @@ download   fwdad download
 reproduce  fwdad reproduce
 bench      fwdad bench
 info       fwdad info
+signals    stopping by a signal
 """
 
 from fwdad.cli.main import main

@@ -12,6 +12,7 @@ import click
 from fwdad.train.config import TrainConfig, takers
 
 F = TypeVar("F", bound=Callable[..., Any])
+verbose = click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 INTEGER = re.compile(r"[+-]?\d+")
 
 

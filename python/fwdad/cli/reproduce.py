@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from fwdad.cli.options import verbose
+from fwdad.cli.signals import stop_on_signals
 from fwdad.experiments import EXPERIMENTS, Experiment, Run, Settings, Summary
 from fwdad.perturbation import NOISES, PERTURBATIONS
 
@@ -53,7 +53,7 @@ def seeds(value: str) -> tuple[int, ...]:
 @click.option("--data-dir", help="Folder of the data set's files; without it $FWDAD_DATA.")
 @click.option("--perturb", type=click.Choice(PERTURBATIONS), help="What the directions move.  [default: activity]")
 @click.option("--noise", type=click.Choice(NOISES), help="Which noise an example has.  [default: batch, the paper's]")
-@click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+@verbose
 @click.pass_context
 def reproduce(
     ctx: click.Context, /, name: str | None, listing: bool, out: Path | None, jobs: int | None, **options: Any
@@ -70,7 +70,7 @@ def reproduce(
     ready = len(run.cells) - len(run.missing)
     if ready:
         click.echo(f"{ready} of {len(run.cells)} parts are finished in {run.folder} and are not run again.")
-    with stop_on_signals(run) as received:
+    with stop_on_signals(run.stop) as received:
         finished = execute(run, console)
     if not finished:
         again = shlex.join(["fwdad", *sys.argv[1:]])
@@ -149,20 +149,3 @@ def show(console: Console, summary: Summary) -> None:
     console.print(table, highlight=False)
     for remark in summary.remarks:
         console.print(remark, highlight=False)
-
-
-@contextlib.contextmanager
-def stop_on_signals(run: Run) -> Iterator[list[int]]:
-    """Within the block, SIGINT and SIGTERM stop the run; yields a list that will hold the signal received."""
-    received: list[int] = []
-
-    def handle(number: int, frame: object) -> None:
-        received.append(number)
-        run.stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -12,17 +12,8 @@ from typing import Any
 import numpy as np
 
 from fwdad.estimators import Normal
-from fwdad.experiments.experiment import (
-    Cell,
-    Experiment,
-    Report,
-    Row,
-    Settings,
-    Summary,
-    distinct,
-    paper_table,
-    select,
-)
+from fwdad.experiments import experiment
+from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
 from fwdad.experiments.landscapes import LANDSCAPES, Descent, Landscape, by_estimates, descend, exact_gradient
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -41,7 +32,7 @@ class ClosedForm(Experiment):
     def cells(self, settings: Settings) -> list[Cell]:
         """Return a cell for each function, n and k of the paper's table."""
         rates: dict[tuple[str, int, int | None], dict[str, float]] = {}
-        for row in paper_table("closed_form_learning_rates"):
+        for row in experiment.paper_table("closed_form_learning_rates"):
             k = int(row["k"]) if row["k"] else None
             rates.setdefault((row["function"], int(row["n"]), k), {})[row["method"]] = float(row["learning_rate"])
         seeds = settings.seeds or (SEEDS[:2] if settings.quick else SEEDS)

@@ -11,17 +11,8 @@ from typing import Any
 import numpy as np
 
 from fwdad.estimators import COMBINERS, FixedAngle
-from fwdad.experiments.experiment import (
-    Cell,
-    Experiment,
-    Report,
-    Row,
-    Settings,
-    Summary,
-    distinct,
-    paper_table,
-    select,
-)
+from fwdad.experiments import experiment
+from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
 from fwdad.experiments.landscapes import LANDSCAPES, by_estimates, derivatives
 
 N = 64
@@ -44,7 +35,7 @@ class CustomTangents(Experiment):
         seeds = list(settings.seeds or ((0, 1) if settings.quick else (0, 1, 2, 3, 4)))
         samples = 100 if settings.quick else 1000
         rates: dict[int, dict[tuple[str, str], float]] = {}
-        for row in paper_table("custom_tangents_learning_rates"):
+        for row in experiment.paper_table("custom_tangents_learning_rates"):
             rate = float(row["learning_rate"])
             rates.setdefault(int(row["k"]), {})[row["method"], row["angle_degrees"]] = rate
         cells = []
