@@ -1,12 +1,10 @@
-// gram: G_ij = <v_i, v_j>.
-//
 // The entries are cut into tiles small enough for k pieces of a tile to stay in the second-level cache, and the tiles
 // into sections. The sums of a tile are added to those of its section in double. The cut depends on the shape alone,
 // each section has its own sums, and these are added in order: the bits do not depend on the number of threads.
 #include <string.h>
 
-#include "gram_blocks.hpp"
-#include "projection.hpp"
+#include "shared/gram_blocks.hpp"
+#include "shared/tiling.hpp"
 
 namespace fwdad::FWDAD_ISA {
 namespace {
@@ -17,8 +15,7 @@ template <class T>
 class Fetch {
  public:
     // Tiles `tile` to `end` - 1 of `width` columns.
-    Fetch(const Directions<T>& v, int64_t width, int64_t tile, int64_t end)
-        : v_(v), width_(width), tile_(tile), end_(end) {
+    Fetch(const Rows<T>& v, int64_t width, int64_t tile, int64_t end) : v_(v), width_(width), tile_(tile), end_(end) {
         const int64_t lines = v.k * blocks_of(width, line);
         step_ = blocks_of(lines, sums_of(v.k) / (block * block));
         fetch(tile, lines / 3);
@@ -34,9 +31,9 @@ class Fetch {
         while (lines > 0 && tile_ < end_ && (tile_ - t - 1) * v_.k + direction_ < blocks_of(v_.k, 3)) {
             const int64_t column = tile_ * width_ + column_;
             const T* const from = v_.v + direction_ * v_.columns + column;
-            const int64_t left = least(width_ - column_, v_.columns - column);
+            const int64_t left = min(width_ - column_, v_.columns - column);
             const int64_t there = blocks_of(left, line);
-            const int64_t count = least(lines, there);
+            const int64_t count = min(lines, there);
             for (int64_t j = 0; j < count; ++j) {
                 __builtin_prefetch(from + j * line, 0, 2);
             }
@@ -51,7 +48,7 @@ class Fetch {
         }
     }
 
-    const Directions<T>& v_;
+    const Rows<T>& v_;
     const int64_t width_;
     int64_t tile_, end_;  // what is fetched next
     int64_t direction_ = 0, column_ = 0;
@@ -60,10 +57,10 @@ class Fetch {
 
 // For a stream, tiles are made of several generator calls for each column, or of a quarter of one.
 template <class T>
-Tiling tiling_of(const Directions<T>& v, bool per_row) {
+Tiling tiling_of(const Rows<T>& v, bool per_row) {
     const bool stream = v.stream != nullptr;
     const int64_t cached = (512 << 10) / (v.k * static_cast<int64_t>(sizeof(T))) / 64 * 64;
-    const int64_t entries = most(256, least(stream ? most_entries : 512, cached));
+    const int64_t entries = max(256, min(stream ? most_entries : 512, cached));
     if (!stream || v.stream->entries >= 0) {
         return {v.rows, v.columns, 1, entries};
     }
@@ -71,17 +68,17 @@ Tiling tiling_of(const Directions<T>& v, bool per_row) {
         return {v.rows, v.columns, 4, entries};  // more rows at a time would leave threads without work
     }
     const int64_t block_of_rows = 32;
-    const int64_t columns = least(v.columns, entries / block_of_rows);
-    return {v.rows, v.columns, most(1, entries / most(1, columns) / block_of_rows) * block_of_rows, columns};
+    const int64_t columns = min(v.columns, entries / block_of_rows);
+    return {v.rows, v.columns, max(1, entries / max(1, columns) / block_of_rows) * block_of_rows, columns};
 }
 
 template <class S, class T>
-void run(const Directions<T>& v, bool per_row, double* g) {
+void run(const Rows<T>& v, bool per_row, double* g) {
     const int64_t k = v.k;
     const Tiling tiling = tiling_of(v, per_row);
     const int64_t count = tiling.count();
-    const int64_t most_sections = most(2, least(16, (64 << 20) / (k * k * 8)));
-    const int64_t sections = per_row ? blocks_of(v.rows, tiling.tile_rows) : least(count, most_sections);
+    const int64_t most_sections = max(2, min(16, (64 << 20) / (k * k * 8)));
+    const int64_t sections = per_row ? blocks_of(v.rows, tiling.tile_rows) : min(count, most_sections);
     const double work = static_cast<double>(k * k + 16 * k) * static_cast<double>(v.rows * v.columns) / lanes<T>;
     const int threads = threads_for(sections, work);
     const int64_t size = sums_of(k);
@@ -89,14 +86,14 @@ void run(const Directions<T>& v, bool per_row, double* g) {
     const Buffer<double> sums((per_row ? threads : sections) * section_size);
 
     const int64_t entries = tiling.tile_rows * tiling.tile_columns;
-    const int64_t placed = placed_size<S>(k, entries);
+    const int64_t packed = packed_size<S>(k, entries);
     const bool all_made = per_row && v.stream != nullptr;  // a block of rows of all directions is generated at once
     const int64_t made = v.stream == nullptr ? 0 : (all_made ? k : block) * entries;
-    const Buffer<S> placed_memory(threads * placed);
+    const Buffer<S> packed_memory(threads * packed);
     const Buffer<T> made_memory(threads * made);
 
     parallel_ranges(threads, sections, [&](int64_t begin, int64_t end, int thread) {
-        S* const own_placed = placed_memory.get() + thread * placed;
+        S* const own_packed = packed_memory.get() + thread * packed;
         T* const own_made = made_memory.get() + thread * made;
         const int64_t first = count * begin / sections, last = count * end / sections;
         Fetch<T> fetch(v, tiling.tile_columns, first, v.stream == nullptr && !per_row ? last : first);
@@ -106,20 +103,20 @@ void run(const Directions<T>& v, bool per_row, double* g) {
             for (int64_t t = count * section / sections; t < count * (section + 1) / sections; ++t) {
                 const Tile tile = tiling[t];
                 for (int64_t i = 0; i < k && all_made; ++i) {
-                    piece(v, i, tile, own_made + i * entries);
+                    entries_of(v, i, tile, own_made + i * entries);
                 }
                 const int64_t rows = per_row ? tile.rows : 1;
                 const int64_t n = tile.rows * tile.columns / rows;
                 for (int64_t r = 0; r < rows; ++r) {
                     const auto source = [&](int64_t i) {
                         return all_made ? own_made + i * entries + r * n
-                                        : piece(v, i, tile, own_made + i % block * entries).data;
+                                        : entries_of(v, i, tile, own_made + i % block * entries).data;
                     };
-                    add_gram(k, n, source, own_placed, sum + r * size, [&] { fetch.step(t); });
+                    add_gram(k, n, source, own_packed, sum + r * size, [&] { fetch.step(t); });
                 }
             }
             const int64_t row0 = section * tiling.tile_rows;
-            for (int64_t row = row0; per_row && row < least(row0 + tiling.tile_rows, v.rows); ++row) {
+            for (int64_t row = row0; per_row && row < min(row0 + tiling.tile_rows, v.rows); ++row) {
                 unpack(k, sum + (row - row0) * size, g + row * k * k);
             }
         }
@@ -133,22 +130,19 @@ void run(const Directions<T>& v, bool per_row, double* g) {
 }  // namespace
 
 template <class T>
-void gram(const Directions<T>& v, bool per_row, bool exact, double* g) {
-    Directions<T> flat = v;
-    if (!per_row && v.stream == nullptr) {
-        flat.columns = v.rows * v.columns;
-        flat.rows = 1;
-    }
+void gram(Directions<T> directions, bool exact, Out<double, 3> g) {
+    const bool per_row = g.shape[0] >= 0;
+    const Rows<T> v = rows_of(directions, per_row);
     if (v.rows * v.columns == 0 || v.k == 0) {
-        memset(g, 0, static_cast<size_t>((per_row ? v.rows : 1) * v.k * v.k) * sizeof(double));
+        memset(g.data, 0, static_cast<size_t>((per_row ? v.rows : 1) * v.k * v.k) * sizeof(double));
     } else if (exact) {
-        run<double>(flat, per_row, g);
+        run<double>(v, per_row, g.data);
     } else {
-        run<T>(flat, per_row, g);
+        run<T>(v, per_row, g.data);
     }
 }
 
-template void gram(const Directions<float>&, bool, bool, double*);
-template void gram(const Directions<double>&, bool, bool, double*);
+template decltype(gram<float>) gram<float>;
+template decltype(gram<double>) gram<double>;
 
 }  // namespace fwdad::FWDAD_ISA

@@ -1,6 +1,11 @@
 """Exceptions for derivatives that would be lost or wrong, and for files of a run; each says what to do."""
 
 
+def undefined(owner: object, method: str) -> NotImplementedError:
+    """Return the error for a method that a subclass was to define."""
+    return NotImplementedError(f"{type(owner).__name__} must define {method}")
+
+
 class NoRuleError(TypeError):
     """A NumPy function without a JVP rule met a Dual."""
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from fwdad import kernels, tree
+from fwdad.kernels import policy
 
 Params = Any
 Updates = Any
@@ -108,7 +109,7 @@ def apply_updates(params: Params, updates: Updates) -> Params:
 def axpby(a: float, x: Any, b: float, y: Any) -> Any:
     """Return ``a x + b y`` of two leaves; large ones take one pass of a kernel, with the same bits."""
     a, b = float(a), float(b)  # a NumPy scalar would turn float32 arrays into float64
-    if kernels.axpby_pays(x, y):
+    if policy.use_axpby(x, y):
         return kernels.axpby(a, x, b, y)
     return (x if a == 1 else a * x) + (y if b == 1 else b * y)
 

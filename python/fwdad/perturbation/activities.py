@@ -14,6 +14,7 @@ from fwdad.perturbation.directions import Directions, Template
 from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, mean_loss
 from fwdad.perturbation.sites import (
     Halves,
+    LayerPass,
     Leak,
     Noise,
     Site,
@@ -34,7 +35,7 @@ class Activities(Perturbation):
 
     The estimate of dL/dz becomes gradients of a layer's parameters by the layer's own `local_gradient`. The space has
     as many dimensions as the model has units. The loss is one per example, (B,). An example's loss must depend on its
-    own row alone, and on parameters through their layers' outputs alone: the first pass of a loss checks both.
+    own row alone, and on parameters through their layers' outputs alone: the first step of a program checks both.
 
     Parameters
     ----------
@@ -45,7 +46,8 @@ class Activities(Perturbation):
     Raises
     ------
     ValueError
-        For another noise; for a loss of the wrong shape, or one that couples examples.
+        For another noise; for a loss of the wrong shape, or one that couples examples; for an empty batch; for a layer
+        at two places of the model, or one that settles an output that is no elementwise function of z.
     TypeError
         For a parameter outside all layers that can be perturbed, or one that moves the loss beside its layer's output.
 
@@ -59,7 +61,7 @@ class Activities(Perturbation):
             raise ValueError(f"noise must be one of {', '.join(NOISES)}; got {noise!r}")
         self.noise = noise
         self.per_row = noise == "example"
-        self._checked: set[Any] = set()  # the programs that were
+        self._checked: list[Any] = []  # the programs that were
 
     def shared(self) -> Activities:
         """Return the perturbation with noise that the batch shares."""
@@ -90,7 +92,7 @@ class Activities(Perturbation):
             losses, d = split(loss(model, *batch), running.level)
         sites: list[Noise] = running.sites
         value, examples = _mean_of_examples(losses, sites), losses.shape[0]
-        self._check(loss, model, batch, sites, examples)
+        self._check(loss, model, batch, running, examples)
         moving = [site for site in sites if site.noise is not None]
         directions = Directions(
             [site.own for site in moving],
@@ -116,11 +118,10 @@ class Activities(Perturbation):
         grads = [by_layer[id(n)] if id(n) in by_layer else tree.map(np.zeros_like, n) for n in nodes]
         return tree.unflatten(structure, grads)
 
-    def _check(self, loss: Loss, model: Model, batch: tuple[Any, ...], sites: Sequence[Site], examples: int) -> None:
-        """Raise where a derivative would be lost; `check_leaks` once for each program, for it takes two passes."""
-        nodes, structure = nodes_of(model)
+    def _check(self, loss: Loss, model: Model, batch: tuple[Any, ...], running: LayerPass, examples: int) -> None:
+        """Raise where a derivative would be lost; `check_leaks`, which takes two passes, once for each program."""
         layers = set()
-        for node in nodes:
+        for node in running.nodes:
             if is_perturbable(node):
                 if id(node) in layers:
                     raise ValueError(
@@ -134,17 +135,18 @@ class Activities(Perturbation):
                     "local_gradient, as fwdad.nn.Linear has), so activity perturbation cannot estimate its gradient; "
                     "use perturb='weight'"
                 )
-        program = _program((loss, structure, *map(type, nodes), *(type(site.layer) for site in sites)))
+        types = [type(layer) for layer in (*running.nodes, *(site.layer for site in running.sites))]
+        program = _program(loss), running.structure, types
         if program not in self._checked:
             check_leaks(loss, model, batch, examples)
-            self._checked.add(program)
+            self._checked.append(program)
 
 
 def _program(value: Any, inside: tuple[Any, ...] = ()) -> Any:
-    """Return what says which operations a function makes: its code, and that of functions that it holds, its switches.
+    """Return what decides which operations a function makes: its code, and the functions and switches that it holds.
 
-    Functions that are made anew each time, as in a training loop, are the same program; so are those that differ in
-    numbers or arrays alone.
+    A loss that is made anew for each step is the same program. So are losses that differ in numbers or arrays alone:
+    `check_leaks` finds a weight in the loss even where its factor is zero.
     """
     if value is None or isinstance(value, (bool, str, type)):
         return value
