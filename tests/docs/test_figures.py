@@ -29,7 +29,7 @@ def tree(tmp_path):
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     machine = {"cpu": "a processor", "threads": 2, "isa": "v4", "compiler": "GNU 12", "versions": {"numpy": "2.4"}}
     record = {
-        "command": "fwdad bench memory",
+        "commands": ["fwdad bench memory"],
         "date": "2000-01-01",
         "commit": "abc",
         "seconds": 8.0,
