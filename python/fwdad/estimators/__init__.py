@@ -33,7 +33,9 @@ from fwdad.estimators.exact import exact_gradient
 from fwdad.estimators.forward_gradient import ForwardGradient
 from fwdad.estimators.frames import FixedAngle, Haar, Orthogonal
 from fwdad.estimators.guesses import Given, LocalClassifier, Mixed, Previous
+from fwdad.estimators.rows import ByError
 from fwdad.estimators.samplers import Independent, Normal, Normalised, Rademacher, Sampler, StandardBasis
+from fwdad.estimators.units import Units
 
 SAMPLERS: dict[str, Callable[..., Sampler]] = {
     "normal": Normal,
@@ -49,6 +51,7 @@ SAMPLERS: dict[str, Callable[..., Sampler]] = {
 __all__ = [
     "COMBINERS",
     "SAMPLERS",
+    "ByError",
     "Combiner",
     "FixedAngle",
     "ForwardGradient",
@@ -72,6 +75,7 @@ __all__ = [
     "Sampler",
     "StandardBasis",
     "Sum",
+    "Units",
     "exact_gradient",
     "theory",
 ]

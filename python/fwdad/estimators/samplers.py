@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fwdad.estimators.combiners import Combiner
 from fwdad.perturbation import Directions, Template
 from fwdad.tangents import BasisTangent, StreamTangent, Tangent
 
@@ -27,7 +28,14 @@ class Sampler:
     """
 
     joint: ClassVar[bool] = True
+    shared: ClassVar[bool] = False  # whether all examples have the same directions, whatever the perturbation says
+    exact: ClassVar[bool] = False  # whether the directions are all coordinates
+    needs_outputs: ClassVar[bool] = False  # whether templates must be fresh: a `Survey` of layers' outputs
     unit: ClassVar[bool] = False  # whether directions are divided by their length, see `Directions`
+
+    def default_combiner(self) -> Combiner | None:
+        """The combiner where none is given; None for the projection."""
+        return None
 
     def draw(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int) -> Tangent:
         """The k directions of one array at one step, as tangents of shape (k, *shape); unless the sampler is joint."""

@@ -63,14 +63,19 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
     if is_kind(dx):
         # The kind multiplies itself with w, and joins what moves b.
         dz = np.matmul(dx, pw)
-        if db is not None or dw is not None or not is_kind(dz):
-            db = as_dense(dz) if db is None else as_dense(dz) + align(as_dense(db), px.ndim)
-            dz = None
+        if db is not None:
+            dz = dz + np.broadcast_to(align(db, px.ndim), dz.shape)
+        if dw is not None or not is_kind(dz):
+            db, dz = as_dense(dz), None
         dx = None
     else:
         dz = align(db, px.ndim) if is_kind(db) and dx is None and dw is None else None
     if is_kind(dz):
         # z moves by a kind alone: so does y, scaled by the slope.
+        if activation == "identity":
+            y, _ = kernels.affine_jvp(rows, pw, _bias_rows(pb, rest), None, None, None)
+            shape = (*rest, pw.shape[1])
+            return Dual(y.reshape(shape), np.broadcast_to(dz, (dz.shape[0], *shape)), level)
         one = np.ones_like(pw, shape=(1, pw.shape[1]))
         y, slope = kernels.affine_jvp(rows, pw, _bias_rows(pb, rest), None, None, one, activation)
         assert slope is not None, "b moves by 1"

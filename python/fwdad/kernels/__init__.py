@@ -49,6 +49,7 @@ from fwdad.kernels.projection import (
     projection_coefficients,
 )
 from fwdad.kernels.stream import GENERATE, Stream, generate
+from fwdad.kernels.unit_jvp_thin import unit_jvp_thin as unit_jvp_thin
 
 KERNELS: dict[str, Kernel] = {
     kernel.name: kernel

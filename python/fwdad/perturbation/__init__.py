@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from fwdad.perturbation.activities import NOISES, Activities, check_leaks
 from fwdad.perturbation.directions import Directions, Template, join, separate
-from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation
+from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, StaleShapes
 from fwdad.perturbation.sites import Perturbable, Site, Survey, is_perturbable, site, unperturbed
 from fwdad.perturbation.weights import Weights
 
@@ -48,6 +48,7 @@ __all__ = [
     "Perturbable",
     "Perturbation",
     "Site",
+    "StaleShapes",
     "Survey",
     "Template",
     "Weights",

@@ -10,8 +10,8 @@ import numpy as np
 
 from fwdad import kernels, tree
 from fwdad.dual import Array, Dual, split
-from fwdad.perturbation.directions import Directions, Template
-from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation
+from fwdad.perturbation.directions import Directions, ShapeDtype, Template
+from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, StaleShapes
 from fwdad.perturbation.sites import (
     Halves,
     Leak,
@@ -23,7 +23,7 @@ from fwdad.perturbation.sites import (
     layer_pass,
     on_device_of,
 )
-from fwdad.tangents import as_dense
+from fwdad.tangents import Tangent, as_dense
 
 NOISES = ("example", "batch")
 
@@ -58,6 +58,7 @@ class Activities(Perturbation):
             raise ValueError(f"noise must be one of {', '.join(NOISES)}; got {noise!r}")
         self.noise = noise
         self.per_row = noise == "example"
+        self._shapes: list[ShapeDtype] = []
         self._checked: dict[Any, Any] = {}  # what was checked -> the loss, which keeps its id taken
 
     def shared(self) -> Activities:
@@ -75,13 +76,20 @@ class Activities(Perturbation):
             loss(model, *batch)
         return running.sites
 
+    def shapes(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Sequence[Template]:
+        """Return the shapes of the sites, remembered from the last survey."""
+        if not self._shapes:
+            self._shapes = [ShapeDtype(site.shape, site.dtype) for site in self.templates(loss, model, batch)]
+        return self._shapes
+
     def run(self, loss: Loss, model: Model, batch: tuple[Any, ...], draw: Draw, gram: bool = False) -> Outcome:
         """Return the losses and their derivatives (B, k)."""
 
         def prepare(number: int, site: Noise) -> None:
             site.shared = not self.per_row
             site.shape = site.rows if self.per_row else site.rows[1:]
-            noise = on_device_of(draw.part(number, site), site.x)
+            site.exact = draw.exact
+            noise = self._part(draw, number, site)
             site.noise = as_dense(noise) if self.per_row else noise
 
         with layer_pass(Noise, prepare) as running:
@@ -100,6 +108,17 @@ class Activities(Perturbation):
         examples, value = losses.shape[0], float(np.mean(losses, dtype=np.float64))
         d = np.zeros((examples, directions.k)) if d is None else np.transpose(d).astype(np.float64)
         return Outcome(value, directions.along(d), directions, sites)
+
+    def _part(self, draw: Draw, number: int, site: Noise) -> Tangent | None:
+        """Return a site's directions; `StaleShapes` where they were drawn for another shape."""
+        try:
+            noise = draw.part(number, site)
+        except IndexError:
+            noise = None
+        if draw.joint and (noise is None or noise.shape[1:] != site.shape):
+            self._shapes = []
+            raise StaleShapes
+        return on_device_of(noise, site.x)
 
     def gradient(self, model: Model, outcome: Outcome, parts: Sequence[np.ndarray]) -> Model:
         """Return every layer's `local_gradient` of dL/dz; a layer that was called twice has the sum."""
@@ -127,8 +146,8 @@ class Activities(Perturbation):
                     "local_gradient, as fwdad.nn.Linear has), so activity perturbation cannot estimate its gradient; "
                     "use perturb='weight'"
                 )
-        while isinstance(loss, functools.partial):
-            loss = loss.func
+        while isinstance(loss, functools.partial) or hasattr(loss, "__wrapped__"):
+            loss = loss.func if isinstance(loss, functools.partial) else loss.__wrapped__
         code = getattr(loss, "__code__", loss)  # one object for all closures of a function
         key = id(code), *map(type, nodes), *(type(site.layer) for site in sites)
         if key not in self._checked:

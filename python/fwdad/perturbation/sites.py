@@ -95,6 +95,7 @@ class Noise(Site):
     shape: tuple[int, ...] = ()
     noise: Tangent | None = None
     shared: bool = False
+    exact: bool = False
     active: np.ndarray | None = None  # (B, n): which units moved
 
     def moved(self, bias: Array | None) -> Array | None:
@@ -115,7 +116,7 @@ class Noise(Site):
         A unit that moves in no direction (a relu that is off) has gradient zero and no part in d: see `own`.
         """
         tangent = split(y, self.level)[1]
-        if self.noise is not None and tangent is not None:
+        if self.noise is not None and tangent is not None and not self.exact:
             self.active = np.any(tangent, axis=0).reshape(self.rows)
         return y
 

@@ -1,0 +1,107 @@
+"""Rows: which examples' tangents are pushed at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fwdad.perturbation import Draw, Loss, Model, Perturbation
+from fwdad.tangents import DiagonalTangent
+
+
+class Rows(NamedTuple):
+    """Examples that were drawn: their numbers, the factors of their losses, and the mean loss of all examples."""
+
+    index: np.ndarray  # (R,)
+    weights: np.ndarray  # (R,): R / (B p_b), so that the mean over the drawn is unbiased
+    value: float
+
+
+class ByError:
+    """Draw examples by the size of their error, so that the estimate stays unbiased.
+
+    The last layer's ``e = dL/dz`` of every example costs one pass in which nothing but that layer moves. An example is
+    drawn with probability ``p = min(1, c |e|)``, by one systematic draw, and its loss is divided by p. Only the examples
+    drawn are pushed through the network with tangents.
+
+    Parameters
+    ----------
+    share : float
+        The share of examples to draw, in (0, 1].
+    seed : int
+        With the step it fixes the draw.
+
+    Raises
+    ------
+    ValueError
+        For a share outside (0, 1].
+
+    References
+    ----------
+    Probabilities proportional to a bound of the gradient's norm: A. Katharopoulos, F. Fleuret, arXiv 1803.00942.
+    """
+
+    def __init__(self, share: float, *, seed: int = 0) -> None:
+        if not 0 < share <= 1:
+            raise ValueError(f"share must lie in (0, 1]; got {share!r}")
+        self.share = share
+        self.seed = seed
+
+    def draw(self, perturbation: Perturbation, loss: Loss, model: Model, batch: tuple[Any, ...], step: int) -> Rows:
+        """Return the examples of one step."""
+        last = len(perturbation.shapes(loss, model, batch)) - 1
+
+        def part(number: int, template: Any) -> Any:
+            return DiagonalTangent(np.ones(template.shape, template.dtype)) if number == last else None
+
+        outcome = perturbation.run(loss, model, batch, Draw(part, exact=True))
+        p = probabilities(np.linalg.norm(outcome.d, axis=1), self.share)
+        index = systematic(p, np.random.default_rng((self.seed, step)).random())
+        return Rows(index, len(index) / (len(p) * p[index]), outcome.value)
+
+
+def probabilities(size: np.ndarray, share: float) -> np.ndarray:
+    """Return ``min(1, c size)`` for the c with which they add up to a whole number near ``share B``, at least 1.
+
+    >>> probabilities(np.array([1.0, 1.0, 6.0, 0.0]), 0.5).round(3).tolist()
+    [0.5, 0.5, 1.0, 0.0]
+    """
+    wanted = max(1, round(share * len(size)))
+    if wanted >= len(size) or not np.any(size > 0):
+        return np.full(len(size), min(1.0, wanted / len(size)))
+    wanted = min(wanted, int(np.count_nonzero(size)))
+    p = np.zeros(len(size))
+    order = np.argsort(-size)
+    rest = float(size.sum())
+    for taken, b in enumerate(order):  # the largest are certain, until the others can share what is left
+        if size[b] * (wanted - taken) < rest:
+            p[order[taken:]] = size[order[taken:]] * ((wanted - taken) / rest)
+            break
+        p[b] = 1.0
+        rest -= size[b]
+    return p
+
+
+def systematic(p: np.ndarray, u: float) -> np.ndarray:
+    """Return which of the examples one number u in [0, 1) draws: example b with probability p_b, as many as sum p.
+
+    >>> systematic(np.array([0.5, 0.5, 1.0]), 0.6).tolist()
+    [1, 2]
+    """
+    ends = np.cumsum(p)
+    ends = np.rint(ends[-1]) * ends / ends[-1]  # a whole number to the last bit
+    counts = np.floor(ends - u)
+    return np.flatnonzero(np.diff(counts, prepend=np.floor(-u)))
+
+
+def on_rows(loss: Loss, rows: Rows) -> Callable[..., Any]:
+    """Return the loss of the examples drawn, weighted."""
+
+    def weighted(model: Model, *batch: Any) -> Any:
+        losses = loss(model, *batch)
+        return losses * rows.weights.astype(losses.dtype, copy=False)
+
+    weighted.__wrapped__ = loss  # type: ignore[attr-defined]  # what the checks of a loss look at
+    return weighted
