@@ -63,7 +63,11 @@ def main():
         plugins = ["-p", "mutation_check", "-p", "no:cacheprovider"]
         run = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", *plugins, *TESTS],
-            env={**os.environ, VARIABLE: f"{name} {factor}", "PYTHONPATH": str(here)},
+            env={
+                **os.environ,
+                VARIABLE: f"{name} {factor}",
+                "PYTHONPATH": os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")]),
+            },
             cwd=here.parent,
             capture_output=True,
             text=True,

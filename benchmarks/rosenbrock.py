@@ -3,8 +3,8 @@
     f(x) = sum_i 100 (x_(i+1) - x_i^2)^2 + (1 - x_i)^2,   n = 64
     V normal (k x n), d = V grad f by forward mode, g = V^T (V V^T)^-1 d, x <- x - lr g
 
-Each step draws k = 16 fresh dense directions. First all are given the same directions and must walk the same way; then
-each runs with the generator of its own library. Run: python benchmarks/rosenbrock.py [--steps 25000]
+Each step draws k = 16 new dense directions. First all get the same directions and must take the same steps; then each
+runs with the generator of its own library. Run: python benchmarks/rosenbrock.py [--steps 25000]
 """
 
 import argparse
@@ -48,7 +48,7 @@ def step_fwdad(x, v):
 
 
 def walk_fwdad():
-    """Endless steps; each next() takes one and gives f."""
+    """Yield f at each step, without end."""
     rng, x = np.random.default_rng(0), start()
     while True:
         y, x = step_fwdad(x, rng.standard_normal((K, N)))
@@ -70,7 +70,7 @@ def drawn_step_jax(x, key):
 
 
 def walk_jax():
-    """One jitted step, called from a Python loop as the others are."""
+    """Yield f at each jitted step, called from a Python loop as the others are."""
     x, key = jnp.asarray(start()), jax.random.key(0)
     while True:
         y, x, key = drawn_step_jax(x, key)
@@ -88,7 +88,7 @@ def _steps_jax(x, key, steps):
 
 
 def walk_whole_jax(steps):
-    """So many steps as one jitted program; each next() takes all of them."""
+    """Yield f after each run of `steps` steps, which are one jitted program."""
     x, key = jnp.asarray(start()), jax.random.key(0)
     while True:
         x, key, y = _steps_jax(x, key, steps)
@@ -108,7 +108,7 @@ def walk_torch():
 
 
 def verify():
-    """All walk the same way for 20 steps of the same directions."""
+    """Raise AssertionError unless all take the same 20 steps along the same directions."""
     rng = np.random.default_rng(1)
     ours, theirs, torchs = start(), jnp.asarray(start()), torch.tensor(start())
     for _ in range(20):
@@ -117,8 +117,8 @@ def verify():
     for name, x in (("JAX", theirs), ("torch.func", torchs)):
         error = float(np.max(np.abs(ours - np.asarray(x))))
         if not error < 1e-11:
-            raise AssertionError(f"{name} walks another way: {error:.1e}")
-        print(f"same way as {name} for 20 steps: largest difference {error:.1e}")
+            raise AssertionError(f"{name} takes other steps: {error:.1e}")
+        print(f"same 20 steps as {name}: largest difference {error:.1e}")
 
 
 ROUNDS = 5

@@ -1,12 +1,14 @@
 """Every kind of direction is the ndarray that its `dense()` gives, in all that is done with it."""
 
+import importlib.util
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fwdad import Dual, functions, kernels
-from fwdad.dual import new_level
+from fwdad import Dual, functions, kernels, tree
+from fwdad.dual import new_level, split
 from fwdad.kernels import Window
 from fwdad.tangents import KINDS, DuckTangent, as_dense, is_kind, kind_of
 from fwdad.testing import expect_close
@@ -96,6 +98,8 @@ OPERATIONS = {
     "broadcast": lambda t: np.broadcast_to(t[:, :1], t.shape),
     "equal": lambda t: np.equal(t, 0),
     "reduce": lambda t: np.add.reduce(t, axis=1),
+    "iterate": lambda t: np.stack(list(t)),
+    "copy": lambda t: t.copy(),
 }
 
 
@@ -159,6 +163,29 @@ def test_affine_layers(kind, other, moving, activation, axes):
     expect_close(np.asarray(found.tangent), expected.tangent, 1e-11, "dy")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bias", ["none", "(N,)", "(1, N)", "all rows"])
+@pytest.mark.parametrize("n", [0, 1, 2])
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (0, 3), (2, 0), (2, 4, 3), (2, 0, 3)], ids=str)
+def test_affine_layers_of_odd_shapes(kind, bias, n, shape):
+    """Vectors, no rows, no columns, one column, biases by row: as the plain NumPy program."""
+    biases = {"none": None, "(N,)": (n,), "(1, N)": (1,) * (len(shape) - 1) + (n,), "all rows": (*shape[:-1], n)}
+    shapes = {"x": shape, "w": (shape[-1], n), "b": biases[bias]}
+    values = {name: None if s is None else RNG.standard_normal(s) for name, s in shapes.items()}
+    for moving in ("x", "w", "b", "xwb"):
+        first, *rest = moving
+        if shapes[first] is None or not fits(kind, shapes[first]):
+            continue
+        tangents = {first: example(kind, 3, shapes[first])}
+        k = len(tangents[first])
+        tangents |= {name: RNG.standard_normal((k, *shapes[name])) for name in rest if shapes[name] is not None}
+        found, dense = both(lambda x, w, b: functions.affine(x, w, b, "tanh"), tangents, values)
+        _, plain = both(lambda x, w, b: np.tanh(x @ w if b is None else x @ w + b), tangents, values)
+        for y in (found, dense):
+            expect_close(y.primal, plain.primal, 1e-14, "y")
+            expect_close(np.asarray(y.tangent), plain.tangent, 1e-12, "dy")
+
+
 CONVOLUTION = {"x": (9, 5, 6, 2), "w": (3, 3, 2, 4), "b": (4,)}
 
 
@@ -194,3 +221,47 @@ def test_a_slot_is_filled_by_a_layer():
     assert v.gram() is not v.slot.gram
     again = functions.affine(x, Dual(w, v, level), None, "relu")  # the slot is full: the product alone
     expect_close(again.tangent, y.tangent, 1e-5, "dy")
+
+
+def cases_of_the_rules():
+    """The cases that the rules' own tests have."""
+    (path,) = Path(__file__).parents[1].glob("*/test_rules.py")
+    spec = importlib.util.spec_from_file_location("cases_of_the_rules", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {**module.CASES, **getattr(module, "WRITES", {})}
+
+
+IMAGE, PATCHES = RNG.standard_normal((1, 3, 3, 1)), RNG.standard_normal((2, 2, 1, 2))
+CASES = {
+    **cases_of_the_rules(),
+    **{name: (row.value, RNG.standard_normal((2, 3))) for name, row in functions.ACTIVATIONS.items()},
+    "softmax_cross_entropy of rows": (lambda z: functions.softmax_cross_entropy(z, np.array([1, 0])), np.ones((2, 3))),
+    "attention": (functions.attention, *RNG.standard_normal((3, 4, 2))),
+    "standardise": (lambda x: functions.standardise(x, (-1,), 1e-3), RNG.standard_normal((2, 3))),
+    "conv2d": (lambda x, w: functions.conv2d(x, w, None, Window((2, 2)), "relu"), IMAGE, PATCHES),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rules(name):
+    """Every case of every rule, with one argument after the other moving by each kind, and the others by arrays."""
+    f, *arrays = CASES[name]
+    for which, x in enumerate(arrays):
+        for kind in KINDS:
+            moving = example(kind, 2, x.shape)
+            if moving is None:
+                continue
+            tangents = [RNG.standard_normal((len(moving), *array.shape)) for array in arrays]
+            tangents[which] = moving
+            level = new_level()
+            by_kind, by_array = (
+                tree.leaves(f(*(Dual(x, make(t), level) for x, t in zip(arrays, tangents, strict=True))))
+                for make in (lambda t: t, as_dense)
+            )
+            for found, expected in zip(by_kind, by_array, strict=True):
+                (y, dy), (expected_y, expected_dy) = (split(answer, level) for answer in (found, expected))
+                np.testing.assert_allclose(y, expected_y, 1e-14, 1e-14)
+                assert (dy is None) == (expected_dy is None)
+                if dy is not None:
+                    expect_close(np.asarray(dy), expected_dy, 1e-12, f"argument {which} moves by {kind}")

@@ -12,7 +12,7 @@ from fwdad.tangents import DiagonalTangent
 
 
 class Rows(NamedTuple):
-    """Examples that were drawn: their numbers, the factors of their losses, and the mean loss of all examples."""
+    """Examples that were drawn: their numbers, the factors of their losses, the mean loss of all examples."""
 
     index: np.ndarray  # (R,)
     weights: np.ndarray  # (R,): R / (B p_b), so that the mean over the drawn is unbiased
@@ -103,5 +103,4 @@ def on_rows(loss: Loss, rows: Rows) -> Callable[..., Any]:
         losses = loss(model, *batch)
         return losses * rows.weights.astype(losses.dtype, copy=False)
 
-    weighted.__wrapped__ = loss  # type: ignore[attr-defined]  # what the checks of a loss look at
     return weighted

@@ -9,6 +9,7 @@ import numpy as np
 from fwdad.dual import Array, Dual, highest_level, primitive, split
 from fwdad.functions.softmax import softmax
 from fwdad.rules.forms import rule_for
+from fwdad.tangents import as_dense
 
 
 @primitive
@@ -36,7 +37,7 @@ def _weights(q: Array, k: Array) -> Array:
 @rule_for(attention)
 def _attention(q: Array, k: Array, v: Array) -> Array:
     level = highest_level((q, k, v))
-    (pq, dq), (pk, dk), (pv, dv) = parts = [split(a, level) for a in (q, k, v)]
+    (pq, dq), (pk, dk), (pv, dv) = parts = [tuple(map(as_dense, split(a, level))) for a in (q, k, v)]
     if any(type(a) is Dual for part in parts for a in part):
         return np.matmul(softmax(np.matmul(q, np.swapaxes(k, -1, -2)) * (1 / math.sqrt(q.shape[-1]))), v)
     weights = _weights(pq, pk)

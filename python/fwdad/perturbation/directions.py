@@ -90,7 +90,7 @@ class Directions:
     @functools.cached_property
     def scale(self) -> np.ndarray | None:
         """What the parts are multiplied by, (k,) or (B, k); None for 1. A direction of length 0 stays 0."""
-        if not self.unit:
+        if not (self.unit and self.parts):
             return self._given_scale
         squares = np.diagonal(self._raw_gram(exact=False), axis1=-2, axis2=-1)
         return np.where(squares == 0, 0, 1 / np.sqrt(np.where(squares == 0, 1, squares)))

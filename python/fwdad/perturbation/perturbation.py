@@ -64,6 +64,20 @@ class Outcome(NamedTuple):
     moved: Sequence[Any]
 
 
+def mean_loss(losses: Array) -> float:
+    """Return the mean of real losses, of which there must be one at least.
+
+    Raises
+    ------
+    ValueError
+        For an empty batch, or complex losses.
+    """
+    size, kind = getattr(losses, "size", 1), np.dtype(getattr(losses, "dtype", float)).kind
+    if size == 0 or kind == "c":
+        raise ValueError(f"the loss must be real, of one example at least; got {losses.dtype}{list(losses.shape)}")
+    return float(np.mean(losses, dtype=np.float64))
+
+
 class Perturbation:
     """What the directions move. A subclass has three duties.
 

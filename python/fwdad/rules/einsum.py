@@ -20,14 +20,14 @@ def _einsum(*operands: Any, **options: Any) -> Array:
     reject_duals(np.einsum, (), options)
     inputs, output, arrays = parse(operands)
     level = highest_level(arrays)
-    parts = [split(array, level) for array in arrays]
-    values = [primal for primal, _ in parts]
+    pairs = [split(array, level) for array in arrays]
+    values = [primal for primal, _ in pairs]
     answer = np.einsum(f"{','.join(inputs)}->{output}", *values, **options)
     if not moves(answer):  # dtype=int
         return answer
     k = unused_letter(inputs)
     tangent: Array = None
-    for i, (_, moving) in enumerate(parts):
+    for i, (_, moving) in enumerate(pairs):
         if moving is None:
             continue
         under_k = [k + labels if j == i else labels for j, labels in enumerate(inputs)]

@@ -6,7 +6,7 @@ can do without `dense()`. Nothing outside asks what kind it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -138,6 +138,13 @@ class DuckTangent(NDArrayOperatorsMixin, Duties):
 
     def __getitem__(self, index: Any) -> Any:
         return self.dense()[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.dense())
+
+    def copy(self) -> Any:
+        """Return the directions themselves: nothing writes into them."""
+        return self
 
     def reshape(self, *shape: Any) -> Any:
         """Return the directions in another shape."""

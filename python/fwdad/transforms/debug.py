@@ -16,7 +16,7 @@ from fwdad.dual import RULES, Dual, Rule, name_of
 from fwdad.errors import NaNError
 from fwdad.transforms.carriers import Carrier
 
-# Whether this thread watches: False within a rule too, whose own steps are not the user's operations.
+# Whether this thread watches. Also False within a rule: its own steps are not the user's operations.
 _watches = contextvars.ContextVar("fwdad_debug_nans", default=False)
 _lock = threading.Lock()
 _open: list[tuple[dict[Callable[..., Any], Rule], dict[type[Carrier], Any]]] = []
@@ -122,8 +122,8 @@ def _halves(values: Any, plain_too: bool = False) -> tuple[list[Any], list[Any]]
     for leaf in tree.leaves(values):
         if isinstance(leaf, Dual):
             primal, tangent = leaf.halves() if isinstance(leaf, Carrier) else (leaf.primal, leaf.tangent)
-            values, derivatives = _halves(primal, plain_too=True)
-            primals += values
+            lower_primals, derivatives = _halves(primal, plain_too=True)
+            primals += lower_primals
             tangents += [*derivatives, *(array for half in _halves(tangent, plain_too=True) for array in half)]
         elif plain_too:
             primals.append(leaf)
