@@ -11,7 +11,17 @@ from fwdad.estimators.combiners import Combiner, Projection
 from fwdad.estimators.diagnostics import Report, report
 from fwdad.estimators.rows import ByError, on_rows
 from fwdad.estimators.samplers import Sampler
-from fwdad.perturbation import DEFAULT, Draw, Loss, Model, Outcome, Perturbation, StaleShapes, perturbation_of
+from fwdad.perturbation import (
+    DEFAULT,
+    Draw,
+    Loss,
+    Model,
+    Outcome,
+    Perturbation,
+    StaleShapes,
+    perturbation_of,
+    some_rows,
+)
 
 
 class Estimate(NamedTuple):
@@ -113,15 +123,12 @@ class ForwardGradient:
 
     def estimate(self, loss: Loss, model: Model, *batch: Any) -> Estimate:
         """Return all that a call of the estimator finds out: draw, push forward, combine, turn into a gradient."""
-        rows = None
-        if self.rows is not None:
-            rows = self.rows.draw(self.perturbation.shared(), loss, model, batch, self.step)
-            loss, batch = on_rows(loss, rows), tuple(array[rows.index] for array in batch)
-        try:
+        if self.rows is None:
             outcome = self._run(loss, model, batch)
-        except StaleShapes:
-            outcome = self._run(loss, model, batch)
-        if rows is not None:
+        else:
+            rows = self.rows.draw(loss, model, batch, self.step)
+            with some_rows():
+                outcome = self._run(on_rows(loss, rows), model, tuple(array[rows.index] for array in batch))
             outcome = outcome._replace(value=rows.value)
         parts = self.combiner.gradient(outcome.d, outcome.directions) if outcome.directions.parts else []
         if parts:
@@ -130,8 +137,15 @@ class ForwardGradient:
         return Estimate(outcome.value, self.perturbation.gradient(model, outcome, parts), parts, outcome)
 
     def _run(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Outcome:
-        draw = self._draw(loss, model, batch)
-        return self.perturbation.run(loss, model, batch, draw, gram=self.combiner.uses_gram)
+        """Return what this step's pass gives."""
+        for attempt in range(2):
+            draw = self._draw(loss, model, batch)
+            try:
+                return self.perturbation.run(loss, model, batch, draw, gram=self.combiner.uses_gram)
+            except StaleShapes:
+                if attempt:
+                    raise
+        raise AssertionError("the second attempt returns or raises")
 
     def _draw(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Draw:
         """Return this step's directions: drawn array by array during the pass, or for all arrays before it."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fwdad.perturbation import Draw, Loss, Model, Perturbation
+from fwdad.perturbation import Activities, Draw, Loss, Model, Outcome, check_coupling
 from fwdad.tangents import DiagonalTangent
 
 
@@ -19,12 +19,23 @@ class Rows(NamedTuple):
     value: float
 
 
+class _Errors(Activities):
+    """The last layer's derivatives alone: losses must not couple examples, all else is allowed."""
+
+    def check_model(self, nodes: Sequence[Any]) -> None:
+        """Allow parameters of any kind."""
+
+    def check(self, loss: Loss, model: Model, batch: tuple[Any, ...], examples: int) -> None:
+        """Raise where an example's loss depends on another example."""
+        check_coupling(loss, model, batch, examples)
+
+
 class ByError:
     """Draw examples by the size of their error, so that the estimate stays unbiased.
 
     The last layer's ``e = dL/dz`` of every example costs one pass in which nothing but that layer moves. An example is
-    drawn with probability ``p = min(1, c |e|)``, by one systematic draw, and its loss is divided by p. Only the examples
-    drawn are pushed through the network with tangents.
+    drawn with probability ``p = min(1, c |e|)``, by one systematic draw, and its loss is divided by p. Only the
+    examples drawn are pushed through the network with tangents.
 
     Parameters
     ----------
@@ -36,7 +47,7 @@ class ByError:
     Raises
     ------
     ValueError
-        For a share outside (0, 1].
+        For a share outside (0, 1], a model of which no layer is called, or a loss that couples examples.
 
     References
     ----------
@@ -48,18 +59,26 @@ class ByError:
             raise ValueError(f"share must lie in (0, 1]; got {share!r}")
         self.share = share
         self.seed = seed
+        self._errors = _Errors("batch")
+        self._last = -1  # the number of the last layer's call, in the program seen last
 
-    def draw(self, perturbation: Perturbation, loss: Loss, model: Model, batch: tuple[Any, ...], step: int) -> Rows:
+    def draw(self, loss: Loss, model: Model, batch: tuple[Any, ...], step: int) -> Rows:
         """Return the examples of one step."""
-        last = len(perturbation.shapes(loss, model, batch)) - 1
-
-        def part(number: int, template: Any) -> Any:
-            return DiagonalTangent(np.ones(template.shape, template.dtype)) if number == last else None
-
-        outcome = perturbation.run(loss, model, batch, Draw(part, exact=True))
+        outcome = self._move_last(loss, model, batch)
+        if self._last != len(outcome.moved) - 1:
+            self._last = len(outcome.moved) - 1
+            outcome = self._move_last(loss, model, batch)
+        if self._last < 0:
+            raise ValueError("rows=ByError needs a layer whose output moves the loss, but the loss calls none")
         p = probabilities(np.linalg.norm(outcome.d, axis=1), self.share)
         index = systematic(p, np.random.default_rng((self.seed, step)).random())
         return Rows(index, len(index) / (len(p) * p[index]), outcome.value)
+
+    def _move_last(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Outcome:
+        def part(number: int, template: Any) -> Any:
+            return DiagonalTangent(np.ones(template.shape, template.dtype)) if number == self._last else None
+
+        return self._errors.run(loss, model, batch, Draw(part, exact=True))
 
 
 def probabilities(size: np.ndarray, share: float) -> np.ndarray:

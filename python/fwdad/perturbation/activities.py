@@ -136,8 +136,16 @@ class Activities(Perturbation):
         return tree.unflatten(structure, grads)
 
     def _check(self, loss: Loss, model: Model, batch: tuple[Any, ...], sites: Sequence[Site], examples: int) -> None:
-        """Raise where a derivative would be lost; `check_leaks` once for each program, for it takes two passes."""
+        """Raise where a derivative would be lost; `check` once for each program."""
         nodes, structure = nodes_of(model)
+        self.check_model(nodes)
+        program = _program((loss, structure, *map(type, nodes), *(type(site.layer) for site in sites)))
+        if program not in self._checked:
+            self.check(loss, model, batch, examples)
+            self._checked.add(program)
+
+    def check_model(self, nodes: Sequence[Any]) -> None:
+        """Raise for a parameter outside of all layers, and for a layer that stands at two places."""
         layers = set()
         for node in nodes:
             if is_perturbable(node):
@@ -153,10 +161,11 @@ class Activities(Perturbation):
                     "local_gradient, as fwdad.nn.Linear has), so activity perturbation cannot estimate its gradient; "
                     "use perturb='weight'"
                 )
-        program = _program((loss, structure, *map(type, nodes), *(type(site.layer) for site in sites)))
-        if program not in self._checked:
-            check_leaks(loss, model, batch, examples)
-            self._checked.add(program)
+
+    def check(self, loss: Loss, model: Model, batch: tuple[Any, ...], examples: int) -> None:
+        """Raise where this perturbation would lose a part of the gradient; takes two passes."""
+        check_leaks(loss, model, batch)
+        check_coupling(loss, model, batch, examples)
 
 
 def _program(value: Any, inside: tuple[Any, ...] = ()) -> Any:
@@ -194,16 +203,10 @@ def _mean_of_examples(losses: Array, sites: Sequence[Site]) -> float:
     return mean_loss(losses)
 
 
-def check_leaks(loss: Loss, model: Model, batch: tuple[Any, ...], examples: int) -> None:
-    """Raise where activity perturbation would lose a part of the gradient; see `Leak` and `Halves`.
+def check_leaks(loss: Loss, model: Model, batch: tuple[Any, ...]) -> None:
+    """Raise TypeError where a parameter moves the loss beside its layer's output; see `Leak`.
 
-    Raises
-    ------
-    TypeError
-        A parameter moves the loss beside its layer's output: a penalty on weights, a weight that is used again by hand,
-        or a layer that never asks for its site.
-    ValueError
-        An example's loss depends on another example.
+    That is a penalty on weights, a weight that is used again by hand, or a layer that never asks for its site.
     """
     random, level = np.random.default_rng(1), new_level()
 
@@ -223,6 +226,11 @@ def check_leaks(loss: Loss, model: Model, batch: tuple[Any, ...], examples: int)
             "fwdad.perturbation.site. Activity perturbation would lose that part of the gradient; use "
             "perturb='weight', or leave weight decay to the optimiser"
         )
+
+
+def check_coupling(loss: Loss, model: Model, batch: tuple[Any, ...], examples: int) -> None:
+    """Raise ValueError where an example's loss depends on another example; see `Halves`."""
+    random = np.random.default_rng(1)
 
     def prepare(number: int, site: Halves) -> None:
         site.random = random

@@ -8,8 +8,8 @@ A layer with parameters computes z = x w + b and then an elementwise function y 
 
 Outside of a pass nothing happens, and nothing to a layer that is no part of the model. In a pass with noise, `moved`
 gives a b that moves in k directions: noise on z, fresh for each example or shared by the batch. The layer's method
-`local_gradient(x, g)` turns g = dL/dz into gradients of its parameters, exactly and from its own input alone, so that no
-derivative ever travels backwards.
+`local_gradient(x, g)` turns g = dL/dz into gradients of its parameters, exactly and from its own input alone, so that
+no derivative ever travels backwards.
 
     Noise   moves z by directions                                        (`Activities.run`)
     Survey  notes shapes, outputs and slopes for a sampler               (`Activities.templates`)
@@ -309,8 +309,32 @@ def site(layer: Perturbable, x: Array, shape: tuple[int, ...], dtype: Any) -> Si
     return Site(layer, x, shape, dtype) if running is None else running.site(layer, x, shape, dtype)
 
 
+_some_rows: ContextVar[bool] = ContextVar("some_rows", default=False)
+
+
+@contextmanager
+def some_rows() -> Iterator[None]:
+    """Say that the passes inside the block see a part of a batch alone."""
+    token = _some_rows.set(True)
+    try:
+        yield
+    finally:
+        _some_rows.reset(token)
+
+
 def unperturbed(x: Array) -> Array:
-    """Return x without the tangents of the pass under way; x itself where there is none."""
+    """Return x without the tangents of the pass under way, for statistics of the batch; x itself where there is none.
+
+    Raises
+    ------
+    ValueError
+        Where the pass sees a part of the batch alone.
+    """
+    if _some_rows.get():
+        raise ValueError(
+            "rows= pushes a part of the batch alone, whose statistics are not those of the batch: train BatchNorm "
+            "without rows=, or use LayerNorm or GroupNorm"
+        )
     running = _current.get()
     return x if running is None else split(x, running.level)[0]
 
