@@ -58,7 +58,9 @@ def test_what_an_estimator_asks(kind, shape, dtype):
     flat = v.reshape(k, math.prod(shape))
     c, g = RNG.standard_normal(k), RNG.standard_normal(shape).astype(dtype)
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
-    expect_close(duties.gram(), flat @ flat.T, 1e-12, "gram")
+    # Low-rank directions are never multiplied out, and so not rounded as their arrays are.
+    exact = 1e-6 if dtype == np.float32 and kind == "low-rank" else 1e-12
+    expect_close(duties.gram(), flat @ flat.T, exact, "gram")
     expect_close(duties.gram(exact=False), flat @ flat.T, tolerance, "gram, not exact")
     expect_close(duties.combine(c), np.tensordot(c, v, 1), tolerance, "combine")
     each = RNG.standard_normal((3, k))

@@ -34,7 +34,7 @@ from fwdad.estimators.forward_gradient import ForwardGradient
 from fwdad.estimators.frames import FixedAngle, Haar, Orthogonal
 from fwdad.estimators.guesses import Given, LocalClassifier, Mixed, Previous
 from fwdad.estimators.rows import ByError
-from fwdad.estimators.samplers import Independent, Normal, Normalised, Rademacher, Sampler, StandardBasis
+from fwdad.estimators.samplers import Independent, LowRank, Normal, Normalised, Rademacher, Sampler, StandardBasis
 from fwdad.estimators.units import Units
 
 SAMPLERS: dict[str, Callable[..., Sampler]] = {
@@ -42,6 +42,7 @@ SAMPLERS: dict[str, Callable[..., Sampler]] = {
     "rademacher": Rademacher,
     "normalised": Normalised,
     "basis": StandardBasis,
+    "low-rank": LowRank,
     "haar": Haar,
     "orthogonal": Orthogonal,
     "fixed-angle": FixedAngle,
@@ -59,6 +60,7 @@ __all__ = [
     "Haar",
     "Independent",
     "LocalClassifier",
+    "LowRank",
     "Max",
     "MaxNormalised",
     "Mean",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from fwdad.perturbation import Activities, Draw, Loss, Model, Outcome, check_cou
 from fwdad.tangents import DiagonalTangent
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True)
+class Rows:
     """Examples that were drawn: their numbers, the factors of their losses, the mean loss of all examples."""
 
     index: np.ndarray  # (R,)

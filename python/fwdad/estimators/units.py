@@ -16,10 +16,10 @@ from fwdad.tangents import DiagonalTangent, Group, StackedTangent
 class Units(Sampler):
     """One direction for each unit, which all examples share: ``d`` is dL/dz of every layer, exactly.
 
-    A unit's direction is never stored: behind its activation it is one column, behind the next layer one row of
-    its weights, scaled (`fwdad.tangents.ScaledRowsTangent`). So the layer before the last hidden one costs
-    ``2 B m n c`` operations at most for n units, m units behind them and c outputs, and the two last layers next to nothing. With
-    two or more large products between a unit and the loss, directions become arrays of (n, B, m): for such layers
+    A unit's direction is never stored: behind its activation it is one column, behind the next layer one row of its
+    weights, scaled (`fwdad.tangents.ScaledRowsTangent`). So the layer before the last hidden one costs at most
+    ``2 B m n c`` operations for n units, m units behind them and c outputs, and the two last layers next to nothing.
+    With two or more large products between a unit and the loss, directions become arrays of (n, B, m): for such layers
     random directions cost less.
 
     For activity perturbation of layers whose z is a matrix (B, n).

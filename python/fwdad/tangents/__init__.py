@@ -7,6 +7,7 @@ basis     unit vectors: one integer a direction
 columns   a unit vector behind an activation: one column of a matrix a direction
 diagonal  all units of a layer, each a direction
 scaled_rows  ... and behind the next layer: its rows of weights, scaled
+low_rank  outer products a b^T
 stacked   groups of directions, each of a kind of its own: what several layers move
 
 A new kind is one file here and one line below; one conformance suite holds every kind against its own `dense()`.
@@ -23,6 +24,7 @@ from fwdad.tangents.duck import Duties as Duties
 from fwdad.tangents.duck import Tangent as Tangent
 from fwdad.tangents.duck import as_dense as as_dense
 from fwdad.tangents.duck import is_kind as is_kind
+from fwdad.tangents.low_rank import LowRankTangent as LowRankTangent
 from fwdad.tangents.scaled_rows import ScaledRowsTangent as ScaledRowsTangent
 from fwdad.tangents.scaled_rows import ThinTangent as ThinTangent
 from fwdad.tangents.stacked import Group as Group

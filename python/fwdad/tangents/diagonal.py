@@ -51,22 +51,22 @@ class DiagonalTangent(DuckTangent, name="diagonal"):
         """Return the squared values on the diagonal."""
         squares = np.square(self.values, dtype=np.float64)
         if per_row:
-            return squares[:, :, None] * np.eye(self.shape[0])
-        return np.diag(squares.reshape(-1, self.shape[0]).sum(axis=0))
+            return np.asarray(squares[:, :, None] * np.eye(self.shape[0]))
+        return np.asarray(np.diag(squares.reshape(-1, self.shape[0]).sum(axis=0)))
 
     def combine(self, c: np.ndarray) -> np.ndarray:
         """Return c times the values."""
-        return (c * self.values.astype(np.float64)).astype(self.dtype)
+        return np.asarray(c * self.values.astype(np.float64)).astype(self.dtype)
 
     def combine_each(self, c: np.ndarray) -> np.ndarray:
         """Return c (B, n) times the values."""
         factor = c if self.values.ndim == 1 else c[:, None]
-        return (factor * self.values.astype(np.float64)).astype(self.dtype)
+        return np.asarray(factor * self.values.astype(np.float64)).astype(self.dtype)
 
     def inner(self, g: np.ndarray) -> np.ndarray:
         """Return the sums of g times the values, over the examples."""
         products = g.astype(np.float64) * self.values
-        return products.reshape(-1, self.shape[0]).sum(axis=0)
+        return np.asarray(products.reshape(-1, self.shape[0]).sum(axis=0))
 
     def weighted_rows(self, w: np.ndarray) -> np.ndarray:
         """Return w (B, n) times the values, (n, B)."""
