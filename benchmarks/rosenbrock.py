@@ -4,14 +4,16 @@
     V normal (k x n), d = V grad f by forward mode, g = V^T (V V^T)^-1 d, x <- x - lr g
 
 Each step draws k = 16 new dense directions. First all get the same directions and must take the same steps; then each
-runs with the generator of its own library. Run: python benchmarks/rosenbrock.py [--steps 25000]
+runs with the generator of its own library. Run: python benchmarks/rosenbrock.py [--steps 25000] [--json FILE]
 """
 
 import argparse
 import functools
+import json
 import os
 import platform
 import time
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
@@ -127,7 +129,9 @@ ROUNDS = 5
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=25_000)
-    steps = parser.parse_args().steps // ROUNDS
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    options = parser.parse_args()
+    steps = options.steps // ROUNDS
     print(f"{platform.machine()}, one thread; Python {platform.python_version()}, NumPy {np.__version__}, ", end="")
     print(f"JAX {jax.__version__}, PyTorch {torch.__version__}, fwdad {fwdad.__version__}")
     print(f"Rosenbrock n = {N}, k = {K} dense normal directions, projection, {steps * ROUNDS} steps, float64")
@@ -153,6 +157,9 @@ def main():
     print(f"{'mean over all steps':36} {'ms/step':>8}   time against fwdad's")
     for name, seconds in times.items():
         print(f"{name:36} {1e3 * sum(seconds) / ROUNDS:8.4f} {sum(seconds) / ours:12.2f} x")
+    if options.json:
+        rows = [{"case": "ms a step", "who": name, "ms": 1e3 * sum(s) / ROUNDS} for name, s in times.items()]
+        options.json.write_text(json.dumps({"records": rows}), encoding="utf-8")
 
 
 if __name__ == "__main__":

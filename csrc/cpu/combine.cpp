@@ -1,15 +1,14 @@
-// combine: sum_i c_i v_i, summed in double over i = 0, 1, ... for each entry, and rounded once.
 #include <string.h>
 
-#include "projection.hpp"
-#include "simd.hpp"
+#include "shared/simd.hpp"
+#include "shared/tiling.hpp"
 
 namespace fwdad::FWDAD_ISA {
 namespace {
 
 // Directions of an array at a time: sums are loaded and stored once for so many, and memory is read in as many places.
 // Those of a stream come one by one, each from the first-level cache, where more would not fit beside the sums.
-constexpr int some = 4;
+constexpr int group = 4;
 
 // sum[j] += sum_i c[i] v[i * apart + j], i < Count, in order; sum[j] is 0 if `first`. If it `fetches`, entries
 // of `next` are fetched meanwhile. The last, incomplete register goes through copies, so that each entry sees the same
@@ -67,7 +66,7 @@ void round_sums(const double* sum, int64_t n, T* out) {
 // Tiles whose sums fit the first-level cache; for a stream, made of whole generator calls, of several for each column
 // where they are short. Sums of signs, 128 rows a call, fit the second-level cache only.
 template <class T>
-Tiling tiling_of(const Directions<T>& v) {
+Tiling tiling_of(const Rows<T>& v) {
     const int64_t entries = 2048;
     if (v.stream == nullptr || v.stream->entries >= 0) {
         return {v.rows, v.columns, 1, entries};
@@ -79,13 +78,14 @@ Tiling tiling_of(const Directions<T>& v) {
 }  // namespace
 
 template <class T>
-void combine(const double* c, const Directions<T>& v, bool per_row, T* out) {
-    Directions<T> flat = v;
-    if (!per_row && v.stream == nullptr) {
-        flat.columns = v.rows * v.columns;
-        flat.rows = 1;
+void combine(In<double, 2> c, Directions<T> directions, Out<T, 2> out) {
+    const bool per_row = c.shape[0] >= 0;
+    const Rows<T> v = rows_of(directions, per_row);
+    if (v.k == 0) {
+        memset(out.data, 0, static_cast<size_t>(v.rows * v.columns) * sizeof(T));
+        return;
     }
-    const Tiling tiling = tiling_of(flat);
+    const Tiling tiling = tiling_of(v);
     const int64_t count = tiling.count();
     const int64_t size = round_up(tiling.tile_rows * tiling.tile_columns, 64);
     const double work = static_cast<double>(v.k) * static_cast<double>(v.rows * v.columns);
@@ -99,21 +99,21 @@ void combine(const double* c, const Directions<T>& v, bool per_row, T* out) {
         for (int64_t t = begin; t < end; ++t) {
             const Tile tile = tiling[t];
             for (int64_t i = 0; i < v.k;) {
-                const int64_t these = v.stream == nullptr && i + some <= v.k ? some : 1;
-                const Piece<T> from = piece(flat, i, tile, own);
+                const int64_t these = v.stream == nullptr && i + group <= v.k ? group : 1;
+                const TileEntries<T> from = entries_of(v, i, tile, own);
                 const int64_t apart = v.rows * v.columns;  // directions of an array
-                const bool more = i + 2 * some <= v.k;
-                const bool fetches = these == some && (more || t + 1 < end);
-                const T* next = from.data + (more ? some * apart : 0);
+                const bool more = i + 2 * group <= v.k;
+                const bool fetches = these == group && (more || t + 1 < end);
+                const T* next = from.data + (more ? group * apart : 0);
                 if (fetches && !more) {
-                    next = piece(flat, 0, tiling[t + 1], own).data;
+                    next = entries_of(v, 0, tiling[t + 1], own).data;
                 }
                 for (int64_t r = 0; r < tile.rows; ++r) {
-                    const double* const factors = c + (per_row ? (tile.row + r) * v.k : 0) + i;
+                    const double* const factors = c.data + (per_row ? (tile.row + r) * v.k : 0) + i;
                     const T* const row = from.data + r * from.stride;
                     double* const to = sum + r * tile.columns;
-                    if (these == some) {
-                        add_scaled<some>(i == 0, factors, row, apart, tile.columns, fetches, next, to);
+                    if (these == group) {
+                        add_scaled<group>(i == 0, factors, row, apart, tile.columns, fetches, next, to);
                     } else {
                         add_scaled<1>(i == 0, factors, row, 0, tile.columns, false, next, to);
                     }
@@ -121,13 +121,13 @@ void combine(const double* c, const Directions<T>& v, bool per_row, T* out) {
                 i += these;
             }
             for (int64_t r = 0; r < tile.rows; ++r) {
-                round_sums(sum + r * tile.columns, tile.columns, out + (tile.row + r) * flat.columns + tile.column);
+                round_sums(sum + r * tile.columns, tile.columns, out.data + (tile.row + r) * v.columns + tile.column);
             }
         }
     });
 }
 
-template void combine(const double*, const Directions<float>&, bool, float*);
-template void combine(const double*, const Directions<double>&, bool, double*);
+template decltype(combine<float>) combine<float>;
+template decltype(combine<double>) combine<double>;
 
 }  // namespace fwdad::FWDAD_ISA

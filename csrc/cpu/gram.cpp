@@ -1,12 +1,10 @@
-// gram: G_ij = <v_i, v_j>.
-//
 // The entries are cut into tiles small enough for k pieces of a tile to stay in the second-level cache, and the tiles
 // into sections. The sums of a tile are added to those of its section in double. The cut depends on the shape alone,
 // each section has its own sums, and these are added in order: the bits do not depend on the number of threads.
 #include <string.h>
 
-#include "gram_blocks.hpp"
-#include "projection.hpp"
+#include "shared/gram_blocks.hpp"
+#include "shared/tiling.hpp"
 
 namespace fwdad::FWDAD_ISA {
 namespace {
@@ -17,8 +15,7 @@ template <class T>
 class Fetch {
  public:
     // Tiles `tile` to `end` - 1 of `width` columns.
-    Fetch(const Directions<T>& v, int64_t width, int64_t tile, int64_t end)
-        : v_(v), width_(width), tile_(tile), end_(end) {
+    Fetch(const Rows<T>& v, int64_t width, int64_t tile, int64_t end) : v_(v), width_(width), tile_(tile), end_(end) {
         const int64_t lines = v.k * blocks_of(width, line);
         step_ = blocks_of(lines, sums_of(v.k) / (block * block));
         fetch(tile, lines / 3);
@@ -51,7 +48,7 @@ class Fetch {
         }
     }
 
-    const Directions<T>& v_;
+    const Rows<T>& v_;
     const int64_t width_;
     int64_t tile_, end_;  // what is fetched next
     int64_t direction_ = 0, column_ = 0;
@@ -60,7 +57,7 @@ class Fetch {
 
 // For a stream, tiles are made of several generator calls for each column, or of a quarter of one.
 template <class T>
-Tiling tiling_of(const Directions<T>& v, bool per_row) {
+Tiling tiling_of(const Rows<T>& v, bool per_row) {
     const bool stream = v.stream != nullptr;
     const int64_t cached = (512 << 10) / (v.k * static_cast<int64_t>(sizeof(T))) / 64 * 64;
     const int64_t entries = most(256, least(stream ? most_entries : 512, cached));
@@ -76,7 +73,7 @@ Tiling tiling_of(const Directions<T>& v, bool per_row) {
 }
 
 template <class S, class T>
-void run(const Directions<T>& v, bool per_row, double* g) {
+void run(const Rows<T>& v, bool per_row, double* g) {
     const int64_t k = v.k;
     const Tiling tiling = tiling_of(v, per_row);
     const int64_t count = tiling.count();
@@ -106,14 +103,14 @@ void run(const Directions<T>& v, bool per_row, double* g) {
             for (int64_t t = count * section / sections; t < count * (section + 1) / sections; ++t) {
                 const Tile tile = tiling[t];
                 for (int64_t i = 0; i < k && all_made; ++i) {
-                    piece(v, i, tile, own_made + i * entries);
+                    entries_of(v, i, tile, own_made + i * entries);
                 }
                 const int64_t rows = per_row ? tile.rows : 1;
                 const int64_t n = tile.rows * tile.columns / rows;
                 for (int64_t r = 0; r < rows; ++r) {
                     const auto source = [&](int64_t i) {
                         return all_made ? own_made + i * entries + r * n
-                                        : piece(v, i, tile, own_made + i % block * entries).data;
+                                        : entries_of(v, i, tile, own_made + i % block * entries).data;
                     };
                     add_gram(k, n, source, own_placed, sum + r * size, [&] { fetch.step(t); });
                 }
@@ -133,22 +130,19 @@ void run(const Directions<T>& v, bool per_row, double* g) {
 }  // namespace
 
 template <class T>
-void gram(const Directions<T>& v, bool per_row, bool exact, double* g) {
-    Directions<T> flat = v;
-    if (!per_row && v.stream == nullptr) {
-        flat.columns = v.rows * v.columns;
-        flat.rows = 1;
-    }
+void gram(Directions<T> directions, bool exact, Out<double, 3> g) {
+    const bool per_row = g.shape[0] >= 0;
+    const Rows<T> v = rows_of(directions, per_row);
     if (v.rows * v.columns == 0 || v.k == 0) {
-        memset(g, 0, static_cast<size_t>((per_row ? v.rows : 1) * v.k * v.k) * sizeof(double));
+        memset(g.data, 0, static_cast<size_t>((per_row ? v.rows : 1) * v.k * v.k) * sizeof(double));
     } else if (exact) {
-        run<double>(flat, per_row, g);
+        run<double>(v, per_row, g.data);
     } else {
-        run<T>(flat, per_row, g);
+        run<T>(v, per_row, g.data);
     }
 }
 
-template void gram(const Directions<float>&, bool, bool, double*);
-template void gram(const Directions<double>&, bool, bool, double*);
+template decltype(gram<float>) gram<float>;
+template decltype(gram<double>) gram<double>;
 
 }  // namespace fwdad::FWDAD_ISA

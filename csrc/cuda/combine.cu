@@ -1,6 +1,5 @@
-// combine: sum_i c_i v_i, summed in double over i = 0, 1, ... for each entry, and rounded once. Four entries a thread;
-// every direction is read, or generated, once.
-#include "source.hpp"
+// Four entries a thread; every direction is read, or generated, once.
+#include "shared/source.hpp"
 
 namespace fwdad::cuda {
 namespace {
@@ -61,21 +60,24 @@ struct Combine {
 };
 
 template <class T, bool Streamed>
-void combine_as(const Launch& at, const double* c, const Directions<T>& v, bool per_row, T* out) {
+void combine_as(const Launch& at, const In<double, 2>& c, const Directions<T>& v, const Out<T, 2>& out) {
+    const bool per_row = c.shape[0] >= 0;
     const Source<T> source = source_of(v, per_row);
+    const int64_t k = c.shape[1];
     const int64_t fours = source.fours();
-    const Combine<T, Streamed> kernel{source, v.k, fours, c, per_row ? v.k : 0, out, source.packed && aligned(out)};
+    const Combine<T, Streamed> kernel{
+        source, k, fours, c.data, per_row ? k : 0, out.data, source.packed && aligned(out.data)};
     launch(at, kernel, blocks_of(fours, kernel.threads));
 }
 
 }  // namespace
 
 template <class T>
-void combine(const Launch& at, const double* c, const Directions<T>& v, bool per_row, T* out) {
-    (v.stream == nullptr ? combine_as<T, false> : combine_as<T, true>)(at, c, v, per_row, out);
+void combine(const Launch& at, In<double, 2> c, Directions<T> v, Out<T, 2> out) {
+    (v.stream == nullptr ? combine_as<T, false> : combine_as<T, true>)(at, c, v, out);
 }
 
-template void combine(const Launch&, const double*, const Directions<float>&, bool, float*);
-template void combine(const Launch&, const double*, const Directions<double>&, bool, double*);
+template decltype(combine<float>) combine<float>;
+template decltype(combine<double>) combine<double>;
 
 }  // namespace fwdad::cuda

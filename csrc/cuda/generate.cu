@@ -1,6 +1,6 @@
-// generate: the entries of a stream, a generator call a thread. Every thread writes four entries; neighbours write
-// neighbouring columns of a matrix, or neighbouring fours of a vector.
-#include "source.hpp"
+// A generator call a thread: every thread writes four entries, and neighbours write neighbouring columns of a matrix,
+// or neighbouring fours of a vector.
+#include "shared/source.hpp"
 
 namespace fwdad::cuda {
 namespace {
@@ -48,17 +48,17 @@ struct Generate {
 }  // namespace
 
 template <class T>
-void generate(const Launch& at, const Stream& stream, T* out) {
-    const Source<T> source = source_of(Directions<T>{nullptr, &stream, stream.k, stream.rows, stream.columns}, false);
+void generate(const Launch& at, const Stream& stream, Out<T, 2> out) {
+    const Source<T> source = source_of<T>(stream, false);
     const bool vector = stream.entries >= 0;
     const int64_t entries = vector ? stream.entries : stream.rows * stream.columns;
     const int64_t fours = vector ? blocks_of(entries, 4) : source.fours();
-    const bool packed = aligned(out) && entries % pack_size<T> == 0;
-    const Generate<T> kernel{source, fours, stream.k * fours, entries, packed, out};
+    const bool packed = aligned(out.data) && entries % pack_size<T> == 0;
+    const Generate<T> kernel{source, fours, stream.k * fours, entries, packed, out.data};
     launch(at, kernel, blocks_of(kernel.tasks, kernel.threads));
 }
 
-template void generate(const Launch&, const Stream&, float*);
-template void generate(const Launch&, const Stream&, double*);
+template decltype(generate<float>) generate<float>;
+template decltype(generate<double>) generate<double>;
 
 }  // namespace fwdad::cuda

@@ -1,9 +1,6 @@
-// gram: G_ij = <v_i, v_j>. Exact: every product and sum in double, in which float32 entries have exact products.
-// Otherwise in float over stretches of 256 entries, whose sums are added in double.
-//
 // A block computes a tile of G, for pairs of tiles on and below the diagonal, over a section of the entries; a second
 // kernel adds the sections up, in order. The cut depends on the shape alone: the bits are always the same.
-#include "source.hpp"
+#include "shared/source.hpp"
 
 namespace fwdad::cuda {
 namespace {
@@ -141,13 +138,15 @@ struct AddSections {
 };
 
 template <class T, class Sum>
-void gram_as(const Launch& at, const Directions<T>& v, bool per_row, double* g) {
+void gram_as(const Launch& at, const Directions<T>& v, const Out<double, 3>& out) {
+    const bool per_row = out.shape[0] >= 0;
     const Source<T> source = source_of(v, per_row);
-    const int64_t k = v.k;
+    double* const g = out.data;
+    const int64_t k = out.shape[1];
     const int64_t tiles = blocks_of(k, tile);
     const int64_t pairs = tiles * (tiles + 1) / 2;
     if (per_row) {
-        launch(at, Gram<T, Sum>{source, k, pairs, 0, source.fours_of_row, g}, v.rows * pairs);
+        launch(at, Gram<T, Sum>{source, k, pairs, 0, source.fours_of_row, g}, source.rows * pairs);
         return;
     }
     // Enough blocks for any device, and sections long enough to be worth a block each.
@@ -169,11 +168,11 @@ void gram_as(const Launch& at, const Directions<T>& v, bool per_row, double* g) 
 }  // namespace
 
 template <class T>
-void gram(const Launch& at, const Directions<T>& v, bool per_row, bool exact, double* g) {
-    (exact ? gram_as<T, double> : gram_as<T, T>)(at, v, per_row, g);
+void gram(const Launch& at, Directions<T> v, bool exact, Out<double, 3> g) {
+    (exact ? gram_as<T, double> : gram_as<T, T>)(at, v, g);
 }
 
-template void gram(const Launch&, const Directions<float>&, bool, bool, double*);
-template void gram(const Launch&, const Directions<double>&, bool, bool, double*);
+template decltype(gram<float>) gram<float>;
+template decltype(gram<double>) gram<double>;
 
 }  // namespace fwdad::cuda

@@ -8,8 +8,8 @@
 #include <random>
 #include <vector>
 
-#include "block.hpp"
-#include "kernels.hpp"
+#include "cuda/shared/block.hpp"
+#include "cuda/shared/device.hpp"
 
 namespace fwdad::cuda {
 

@@ -44,10 +44,11 @@ def includes():
 def build(csrc=ROOT / "csrc", into=ROOT / "build" / "cuda-host"):
     """Compile and return the path of the module; one that these sources, flags and compiler have made is used again."""
     cxx = compiler()
-    sources = [csrc / "bindings" / "cuda.cpp", HERE / "host_block.cpp", *sorted((csrc / "cuda").glob("*.cu"))]
+    bindings = [csrc / "bindings" / name for name in ("call.cpp", "contract.cpp", "cuda.cpp")]
+    sources = [*bindings, HERE / "host_block.cpp", *sorted((csrc / "cuda").rglob("*.cu"))]
     sources = [s for s in sources if s.name != "device.cu"]  # which asks the driver
-    headers = [*csrc.glob("*/*.hpp"), *HERE.glob("*.hpp")]
-    flags = [*FLAGS, *includes(), f"-I{csrc / 'cuda'}", f"-I{csrc / 'cpu'}", f"-I{HERE}", "-DFWDAD_CUDA_ON_HOST"]
+    headers = [*csrc.rglob("*.hpp"), *HERE.glob("*.hpp")]
+    flags = [*FLAGS, *includes(), f"-I{csrc}", f"-I{HERE}", "-DFWDAD_CUDA_ON_HOST"]
     version = subprocess.run([cxx, "--version"], capture_output=True, check=True).stdout
     common = hashlib.sha256(version + " ".join(flags).encode())
     for header in sorted(headers):

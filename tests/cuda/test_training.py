@@ -11,7 +11,7 @@ import pytest
 
 import fwdad
 from fwdad import estimators, kernels, nn, optim, perturbation, tree
-from fwdad.kernels import device, dispatch
+from fwdad.kernels import device, dispatch, policy
 from fwdad.perturbation import Activities
 from fwdad.train import TrainConfig, Trainer
 
@@ -214,9 +214,9 @@ def test_elementwise_kernels_take_device_arrays(cuda_on_host):
     x, dx = rng.standard_normal((64, 64), np.float32), rng.standard_normal((16, 64, 64), np.float32)
     labels = np.arange(64) % 5
     there = [cuda_on_host.array(a) for a in (x, dx, labels)]
-    assert kernels.pays(there[1], there[0])
-    assert not kernels.pays(there[1], x)
-    assert not kernels.pays(there[1], there[0].T)
+    assert policy.use_elementwise(there[1], there[0])
+    assert not policy.use_elementwise(there[1], x)
+    assert not policy.use_elementwise(there[1], there[0].T)
     for name, arguments in (
         ("scaled_tangents", (0, 1, 0, 1)), ("weighted_rows", (0, 1)), ("cross_entropy_jvp", (0, 2, 1)),
     ):  # fmt: skip
@@ -225,8 +225,8 @@ def test_elementwise_kernels_take_device_arrays(cuda_on_host):
         for g, e in zip(*(r if isinstance(r, tuple) else (r,) for r in (given, expected)), strict=True):
             assert kernels.device_of(g) == "cuda:0"
             np.testing.assert_allclose(g.get(), e, rtol=1e-5, atol=1e-5)
-    assert kernels.axpby_pays(there[1], there[1])
-    assert not kernels.axpby_pays(there[1], dx)
+    assert policy.use_axpby(there[1], there[1])
+    assert not policy.use_axpby(there[1], dx)
     np.testing.assert_array_equal(kernels.axpby(0.5, there[1], 2, there[1]).get(), 2.5 * dx)
     with pytest.raises(
         TypeError, match="scaled_tangents: expected all arrays on one device, given a on cpu, dx on cuda"

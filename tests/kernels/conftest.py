@@ -6,13 +6,22 @@ run once for each instruction set, or for that of FWDAD_ISA alone. What they are
 CUDA bodies run as "cuda-host", on the host (tests/cuda), and under `pytest -m gpu` as "cuda-device".
 """
 
+import functools
 import math
 import os
+import runpy
+import sys
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fwdad.kernels import KERNELS, Stream, dispatch, info, memory
+
+sys.path.insert(0, str(Path(__file__).parent))  # for layers.py
 
 
 def runnable(isa):
@@ -41,44 +50,83 @@ if dispatch.native is not None:
     dispatch.native.select_isa(CHOSEN)
 
 
-def poisoned_empty(shape, dtype=np.float64, order="C"):  # np.pad gives an order, and needs none
+def poisoned(shape, dtype=np.float64, order="C"):  # np.pad gives an order, and needs none
     array = np.zeros(shape, dtype)
     array.view(np.uint8 if array.ndim else array.dtype).fill(0xFF)  # NaN, or -1
     return array
 
 
+@contextmanager
+def running(label, request, monkeypatch):
+    """Choose a body; gives the function that makes one of the body's arrays one of NumPy's arrays."""
+    name, _, isa = label.partition("-")
+    if name == "cuda":
+        cupy = request.getfixturevalue("cuda_on_host" if isa == "host" else "cuda_device")
+        yield partial(request.getfixturevalue("on_device"), cupy)
+        return
+    if name == "native":
+        monkeypatch.setattr(np, "empty", poisoned)
+        monkeypatch.setattr(memory, "LARGE", math.inf)  # all results are from np.empty
+        dispatch.native.select_isa(isa)
+    yield lambda function: function
+    if name == "native":
+        dispatch.native.select_isa(CHOSEN)
+
+
 def kernel_fixture(kernel):
     @pytest.fixture(name=kernel.name, params=BODIES[kernel.name])
-    def fixture(request, monkeypatch, on_device):
-        name, _, isa = request.param.partition("-")
-        body = kernel.bodies[name]
-        if name == "cuda":
-            body = on_device(request.getfixturevalue("cuda_on_host" if isa == "host" else "cuda_device"), body)
-        if name == "native":
-            monkeypatch.setattr(np, "empty", poisoned_empty)
-            monkeypatch.setattr(memory, "LARGE", math.inf)  # all results are from np.empty
-            dispatch.native.select_isa(isa)
-        yield body
-        if name == "native":
-            dispatch.native.select_isa(CHOSEN)
+    def fixture(request, monkeypatch):
+        with running(request.param, request, monkeypatch) as wrapped:
+            yield wrapped(kernel.bodies[request.param.partition("-")[0]])
 
     return fixture
 
 
-generate = kernel_fixture(KERNELS["generate"])
-affine_jvp = kernel_fixture(KERNELS["affine_jvp"])
-affine_jvp_gram = kernel_fixture(KERNELS["affine_jvp_gram"])
-stream_product = kernel_fixture(KERNELS["stream_product"])
-matmul = kernel_fixture(KERNELS["matmul"])
-conv_jvp = kernel_fixture(KERNELS["conv_jvp"])
-activation_jvp = kernel_fixture(KERNELS["activation_jvp"])
-scaled_tangents = kernel_fixture(KERNELS["scaled_tangents"])
-axpby = kernel_fixture(KERNELS["axpby"])
-weighted_rows = kernel_fixture(KERNELS["weighted_rows"])
-cross_entropy_jvp = kernel_fixture(KERNELS["cross_entropy_jvp"])
-gram = kernel_fixture(KERNELS["gram"])
-projection_coefficients = kernel_fixture(KERNELS["projection_coefficients"])
-combine = kernel_fixture(KERNELS["combine"])
+for _kernel in KERNELS.values():
+    globals()[_kernel.name] = kernel_fixture(_kernel)
+
+
+def kernel_and_body(kernel, body):
+    label, marks = (body, ()) if isinstance(body, str) else (body.values[0], body.marks)
+    return pytest.param((kernel, label), marks=marks, id=f"{kernel.name}-{label}")
+
+
+def public_function(name):
+    return getattr(import_module(f"fwdad.kernels.{name}"), name)
+
+
+@functools.cache
+def test_file(name):
+    return runpy.run_path(str(Path(__file__).with_name(f"test_{name}.py")))
+
+
+@pytest.fixture(scope="session")
+def examples():
+    """A function that gives a kernel's examples, the arguments of its public function: those of test_NAME.py."""
+    return lambda name, dtype: list(test_file(name)["examples"](np.dtype(dtype)))
+
+
+@pytest.fixture
+def reference(monkeypatch):
+    """A function that calls the public function of a kernel, by name, with the reference as its body."""
+
+    def call(name, *arguments):
+        with monkeypatch.context() as patch:
+            patch.setitem(KERNELS[name].__dict__, "best", KERNELS[name].bodies["reference"])
+            return public_function(name)(*arguments)
+
+    return call
+
+
+@pytest.fixture(params=[kernel_and_body(kernel, body) for kernel in KERNELS.values() for body in BODIES[kernel.name]])
+def public(request, monkeypatch):
+    """Every kernel's row, public function, and the name of the body that it calls."""
+    kernel, label = request.param
+    body = label.partition("-")[0]
+    if body != "cuda":
+        monkeypatch.setitem(kernel.__dict__, "best", kernel.bodies[body])
+    with running(label, request, monkeypatch) as wrapped:
+        yield kernel, wrapped(public_function(kernel.name)), label
 
 
 @pytest.fixture
@@ -121,13 +169,13 @@ def layouts():
     """A function that gives equal arrays of every memory layout: [(name, array), ...]."""
 
     def make(array):
-        spread = np.full([3 * n + 1 for n in array.shape], np.nan, array.dtype)
-        every_third = spread[tuple(slice(1, None, 3) for _ in array.shape)]
-        every_third[...] = array
+        every_third = poisoned([3 * n + 1 for n in array.shape], array.dtype)[
+            tuple(slice(1, None, 3) for _ in array.shape)
+        ]
         reversed_axes = tuple(slice(None, None, -1) for _ in array.shape)
         backwards = np.ascontiguousarray(array[reversed_axes])[reversed_axes]
-        shifted = np.full(array.size + 1, np.nan, array.dtype)[1:].reshape(array.shape)
-        shifted[...] = array
+        shifted = poisoned(array.size + 1, array.dtype)[1:].reshape(array.shape)
+        every_third[...] = shifted[...] = array
         yield from (
             ("C", np.ascontiguousarray(array)),
             ("Fortran", np.asfortranarray(array)),
@@ -137,3 +185,45 @@ def layouts():
         )
 
     return make
+
+
+@pytest.fixture
+def check_layer(dense64, assert_within):
+    """A check of a layer's body against its reference in float64, within what sums of this length may be off.
+
+    A sum of n products, in any order, is off by at most n u times the sum of their sizes (N. J. Higham, "Accuracy and
+    Stability of Numerical Algorithms", 2002, section 3.1), u being half the dtype's epsilon. From there the errors go
+    through act (slope <= 1.2) and act' (slope <= 1), which add a few u of their own.
+    """
+
+    def check(body, reference, arguments, activation):
+        (x, w, *_), rest = arguments[:6], (*arguments[6:], activation)
+        answer = body(*arguments[:6], *rest)
+        y, dy = answer[:2]
+        exact = [None if a is None else dense64(a) for a in arguments[:6]]
+        sizes = [None if a is None else np.abs(a) for a in exact]
+        linear = (*rest[:-1], "identity")
+        y_true, dy_true = reference(*exact, *rest)
+        assert y.dtype == x.dtype
+        assert y.flags.c_contiguous
+
+        unit = np.finfo(x.dtype).eps / (2 if x.dtype == np.float32 else 1)  # in float64 the truth rounds as well
+        length = math.prod(w.shape[:-1]) + 2
+        z_true, _ = reference(*exact[:3], None, None, None, *linear)
+        size_z, size_dz = reference(*sizes, *linear)
+        error_z = length * unit * size_z
+        assert_within(y, y_true, 1.2 * error_z + 8 * unit * (np.abs(y_true) + np.abs(z_true)))
+        if dy_true is None:
+            assert dy is None
+            return answer
+        assert dy.dtype == x.dtype
+        assert dy.flags.c_contiguous
+        _, dz_true = reference(*exact, *linear)
+        error_slope = np.where(np.abs(z_true) <= error_z, 1, 0) if activation == "relu" else error_z + 8 * unit
+        if activation == "identity":
+            error_slope = 0
+        error_dz = 2 * length * unit * size_dz
+        assert_within(dy, dy_true, 1.2 * error_dz + error_slope * np.abs(dz_true) + 2 * unit * np.abs(dy_true))
+        return answer
+
+    return check

@@ -9,7 +9,7 @@ import pytest
 
 from fwdad.kernels import Stream, philox
 from fwdad.kernels import generate as public_generate
-from fwdad.kernels.stream import generate_reference
+from fwdad.kernels.generate import generate_reference
 
 DTYPES = [np.float32, np.float64]
 KNOWN = [
@@ -17,6 +17,12 @@ KNOWN = [
     for line in Path(__file__).with_name("philox_known_answers.txt").read_text(encoding="utf-8").splitlines()
     if not line.startswith("#")
 ]
+
+
+def examples(dtype):
+    for kind in ("normal", "rademacher"):
+        for k, shape in [(2, ()), (1, (0,)), (3, (7,)), (300, (2, 3)), (5, (300, 130)), (3, (40000,))]:
+            yield (Stream(1, 2, 3, kind, k, shape, dtype),)
 
 
 @pytest.mark.parametrize("numbers", KNOWN)

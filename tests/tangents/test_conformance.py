@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fwdad import Dual, functions, kernels, tree
+from fwdad import Dual, functions, jacfwd, jvp, kernels, laplacian, tree
 from fwdad.dual import new_level, split
 from fwdad.kernels import Window
 from fwdad.tangents import KINDS, DuckTangent, as_dense, is_kind, kind_of
@@ -227,22 +227,23 @@ def test_a_slot_is_filled_by_a_layer():
 
 def cases_of_the_rules():
     """The cases that the rules' own tests have."""
-    (path,) = Path(__file__).parents[1].glob("*/test_rules.py")
+    path = Path(__file__).parents[1] / "rules" / "test_rules.py"
     spec = importlib.util.spec_from_file_location("cases_of_the_rules", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return {**module.CASES, **getattr(module, "WRITES", {})}
+    return module.CASES | module.WRITES
 
 
 IMAGE, PATCHES = RNG.standard_normal((1, 3, 3, 1)), RNG.standard_normal((2, 2, 1, 2))
-CASES = {
-    **cases_of_the_rules(),
+FUNCTIONS = {
+    "affine": (functions.affine, RNG.standard_normal((2, 3)), np.ones((3, 2)), np.ones(2)),
     **{name: (row.value, RNG.standard_normal((2, 3))) for name, row in functions.ACTIVATIONS.items()},
     "softmax_cross_entropy of rows": (lambda z: functions.softmax_cross_entropy(z, np.array([1, 0])), np.ones((2, 3))),
     "attention": (functions.attention, *RNG.standard_normal((3, 4, 2))),
     "standardise": (lambda x: functions.standardise(x, (-1,), 1e-3), RNG.standard_normal((2, 3))),
     "conv2d": (lambda x, w: functions.conv2d(x, w, None, Window((2, 2)), "relu"), IMAGE, PATCHES),
 }
+CASES = cases_of_the_rules() | FUNCTIONS
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -267,3 +268,33 @@ def test_rules(name):
                 assert (dy is None) == (expected_dy is None)
                 if dy is not None:
                     expect_close(np.asarray(dy), expected_dy, 1e-12, f"argument {which} moves by {kind}")
+
+
+INNER = {
+    "jvp": lambda f, x: jvp(f, (x,), (np.ones_like(x),))[1],
+    "second": lambda f, x: jvp(lambda x: jvp(f, (x,), (x,))[1], (x,), (np.ones_like(x),))[1],
+    "jacfwd": lambda f, x: jacfwd(f)(x),
+    "laplacian": lambda f, x: laplacian(f)(x),
+}
+
+
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_parameter_moves_by_a_kind_around_an_inner_transform(kind, inner):
+    x = RNG.standard_normal((2, 3))
+    values = {"w": RNG.standard_normal((3, 4)), "b": RNG.standard_normal((2, 4)), "v": RNG.standard_normal((4, 2))}
+
+    def program(w, b, v):
+        return INNER[inner](lambda x: functions.affine(functions.affine(x, w, b, "tanh"), v, None, "sigmoid"), x)
+
+    for name, value in values.items():
+        found, expected = both(program, {name: example(kind, 3, value.shape)}, values)
+        expect_close(found.primal, expected.primal, 1e-14, "primal")
+        expect_close(np.asarray(found.tangent), expected.tangent, 1e-12, name)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_direction_at_all(name):
+    f, *arrays = FUNCTIONS[name]
+    y = f(*(Dual(x, np.zeros((0, *x.shape)), 1) for x in arrays))
+    assert y.tangent.shape == (0, *y.shape)

@@ -1,12 +1,14 @@
 """Benchmarks that prove themselves: answers are verified, then timed, beside peers and the machine's measured peak.
 
 task       something to time, and the check of its answer that comes first
-place      main memory or a CUDA device, and the clock of either
+target     main memory or a CUDA device, and the clock of either
 machine    what the machine is, and what it can do at most
-suites/    what is computed, and each library's way to do it
+benchmark  what is computed at which sizes, what it costs, and how each competitor computes it
+peers      other libraries, imported when they are needed
+suites/    the benchmarks, one file each
 worker     a competitor's process
 processes  competitors in processes of their own, asked in turn
-plans      sizes and competitors; from times to records
+plans      which benchmarks and competitors; from times to records
 records    figures, their ratios, files of them, and two files compared
 tables     records as text
 plots      records as pictures

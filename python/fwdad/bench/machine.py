@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import fwdad
-from fwdad.bench import place
+from fwdad.bench import target
 from fwdad.bench.task import BenchError
 from fwdad.kernels import dispatch, get_num_threads, info, set_num_threads
 from fwdad.kernels.device import require
@@ -30,9 +30,13 @@ CUDA_PEERS = ("cupy", "torch", "jax")
 class Peaks:
     """What the machine reached, in the same run as the kernels that are compared with it.
 
-    fma_one, fma : GFLOP/s in float32 of one thread and of all, of multiply-adds between registers alone, with the
-        instruction set that the kernels use. No product of matrices can be faster.
-    read, copy : GB/s from memory, of all threads; a copy counts what it reads and what it writes.
+    Attributes
+    ----------
+    fma_one, fma : float
+        GFLOP/s in float32 of one thread and of all, of multiply-adds between registers alone, with the instruction set
+        that the kernels use. No product of matrices can be faster.
+    read, copy : float
+        GB/s from memory, of all threads; a copy counts what it reads and what it writes.
     """
 
     fma_one: float
@@ -41,14 +45,14 @@ class Peaks:
     copy: float
 
     def share(self, gflops: float | None, gbs: float | None) -> float | None:
-        """The fraction of the peak that bounds: of `fma`, or of `copy`."""
+        """Return the fraction of the peak that bounds: of `fma`, or of `copy`."""
         if gflops is not None:
             return gflops / self.fma
         return None if gbs is None else gbs / self.copy
 
 
 def describe(device: str = "cpu") -> dict[str, Any]:
-    """Processor, cores, threads, instruction set and versions; of a CUDA device, its name as well."""
+    """Return processor, cores, threads, instruction set and versions; of a CUDA device, its name as well."""
     versions = {"fwdad": fwdad.__version__, "python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in installed_peers(device) if name != "cupy"}
     about = {"cpu": _cpu(), "platform": platform.platform(), **info(), "versions": versions}
@@ -56,12 +60,12 @@ def describe(device: str = "cpu") -> dict[str, Any]:
 
 
 def peers_of(device: str) -> tuple[str, ...]:
-    """The names of all peers for a device, installed or not."""
+    """Return the names of all peers for a device, installed or not."""
     return PEERS if device == "cpu" else CUDA_PEERS
 
 
 def installed_peers(device: str = "cpu") -> list[str]:
-    """The peers that this Python can import, and that can compute on the device."""
+    """Return the peers that this Python can import, and that can compute on the device."""
     found = [name for name in peers_of(device) if importlib.util.find_spec(name) is not None]
     return found if device == "cpu" else [name for name in found if _computes_there(name)]
 
@@ -74,9 +78,9 @@ def _computes_there(peer: str) -> bool:
 
 
 def _device() -> str:
-    """The device that `place` has chosen, and what drives it."""
-    cupy, _ = require()
-    about = cupy.cuda.runtime.getDeviceProperties(int(place.name()[5:]))
+    """Return the device that `target` has chosen, and its driver."""
+    cupy = require()
+    about = cupy.cuda.runtime.getDeviceProperties(int(target.name()[5:]))
     driver = cupy.cuda.runtime.driverGetVersion()
     return (
         f"{about['name'].decode()} (sm_{about['major']}{about['minor']}), driver for CUDA {driver // 1000}."
@@ -96,17 +100,22 @@ def _cpu() -> str:
 def measure_peaks(megabytes: int = 256) -> Peaks:
     """Measure the peaks: the best of several runs each, on arrays of this size, in about a second.
 
-    Raises BenchError where there are no native kernels.
+    Raises
+    ------
+    BenchError
+        If there are no native kernels.
     """
     native = dispatch.native
     if native is None:
         raise BenchError("there are no native kernels to measure: fwdad._native was not built")
     threads = get_num_threads()
     rounds = 300_000
+    operations = np.zeros(1, np.int64)
 
     def fma(tasks: int) -> float:
         def run() -> float:
-            return float(native.probe_fma(rounds, np.full(tasks, 0.5, np.float32)))
+            native.probe_fma(rounds, np.full(tasks, 0.5, np.float32), operations)
+            return float(operations[0])
 
         return best(run, 9)
 
@@ -130,21 +139,22 @@ def measure_peaks(megabytes: int = 256) -> Peaks:
 
 
 def measure_device_peaks(megabytes: int = 256) -> Peaks:
-    """The same of the CUDA device that `place` has chosen: multiply-adds as the product of two square matrices of that
-    size by cuBLAS, float32; what is read by CuPy's sum, and copied, of an array of that size.
+    """Measure the same of the CUDA device that `target` has chosen, on arrays of this size.
+
+    Multiply-adds are those of the product of two square matrices by cuBLAS, float32; CuPy's sum reads, its copy copies.
     """
     n = math.isqrt(megabytes * 2**18)
-    a = place.send(np.ones((n, n), np.float32))
+    a = target.send(np.ones((n, n), np.float32))
 
     def rate(work: float, call: Callable[[], Any]) -> float:
-        return work / min(place.seconds_of(call) for _ in range(8)) / 1e9
+        return work / min(target.seconds_of(call) for _ in range(8)) / 1e9
 
     fma = rate(2 * n**3, lambda: a @ a)
     return Peaks(fma, fma, rate(4 * n * n, a.sum), rate(8 * n * n, a.copy))
 
 
 def best(run: Callable[[], float], repetitions: int) -> float:
-    """The most work (that `run` returns) per nanosecond, over several runs after one to warm up."""
+    """Return the most work (that `run` returns) per nanosecond, over several runs after one to warm up."""
     rates = []
     for _ in range(repetitions + 1):
         start = time.perf_counter()
@@ -154,12 +164,12 @@ def best(run: Callable[[], float], repetitions: int) -> float:
 
 
 def aligned(n: int) -> np.ndarray:
-    """n ones in float32 that begin at a cache line."""
+    """Return n ones in float32 that begin at a cache line."""
     raw = np.ones(n + 16, np.float32)
     start = (-raw.ctypes.data % 64) // 4
     return raw[start : start + n]
 
 
 def as_json(peaks: Peaks) -> dict[str, float]:
-    """The peaks for a report."""
+    """Return the peaks for a report."""
     return {name: round(value, 2) for name, value in asdict(peaks).items()}

@@ -20,7 +20,7 @@ FORMATS = (".png", ".svg", ".pdf")
 
 
 def check_possible(path: Path) -> None:
-    """Raise BenchError where Matplotlib is missing or the file's name ends in no format it is to draw."""
+    """Refuse a file whose name ends in no format to draw; say so where Matplotlib is missing."""
     if path.suffix.lower() not in FORMATS:
         raise BenchError(f"--plot: expected a name that ends in {', '.join(FORMATS)}; given {path}")
     if importlib.util.find_spec("matplotlib") is None:
@@ -28,7 +28,7 @@ def check_possible(path: Path) -> None:
 
 
 def roofline(records: Sequence[Record], peaks: Peaks, path: Path) -> None:
-    """GFLOP/s against operations per byte, under the roof that memory and multiply-adds allow."""
+    """Draw GFLOP/s against operations per byte, under the roof that memory and multiply-adds allow."""
     figure, (axes,) = _axes(1, (9, 6))
     intensity = np.logspace(-1, 4, 200)
     axes.plot(intensity, np.minimum(peaks.fma, peaks.read * intensity), "k-", lw=1, label="roof")
@@ -43,7 +43,7 @@ def roofline(records: Sequence[Record], peaks: Peaks, path: Path) -> None:
 
 
 def steps(records: Sequence[Record], peaks: Peaks, path: Path) -> None:
-    """Milliseconds of a step against k, for each width."""
+    """Draw milliseconds of a step against k, for each width."""
     widths = list(dict.fromkeys(r.w for r in records))
     figure, panels = _axes(len(widths), (5 * len(widths), 4.5))
     for axes, w in zip(panels, widths, strict=True):
@@ -56,7 +56,7 @@ def steps(records: Sequence[Record], peaks: Peaks, path: Path) -> None:
 
 
 def memory(records: Sequence[Record], peaks: Peaks, path: Path) -> None:
-    """Peak memory against k, with the bound that fwdad's may not cross."""
+    """Draw peak memory against k, with the bound that fwdad's may not cross."""
     figure, (axes,) = _axes(1, (6, 4.5))
     w = records[0].w or 0
     for who in dict.fromkeys(r.who for r in records):

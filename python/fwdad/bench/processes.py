@@ -26,7 +26,7 @@ OVERRIDES = ("OPENBLAS_", "MKL_", "BLIS_", "NVPL_", "GOTO_", "OMP_", "KMP_", "GO
 
 
 def environment(threads: int) -> dict[str, str]:
-    """The environment of a competitor's process: ours, without BLAS and OpenMP overrides, and the number of threads."""
+    """Return a competitor's environment: ours without BLAS and OpenMP overrides, and the number of threads."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OVERRIDES)}
     count = str(threads)
     kept["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # JAX would take most of a device's memory from the others
@@ -37,6 +37,7 @@ class Worker:
     """One competitor's process: `fwdad.bench.worker` at the other end of two pipes, one JSON object a line."""
 
     def __init__(self, who: str, threads: int, device: str = "cpu") -> None:
+        """Start it."""
         self.who = who
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  -- closed in __exit__
         self._process = subprocess.Popen(
@@ -49,9 +50,11 @@ class Worker:
         )
 
     def __enter__(self) -> Worker:
+        """Return the worker."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """End the process."""
         self._process.kill()
         self._process.communicate()
         self._errors.close()
@@ -59,7 +62,12 @@ class Worker:
     def ask(self, **request: Any) -> Any:
         """Send a request and wait for its answer.
 
-        Raises WrongAnswer where the competitor's answer is wrong, BenchError where it failed otherwise.
+        Raises
+        ------
+        WrongAnswer
+            If the competitor's answer is wrong.
+        BenchError
+            If it failed otherwise.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -94,13 +102,13 @@ class Case(NamedTuple):
 class Effort(NamedTuple):
     """How much to measure: each competitor is started `starts` times, with `turns` turns of `seconds` at each case.
 
-    settle : seconds to wait after each turn, in which its thread pool stops spinning.
+    After each turn there is a `pause`, in seconds, in which its thread pool stops spinning.
     """
 
     starts: int = 2
     turns: int = 2
     seconds: float = 0.4
-    settle: float = 0.25
+    pause: float = 0.25
 
 
 QUICK = Effort(starts=1, turns=1, seconds=0.1)
@@ -117,13 +125,13 @@ def campaign(
     cases: Sequence[Case],
     effort: Effort,
     threads: int,
-    heard: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda line: None,
     device: str = "cpu",
 ) -> list[dict[str, Measured]]:
-    """Measure all cases; a dict from competitor to what it reached for each.
+    """Measure all cases; return a dict from competitor to what it reached for each.
 
-    The blocks of two competitors of a case are pairs: measured one after the other, in alternating order. `heard` is
-    told what happens next.
+    The blocks of two competitors of a case are pairs: measured one after the other, in alternating order. `report` is
+    called with a line on what comes next.
     """
     found: list[dict[str, Measured]] = [{} for _ in cases]
     everyone = list(dict.fromkeys(who for case in cases for who in case.who))
@@ -132,23 +140,25 @@ def campaign(
             workers = {who: stack.enter_context(Worker(who, threads, device)) for who in everyone}
             for case, result in zip(cases, found, strict=True):
                 sizes = " ".join(f"{name}={value}" for name, value in case.sizes.items())
-                heard(f"round {start + 1}/{effort.starts}  {case.what} {sizes}")
+                report(f"round {start + 1}/{effort.starts}  {case.what} {sizes}")
                 for who in case.who:
                     error = workers[who].ask(what=case.what, sizes=dict(case.sizes))
                     result.setdefault(who, Measured([], error))
-                    time.sleep(effort.settle)
+                    time.sleep(effort.pause)
                 for who in _turns(case.who, effort.turns):
                     times = workers[who].ask(seconds=effort.seconds)
                     result[who].blocks.append(statistics.median(times))
-                    time.sleep(effort.settle)
+                    time.sleep(effort.pause)
                 for who in case.who:
                     workers[who].ask(drop=True)
     return found
 
 
 def _turns(who: Sequence[str], turns: int) -> Iterator[str]:
-    """Everyone in order, then in reverse, and so on.
+    """Yield everyone in order, then in reverse, and so on.
 
+    Examples
+    --------
     >>> list(_turns("ab", 3))
     ['a', 'b', 'b', 'a', 'a', 'b']
     """

@@ -9,26 +9,56 @@ from pathlib import Path
 from typing import Any
 
 from fwdad.bench.task import BenchError
-from fwdad.train.files import read_json, write_atomic, write_json
+from fwdad.files import read_json, write_atomic, write_json
 
 OURS = "fwdad"
+
+COPY = "copy"
+"""Who copies in memory as many bytes as a benchmark moves at least, in turn with the others: bandwidth changes from
+minute to minute."""
+
+
+def goes_backwards(who: str) -> bool:
+    """Whether a competitor computes the whole gradient by backpropagation: a yardstick, and no peer."""
+    return who.endswith("-backprop")
+
+
+def is_peer(who: str) -> bool:
+    """Whether a competitor is another library that computes the same."""
+    return who not in (OURS, COPY) and not goes_backwards(who)
 
 
 @dataclass(frozen=True)
 class Record:
     """How long one competitor takes for one benchmark.
 
-    what, who : the benchmark and the competitor.
-    w, k : width of the network and number of tangents; None where there are none.
-    shape : the sizes in words.
-    ms : the median over blocks of calls, in milliseconds; `blocks` holds each block's median, in order of measuring.
-    ratio : time of the best peer / time of this one, the median over pairs of blocks measured side by side; above 1, it
-        is faster than every peer. None where no peer took part.
-    ahead : time of this one / time of fwdad, the median over pairs.
-    gflops, gbs : work done per time, counted as the benchmark's own formula says; `share` is the fraction of the peak.
-    ns : nanoseconds for each random value.
-    mb : peak memory of the process, in MB (memory benchmark only).
-    error : relative error of the answer against the reference.
+    Attributes
+    ----------
+    what, who : str
+        The benchmark and the competitor.
+    w, k : int or None
+        Width of the network and number of tangents.
+    shape : str
+        The sizes in words.
+    ms : float
+        The median over blocks of calls, in milliseconds.
+    ratio : float or None
+        Time of the best peer / time of this one, the median over pairs of blocks measured side by side: above 1, it is
+        faster than every peer. None where no peer took part.
+    ahead : float
+        Time of this one / time of fwdad, the median over pairs.
+    gflops, gbs : float or None
+        Work done per time, counted as the benchmark's own formula says.
+    share : float or None
+        The fraction of the peak.
+    ns : float or None
+        Nanoseconds for each random value.
+    mb : float or None
+        Peak memory of the process, in MB (memory benchmark only).
+    error : float
+        Relative error of the answer against the truth.
+    blocks : tuple of float
+        Each block's median, in milliseconds, in order of measuring.
     """
 
     what: str
@@ -49,29 +79,33 @@ class Record:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What two records of the same figure have in common."""
+        """Return what two records of the same figure have in common."""
         return self.what, self.who, self.w, self.k, self.shape
 
 
 def paired_ratio(times: Sequence[float], others: Sequence[float]) -> float:
-    """The median of others / times, block by block: what slows the machine down for a while slows both of a pair.
+    """Return the median of others / times, block by block: what slows the machine for a while slows both of a pair.
 
+    Examples
+    --------
     >>> paired_ratio([1.0, 2.0, 1.0], [4.0, 8.0, 9.0])
     4.0
     """
     return statistics.median(other / time for time, other in zip(times, others, strict=True))
 
 
-def with_ratios(group: Sequence[Record], no_peers: Sequence[str] = ()) -> list[Record]:
-    """The records of one benchmark by all competitors, with their ratios; `no_peers` names those not to compete with.
+def with_ratios(group: Sequence[Record]) -> list[Record]:
+    """Return the records of one benchmark by all competitors, with their ratios.
 
+    Examples
+    --------
     >>> group = [Record("f", "fwdad", ms=1.0, blocks=(1.0,)), Record("f", "numpy", ms=3.0, blocks=(3.0,))]
     >>> [r.ratio for r in with_ratios(group)]
     [3.0, 1.0]
     """
     timed = [r for r in group if r.ms is not None]
     ours = next((r for r in timed if r.who == OURS), None)
-    peers = [r for r in timed if r.who != OURS and r.who not in no_peers]
+    peers = [r for r in timed if is_peer(r.who)]
     best = min(peers, key=lambda r: r.ms or 0.0, default=None)
     return [
         replace(
@@ -90,9 +124,12 @@ def write_records(path: Path, machine: dict[str, Any], peaks: dict[str, float], 
 
 
 def read_records(path: Path) -> list[Record]:
-    """The records of a report.
+    """Return the records of a report.
 
-    Raises BenchError for a file that holds no report.
+    Raises
+    ------
+    BenchError
+        If the file holds no report.
     """
     try:
         value = read_json(path)
@@ -112,12 +149,15 @@ class Change:
 
     @property
     def ratio(self) -> float:
+        """Return before / after."""
         return self.before / self.after
 
 
 def compare(before: Sequence[Record], after: Sequence[Record]) -> list[Change]:
-    """The figures that two reports have in common, in the order of the second.
+    """Return the figures that two reports have in common, in the order of the second.
 
+    Examples
+    --------
     >>> [c.ratio for c in compare([Record("f", "fwdad", ms=3.0)], [Record("f", "fwdad", ms=2.0)])]
     [1.5]
     """

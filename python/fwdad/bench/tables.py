@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fwdad.bench.machine import Peaks
-from fwdad.bench.plans import BACKPROP, memory_bound
-from fwdad.bench.records import OURS, Change, Record
+from fwdad.bench.plans import memory_bound
+from fwdad.bench.records import OURS, Change, Record, goes_backwards, is_peer
 
 COLUMNS: dict[str, Callable[[Record], str]] = {
     "what":    lambda r: r.what,
@@ -28,8 +28,10 @@ COLUMNS: dict[str, Callable[[Record], str]] = {
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, never in powers of ten.
+    """Return three significant digits, never in powers of ten.
 
+    Examples
+    --------
     >>> [number(v) for v in (None, 0.01234, 1.2345, 123.4, 12345.6)]
     ['', '0.0123', '1.23', '123', '12346']
     """
@@ -39,7 +41,7 @@ def number(value: float | None) -> str:
 
 
 def table(records: Sequence[Record]) -> str:
-    """One line a record, without the columns that say nothing; an empty line where the benchmark changes."""
+    """Return one line a record, without empty columns; an empty line where the benchmark changes."""
     rows = [[entry(r) for entry in COLUMNS.values()] for r in records]
     used = [j for j in range(len(COLUMNS)) if any(row[j] for row in rows)]
     body = [[row[j] for j in used] for row in rows]
@@ -52,8 +54,10 @@ def table(records: Sequence[Record]) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of words in columns.
+    """Return rows of words in columns.
 
+    Examples
+    --------
     >>> aligned([["a", "bb"], ["cc", "d"]])
     ['a   bb', 'cc  d']
     """
@@ -62,7 +66,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def heading(machine: Mapping[str, Any], peaks: Peaks) -> str:
-    """The machine, its peaks and the versions."""
+    """Return the machine, its peaks and the versions."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     memory = f"memory {peaks.read:.0f} GB/s read, {peaks.copy:.0f} GB/s copied"
     if "device" in machine:
@@ -85,12 +89,12 @@ def heading(machine: Mapping[str, Any], peaks: Peaks) -> str:
 
 
 def step_summary(records: Sequence[Record]) -> list[str]:
-    """For each width and k: how much faster fwdad is than the best peer, and than backpropagation."""
+    """Return how much faster fwdad is than the best peer, and than backpropagation, for each width and k."""
     lines = []
     for ours in (r for r in records if r.what == "step" and r.who == OURS):
         group = [r for r in records if (r.what, r.w, r.k) == (ours.what, ours.w, ours.k) and r.ms is not None]
-        peers = [r for r in group if r.who != OURS and r.who not in BACKPROP]
-        backwards = [r for r in group if r.who in BACKPROP]
+        peers = [r for r in group if is_peer(r.who)]
+        backwards = [r for r in group if goes_backwards(r.who)]
         if ours.ratio is not None:
             best = min(peers, key=lambda r: r.ms or 0.0)
             lines.append(f"w={ours.w} k={ours.k}: {ours.ratio:.2f} x as fast as the best peer, {best.who}")
@@ -104,7 +108,7 @@ def step_summary(records: Sequence[Record]) -> list[str]:
 
 
 def kernel_summary(records: Sequence[Record]) -> list[str]:
-    """How much faster fwdad's kernels are than the best peer's, and what generation adds to a product."""
+    """Return how much faster fwdad's kernels are than the best peer's, and what generation adds to a product."""
     ours = [r for r in records if r.who == OURS]
     lines = [
         f"{r.what} {r.shape}{'' if r.k is None else f' k={r.k}'}: {r.ratio:.2f} x as fast as the best peer"
@@ -120,7 +124,7 @@ def kernel_summary(records: Sequence[Record]) -> list[str]:
 
 
 def memory_summary(records: Sequence[Record]) -> list[str]:
-    """Growth for each tangent, beside the bound."""
+    """Return the growth for each tangent, beside the bound."""
     lines = []
     for who in dict.fromkeys(r.who for r in records):
         own = [r for r in records if r.who == who and r.mb is not None and r.k is not None]
@@ -137,7 +141,7 @@ def memory_summary(records: Sequence[Record]) -> list[str]:
 
 
 def change_table(changes: Sequence[Change]) -> str:
-    """Two reports side by side; a ratio above 1 is an improvement."""
+    """Return two reports side by side; a ratio above 1 is an improvement."""
     rows = [["what", "shape", "w", "k", "who", "", "before", "after", "before / after"]]
     for c in changes:
         r = c.record

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fwdad.bench import place
+from fwdad.bench import target
 
 
 class BenchError(ValueError):
@@ -21,10 +21,15 @@ class WrongAnswer(BenchError):
 class Task(NamedTuple):
     """What one competitor does for one benchmark.
 
-    call : the work to be timed; returns its answer, complete (nothing may go on in the background) or, on a device,
-        queued on the stream that events are recorded on.
-    check : the error of that answer against the reference, relative; any number, or NaN.
-    tolerance : the largest error that is right.
+    Attributes
+    ----------
+    call : function
+        The work to be timed; returns its answer, complete (nothing may go on in the background) or, on a device, queued
+        on the stream that events are recorded on.
+    check : function
+        From that answer to its error against the truth, relative; any number, or NaN.
+    tolerance : float
+        The largest error of a right answer.
     """
 
     call: Callable[[], Any]
@@ -35,8 +40,13 @@ class Task(NamedTuple):
 def verified(task: Task) -> float:
     """Call the task once and return its error.
 
-    Raises WrongAnswer unless the error is within the tolerance; NaN never is.
+    Raises
+    ------
+    WrongAnswer
+        Unless the error is within the tolerance; NaN never is.
 
+    Examples
+    --------
     >>> verified(Task(lambda: 2.0, lambda answer: abs(answer - 2.0), 1e-6))
     0.0
     """
@@ -47,12 +57,14 @@ def verified(task: Task) -> float:
 
 
 def relative_error(actual: Any, truth: Any) -> float:
-    """``|actual - truth| / |truth|`` in the Euclidean norm, in float64; infinite for another shape.
+    """Return ``|actual - truth| / |truth|`` in the Euclidean norm, in float64; infinite for another shape.
 
+    Examples
+    --------
     >>> relative_error(np.float32([3, 4]), np.array([3.0, 4.5])) < 0.1
     True
     """
-    actual, truth = place.on_host(actual), np.asarray(truth, np.float64)
+    actual, truth = target.on_host(actual), np.asarray(truth, np.float64)
     if actual.shape != truth.shape:
         return float("inf")
     size = np.linalg.norm(truth.ravel())
@@ -60,9 +72,9 @@ def relative_error(actual: Any, truth: Any) -> float:
 
 
 def timed(task: Task, seconds: float) -> list[float]:
-    """The seconds of each of several calls: after one to warm up, at least 3 calls, then as many as fit `seconds`."""
+    """Return the seconds of each call: after one to warm up, of at least 3, then of as many as fit `seconds`."""
     task.call()
     times: list[float] = []
     while len(times) < 3 or (sum(times) < seconds and len(times) < 1000):
-        times.append(place.seconds_of(task.call))
+        times.append(target.seconds_of(task.call))
     return times

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fwdad.bench import place
+from fwdad.bench import target
 from fwdad.bench.suites import make
 from fwdad.bench.task import BenchError, Task, WrongAnswer, timed, verified
 
@@ -31,7 +31,7 @@ def limit_cores(threads: int) -> None:
 
 
 def peak_memory() -> float:
-    """The largest resident size of this process so far, in MB."""
+    """Return the largest resident size of this process so far, in MB."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
@@ -41,7 +41,7 @@ def peak_memory() -> float:
 
 
 def answer(who: str, request: dict[str, Any], task: Task | None) -> tuple[Task | None, Any]:
-    """The task from now on, and the reply to a request."""
+    """Return the task from now on, and the reply to a request."""
     if "what" in request:
         task = make(who, request["what"], request["sizes"])
         return task, verified(task) if request.get("verify", True) else 0.0
@@ -59,7 +59,7 @@ def answer(who: str, request: dict[str, Any], task: Task | None) -> tuple[Task |
 def main(who: str, threads: int, device: str) -> None:
     """Answer requests until there are no more."""
     limit_cores(threads)
-    place.use(device)
+    target.use(device)
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no reply
     task: Task | None = None

@@ -10,7 +10,7 @@ import click
 
 from fwdad import bench as measuring
 from fwdad import kernels
-from fwdad.bench import BenchError, Peaks, Record, place, plans, plots, records, tables
+from fwdad.bench import BenchError, Peaks, Record, plans, plots, records, tables, target
 from fwdad.bench.processes import QUICK, Effort
 from fwdad.cli.options import F, integers
 
@@ -24,7 +24,7 @@ def bench() -> None:
 
 
 def common(command: F) -> F:
-    """The options that all measurements share."""
+    """Add the options that all measurements share."""
     for option in reversed(
         [
             click.option("--peers", metavar="NAMES", help="torch,jax,numpy, or none.  [default: those installed]"),
@@ -45,12 +45,12 @@ def common(command: F) -> F:
 def kernels_(only: str, device: str, quick: bool, peers: str | None, **options: Any) -> None:
     """Each kernel by itself: GFLOP/s or GB/s, and the fraction of the machine's peak."""
     try:
-        place.use(device)
+        target.use(device)
     except ValueError as error:
         raise BenchError(f"--device: {error}") from error
     cases = plans.kernel_cases(plans.chosen_peers(peers, device), quick, only, device)
     _run(
-        lambda threads, peaks: plans.measure(cases, QUICK if quick else Effort(), threads, peaks, _heard, device),
+        lambda threads, peaks: plans.measure(cases, QUICK if quick else Effort(), threads, peaks, _report, device),
         tables.kernel_summary,
         plots.roofline,
         device=device,
@@ -63,13 +63,13 @@ def kernels_(only: str, device: str, quick: bool, peers: str | None, **options: 
 @click.option("--w", "widths", type=integers, default="256,1024", show_default=True, help="Widths of the network.")
 @click.option("--k", "tangents", type=integers, default="1,16,64", show_default=True, help="Numbers of tangents.")
 def step(widths: Sequence[int], tangents: Sequence[int], quick: bool, peers: str | None, **options: Any) -> None:
-    """A training step: sample k normal directions, JVP, exact global projection, SGD update.
+    """Measure a training step: sample k normal directions, JVP, exact global projection, SGD update.
 
     Batch 64, network 784-w-w-10, float32. With k = 1 also one step of the peers' backpropagation.
     """
     cases = plans.step_cases(plans.chosen_peers(peers), _positive("--w", widths), _positive("--k", tangents))
     _run(
-        lambda threads, peaks: plans.measure(cases, QUICK if quick else Effort(), threads, peaks, _heard),
+        lambda threads, peaks: plans.measure(cases, QUICK if quick else Effort(), threads, peaks, _report),
         tables.step_summary,
         plots.steps,
         **options,
@@ -86,7 +86,7 @@ def memory(width: int, tangents: Sequence[int], quick: bool, peers: str | None, 
     chosen = _positive("--k", tangents)
     chosen = [chosen[0], chosen[-1]] if quick else chosen
     _run(
-        lambda threads, peaks: plans.memory(who, width, chosen, threads, _heard),
+        lambda threads, peaks: plans.memory(who, width, chosen, threads, _report),
         tables.memory_summary,
         plots.memory,
         **options,
@@ -97,7 +97,7 @@ def memory(width: int, tangents: Sequence[int], quick: bool, peers: str | None, 
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
 def compare(before: Path, after: Path) -> None:
-    """The figures that two --json files have in common; a ratio above 1 is an improvement."""
+    """Compare the figures that two --json files have in common; a ratio above 1 is an improvement."""
     changes = records.compare(records.read_records(before), records.read_records(after))
     if not changes:
         raise BenchError(f"{before} and {after} have no figure in common")
@@ -138,5 +138,5 @@ def _positive(option: str, values: Sequence[int]) -> list[int]:
     return sorted(set(values))
 
 
-def _heard(line: str) -> None:
+def _report(line: str) -> None:
     click.echo(f"... {line}", err=True)

@@ -91,6 +91,7 @@ class ForwardGradient:
         self.step = 0
 
     def __call__(self, loss: Loss, model: Model, *batch: Any) -> tuple[float, Model]:
+        """Return the mean loss and the gradient of one step."""
         estimate = self.estimate(loss, model, *batch)
         return estimate.value, estimate.gradient
 
@@ -105,6 +106,11 @@ class ForwardGradient:
             As of a call.
         reference : optional
             The true gradient, a tree like the model (see `exact_gradient`), to compare the estimate with.
+
+        Raises
+        ------
+        ValueError
+            Where nothing moved, or for a reference that is not a tree like the model.
 
         Examples
         --------
@@ -131,10 +137,11 @@ class ForwardGradient:
                 outcome = self._run(on_rows(loss, rows), model, tuple(array[rows.index] for array in batch))
             outcome = outcome._replace(value=rows.value)
         parts = self.combiner.gradient(outcome.d, outcome.directions) if outcome.directions.parts else []
+        gradient = self.perturbation.gradient(model, outcome, parts)
         if parts:
             self.sampler.observe(parts)
         self.step += 1
-        return Estimate(outcome.value, self.perturbation.gradient(model, outcome, parts), parts, outcome)
+        return Estimate(outcome.value, gradient, parts, outcome)
 
     def _run(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Outcome:
         """Return what this step's pass gives."""

@@ -9,7 +9,7 @@ import numpy as np
 from fwdad import kernels
 from fwdad.dual import Array, Dual, highest_level, primitive, split
 from fwdad.functions.activations import activation_row
-from fwdad.rules.forms import align, rule_for
+from fwdad.rules.forms import align, broadcast_tangent, rule_for
 from fwdad.tangents import as_dense, is_kind, kind_of
 
 
@@ -24,7 +24,8 @@ def affine(x: Array, w: Array, b: Array | None = None, activation: str = "identi
     ----------
     x : (..., K)
     w : (K, N)
-    b : (N,) or (..., N), optional
+    b : (N,), optional
+        Or any shape that broadcasts to that of the result.
     activation : str
         A name in `ACTIVATIONS`.
 
@@ -81,7 +82,7 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
         dx = dx.reshape(dx.shape[0], *rows.shape)
     db = as_dense(db)
     if db is not None and db.ndim != 2:
-        db = np.broadcast_to(align(db, px.ndim), (db.shape[0], *shape)).reshape(db.shape[0], len(rows), shape[-1])
+        db = broadcast_tangent(db, shape).reshape(db.shape[0], len(rows), shape[-1])
     if dw is None:
         y, dy = kernels.affine_jvp(rows, pw, bias, dx, None, db, activation)
         assert dy is not None, "x or b moves"
@@ -98,4 +99,6 @@ def _as_rows(x: Array, w: Array) -> tuple[Array, tuple[int, ...]]:
 
 def _bias_rows(b: Array | None, shape: tuple[int, ...]) -> Array | None:
     """Return b as the kernel takes it, (N,) or a row for each of x."""
-    return b if b is None or b.ndim == 1 else np.broadcast_to(b, shape).reshape(math.prod(shape[:-1]), shape[-1])
+    if b is None or b.ndim == 1:
+        return b
+    return (b if b.shape == shape else np.broadcast_to(b, shape)).reshape(math.prod(shape[:-1]), shape[-1])

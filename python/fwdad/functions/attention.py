@@ -1,4 +1,4 @@
-"""Attention: every position looks at all others."""
+"""Attention: each position takes a weighted mean over all positions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,27 @@ from fwdad.tangents import as_dense
 
 @primitive
 def attention(q: Array, k: Array, v: Array) -> Array:
-    """``y = softmax(q k^T / sqrt(d)) v``: q, k, v (..., T, d) to (..., T, d).
+    """Return ``softmax(q k^T / sqrt(d)) v``.
 
-    ``dy_i = A dv_i + M_i v - rowsum(M_i) y`` with ``A = softmax(S)``, ``M_i = A (dq_i k^T + q dk_i^T) / sqrt(d)``, one
-    tangent after the other: the memory for T x T scores is that of two tangents, whatever their number.
-    Source: arXiv 1706.03762, eq. 1.
+    ``dy_i = A dv_i + M_i v - rowsum(M_i) y`` with ``A = softmax(q k^T / sqrt(d))`` and
+    ``M_i = A (dq_i k^T + q dk_i^T) / sqrt(d)``, where A multiplies entry by entry. Tangents are computed one after the
+    other: the memory for T x T scores is that of two tangents, whatever their number.
 
+    Parameters
+    ----------
+    q, k, v : (..., T, d)
+        Queries, keys and values.
+
+    Returns
+    -------
+    (..., T, d)
+
+    References
+    ----------
+    arXiv 1706.03762, eq. 1.
+
+    Examples
+    --------
     >>> attention(np.zeros((2, 1)), np.zeros((2, 1)), np.array([[1.0], [3.0]])).tolist()
     [[2.0], [2.0]]
     """

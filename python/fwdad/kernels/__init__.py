@@ -1,109 +1,49 @@
 """The kernels: what is computed by machine code, each with a contract, a readable NumPy reference and faster bodies.
 
-This layer knows arrays only. In reading order: `philox` (words, normals, signs), `stream` (directions that need no
-memory), `affine` (a layer and its k tangents), `products` (of batches of matrices), `conv` (a convolution and its k
-tangents), `elementwise` (activations, scaled tangents, sums, reductions, cross-entropy), `projection` (from directional
-derivatives to a gradient), `memory` (of results), `dispatch`; `device` (arrays on a CUDA device), `cuda` (the
-kernels there).
+This layer knows arrays only. A kernel is a file that has its name, and adds itself to `KERNELS`. What kernels share:
+`philox` (words, normals, signs), `stream` (directions that need no memory), `layer`, `activations`, `window`, `checks`
+of arguments, `memory` for results, `policy` (when a kernel is used instead of NumPy), `dispatch` (kernels and their
+bodies), `device` (arrays on a CUDA device). `gram_schmidt` is the projection as one draws it.
 """
+# ruff: noqa: I001 -- kernels in reading order: each stands behind those that it uses
 
 from __future__ import annotations
 
-from fwdad.kernels import cuda  # noqa: F401 -- adds its bodies to the kernels
-from fwdad.kernels.affine import (
-    ACTIVATIONS,
-    AFFINE_JVP,
-    AFFINE_JVP_GRAM,
-    STREAM_PRODUCT,
-    affine_jvp,
-    affine_jvp_gram,
-    stream_product,
-)
-from fwdad.kernels.conv import CONV_JVP, Window, conv_jvp, patches
-from fwdad.kernels.device import CudaError, device_of, is_device_array, to_device
-from fwdad.kernels.dispatch import Kernel, get_num_threads, info, set_num_threads
-from fwdad.kernels.elementwise import (
-    ACTIVATION_JVP,
-    AXPBY,
-    CROSS_ENTROPY_JVP,
-    SCALED_TANGENTS,
-    WEIGHTED_ROWS,
-    activation_jvp,
-    axpby,
-    axpby_pays,
-    cross_entropy_jvp,
-    pays,
-    scaled_tangents,
-    weighted_rows,
-)
-from fwdad.kernels.products import MATMUL, matmul, matmul_pays
-from fwdad.kernels.projection import (
-    COMBINE,
-    GRAM,
-    PROJECTION_COEFFICIENTS,
-    SAFE_MARGIN,
-    combine,
-    gram,
-    orthonormalise,
-    project_gram_schmidt,
-    projection_coefficients,
-)
-from fwdad.kernels.stream import GENERATE, Stream, generate
-from fwdad.kernels.unit_jvp_thin import unit_jvp_thin as unit_jvp_thin
+from importlib import import_module
+from pathlib import Path
 
-KERNELS: dict[str, Kernel] = {
-    kernel.name: kernel
-    for kernel in (
-        GENERATE,
-        AFFINE_JVP,
-        AFFINE_JVP_GRAM,
-        STREAM_PRODUCT,
-        MATMUL,
-        CONV_JVP,
-        ACTIVATION_JVP,
-        SCALED_TANGENTS,
-        AXPBY,
-        WEIGHTED_ROWS,
-        CROSS_ENTROPY_JVP,
-        GRAM,
-        PROJECTION_COEFFICIENTS,
-        COMBINE,
-    )
-}
-"""The list of all kernels. A body for another device is one more entry in a kernel's `bodies`."""
+from fwdad.kernels.generate import generate as generate
+from fwdad.kernels.stream_product import stream_product as stream_product
+from fwdad.kernels.activation_jvp import activation_jvp as activation_jvp
+from fwdad.kernels.affine_jvp import affine_jvp as affine_jvp
+from fwdad.kernels.gram import gram as gram
+from fwdad.kernels.affine_jvp_gram import affine_jvp_gram as affine_jvp_gram
+from fwdad.kernels.conv_jvp import conv_jvp as conv_jvp
+from fwdad.kernels.matmul import matmul as matmul
+from fwdad.kernels.scaled_tangents import scaled_tangents as scaled_tangents
+from fwdad.kernels.axpby import axpby as axpby
+from fwdad.kernels.weighted_rows import weighted_rows as weighted_rows
+from fwdad.kernels.cross_entropy_jvp import cross_entropy_jvp as cross_entropy_jvp
+from fwdad.kernels.projection_coefficients import projection_coefficients as projection_coefficients
+from fwdad.kernels.combine import combine as combine
 
-__all__ = [
-    "ACTIVATIONS",
-    "KERNELS",
-    "SAFE_MARGIN",
-    "CudaError",
-    "Kernel",
-    "Stream",
-    "Window",
-    "activation_jvp",
-    "affine_jvp",
-    "affine_jvp_gram",
-    "axpby",
-    "axpby_pays",
-    "combine",
-    "conv_jvp",
-    "cross_entropy_jvp",
-    "device_of",
-    "generate",
-    "get_num_threads",
-    "gram",
-    "info",
-    "is_device_array",
-    "matmul",
-    "matmul_pays",
-    "orthonormalise",
-    "patches",
-    "pays",
-    "project_gram_schmidt",
-    "projection_coefficients",
-    "scaled_tangents",
-    "set_num_threads",
-    "stream_product",
-    "to_device",
-    "weighted_rows",
-]
+from fwdad.kernels import policy as policy
+from fwdad.kernels.activations import ACTIVATIONS as ACTIVATIONS
+from fwdad.kernels.device import CudaError as CudaError
+from fwdad.kernels.device import device_of as device_of
+from fwdad.kernels.device import is_device_array as is_device_array
+from fwdad.kernels.device import to_device as to_device
+from fwdad.kernels.dispatch import KERNELS as KERNELS
+from fwdad.kernels.dispatch import Kernel as Kernel
+from fwdad.kernels.dispatch import get_num_threads as get_num_threads
+from fwdad.kernels.dispatch import info as info
+from fwdad.kernels.dispatch import set_num_threads as set_num_threads
+from fwdad.kernels.gram_schmidt import project_gram_schmidt as project_gram_schmidt
+from fwdad.kernels.projection_coefficients import SAFE_MARGIN as SAFE_MARGIN
+from fwdad.kernels.stream import Stream as Stream
+from fwdad.kernels.window import Window as Window
+from fwdad.kernels.window import patches as patches
+
+for _file in sorted(Path(__file__).parent.glob("*.py")):
+    if _file.stem != "__init__":
+        import_module(f"{__name__}.{_file.stem}")  # a kernel that is not listed above is found all the same

@@ -24,24 +24,45 @@ def float_array(where: str, name: str, value: Any, dtype: np.dtype[Any] | None =
     return checked
 
 
+def contiguous(where: str, name: str, value: Any, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
+    """Do as `float_array`, and copy an array that is not C-contiguous."""
+    return c_order(float_array(where, name, value, dtype))
+
+
+def c_order(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array, or a C-contiguous copy of one that is not."""
+    return array if array.flags.c_contiguous else array.copy(order="C")
+
+
+def tangents(where: str, name: str, value: Any, of: str, primal: NDArray[Any]) -> NDArray[Any]:
+    """Return tangents (k, ...) of a primal (...), called `of` in the message, C-contiguous."""
+    array = contiguous(where, name, value, primal.dtype)
+    if array.shape[1:] != primal.shape or array.ndim == 0:
+        expected = ", ".join(["k", *map(str, primal.shape)])
+        raise ValueError(f"{where}: {name}: expected shape ({expected}) ({of} is {primal.shape}), given {array.shape}")
+    return array
+
+
 def one_device(where: str, **values: Any) -> str:
-    """The device that all arrays and Streams (but those that are None) are on; TypeError where there are several."""
+    """Return the device that all arrays and Streams (but those that are None) are on; refuse several."""
     there = [device_of(value) for value in values.values() if value is not None]
     if there.count(there[0]) != len(there):
         devices = {name: device_of(value) for name, value in values.items() if value is not None}
         given = ", ".join(f"{name} on {device}" for name, device in devices.items())
-        raise TypeError(f"{where}: expected all arrays on one device, given {given}; move them with fwdad.to_device")
+        raise TypeError(
+            f"{where}: expected all arrays on one device, given {given}; move them with fwdad.kernels.to_device"
+        )
     return there[0]
 
 
 def shape(where: str, name: str, given: tuple[int, ...], *expected: tuple[int, ...], why: str = "") -> None:
-    """Raise ValueError unless the shape `given` is one of `expected`."""
+    """Refuse a shape `given` that is none of `expected`."""
     if given not in expected:
         choices = " or ".join(str(e) for e in expected)
         raise ValueError(f"{where}: {name}: expected shape {choices}{why and f' ({why})'}, given {given}")
 
 
 def ndim(where: str, name: str, value: NDArray[Any], expected: int, axes: str) -> None:
-    """Raise ValueError unless `value` has `expected` axes, called `axes` in the message."""
+    """Refuse a value that has not `expected` axes, called `axes` in the message."""
     if value.ndim != expected:
         raise ValueError(f"{where}: {name}: expected shape {axes}, given {value.shape}")

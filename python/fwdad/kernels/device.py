@@ -1,8 +1,9 @@
-"""Arrays on a CUDA device: which they are, and how they come and go.
+"""Arrays on a CUDA device: which they are, how they come and go, and where kernels run.
 
-CuPy holds the arrays: its current stream is where kernels run, its memory pool where results and scratch come from. The
-kernels are the module `fwdad._cuda`. No driver is asked, and CuPy not imported, before an array goes to a device.
-A device is called "cpu", or "cuda:N" for the N-th of the machine.
+CuPy holds the arrays: its current stream is where kernels are queued, and not waited for; its memory pool is where
+results and scratch memory come from. Kernels read arrays by their `__cuda_array_interface__`, without a copy. They are
+in the module `fwdad._cuda`. No driver is asked, and CuPy not imported, before an array goes to a device. A device is
+called "cpu", or "cuda:N" for the N-th of the machine.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import functools
 import re
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fwdad.kernels import dispatch
 
@@ -24,14 +28,15 @@ class CudaError(RuntimeError):
 
 
 @functools.cache
-def require() -> tuple[ModuleType, ModuleType]:
-    """CuPy and the extension module, if a device can be used.
+def require() -> ModuleType:
+    """Return CuPy, if a device can be used.
 
-    Raises:
-        CudaError: the kernels were not built, CuPy is not installed, or the driver has no device.
+    Raises
+    ------
+    CudaError
+        If the kernels were not built, CuPy is not installed, or the driver has no device.
     """
-    kernels = dispatch.cuda
-    if kernels is None:
+    if dispatch.cuda is None:
         raise CudaError(f"the CUDA kernels of this fwdad are {dispatch.info()['cuda']}; install nvcc and fwdad again")
     try:
         cupy = import_module("cupy")
@@ -41,12 +46,36 @@ def require() -> tuple[ModuleType, ModuleType]:
             "install fwdad[cuda12] or fwdad[cuda13], whichever the driver supports"
         ) from error
     try:
-        count = kernels.device_count()
+        count = dispatch.cuda.device_count()
     except RuntimeError as error:
         raise CudaError(f"there is no CUDA device to use: {error}") from error
     if count == 0:
         raise CudaError("there is no CUDA device to use: the driver counts none")
-    return cupy, kernels
+    return cupy
+
+
+class Launch(NamedTuple):
+    """Where a CUDA kernel runs: what its binding takes first."""
+
+    device: int
+    stream: int
+    allocate: Callable[[int], Any]
+    """From bytes to scratch memory."""
+
+
+@contextmanager
+def launch(value: Any) -> Iterator[Launch]:
+    """Run kernels where an array or a Stream is; inside, that is CuPy's current device."""
+    cupy = require()
+    number = int(device_of(value)[5:])
+    with cupy.cuda.Device(number):
+        yield Launch(number, cupy.cuda.get_current_stream().ptr, lambda size: cupy.empty(size, np.uint8))
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Return an array of unspecified entries on CuPy's current device."""
+    array: NDArray[Any] = require().empty(shape, dtype)
+    return array
 
 
 @functools.cache
@@ -66,9 +95,10 @@ def is_device_array(value: Any) -> bool:
 
 
 def device_of(value: Any) -> str:
-    """Where an array or a Stream is: "cpu" or "cuda:N".
+    """Return where an array or a Stream is, "cpu" or "cuda:N".
 
-    >>> import numpy as np
+    Examples
+    --------
     >>> device_of(np.zeros(3))
     'cpu'
     """
@@ -78,13 +108,29 @@ def device_of(value: Any) -> str:
 
 
 def to_device(array: Any, device: str) -> Any:
-    """The array on a device: itself if it is there, else a copy. "cuda" is CuPy's current device.
+    """Return the array on a device: itself if it is there, else a copy.
 
-    Raises:
-        ValueError: no such name of a device.
-        CudaError: a CUDA device was asked for and cannot be used.
+    Parameters
+    ----------
+    array : array
+        Of NumPy or CuPy.
+    device : str
+        "cpu", "cuda:N", or "cuda" for CuPy's current device.
 
-    >>> import numpy as np
+    Returns
+    -------
+    array
+        Of NumPy on "cpu", of CuPy on a device.
+
+    Raises
+    ------
+    ValueError
+        If no device has such a name.
+    CudaError
+        If a CUDA device was asked for and cannot be used.
+
+    Examples
+    --------
     >>> to_device(np.zeros(2), "cpu")
     array([0., 0.])
     """
@@ -92,8 +138,8 @@ def to_device(array: Any, device: str) -> Any:
         raise ValueError(f'device: expected "cpu", "cuda" or "cuda:N", given {device!r}')
     if device == "cpu":
         return array.get() if is_device_array(array) else array
-    cupy, kernels = require()
-    number, count = int(device[5:] or cupy.cuda.Device().id), kernels.device_count()
+    cupy = require()
+    number, count = int(device[5:] or cupy.cuda.Device().id), dispatch.cuda.device_count()
     if number >= count:
         raise CudaError(f"there is no device {device}: the driver counts {count}, from cuda:0 on")
     with cupy.cuda.Device(number):

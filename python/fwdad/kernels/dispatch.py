@@ -1,6 +1,7 @@
-"""A kernel is a contract with several bodies; this file says what that means and finds the native bodies.
+"""A kernel is a contract with several bodies: what that means, the list of all kernels, and the native modules.
 
-The module `fwdad._native` holds the C++ bodies. Where it was not built, every kernel still runs by its NumPy reference.
+The module `fwdad._native` holds the C++ bodies, `fwdad._cuda` those for CUDA devices. Where `fwdad._native` was not
+built, every kernel still runs by its NumPy reference.
 """
 
 from __future__ import annotations
@@ -10,34 +11,68 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+Body = TypeVar("Body", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Kernel:
+class Kernel(Generic[Body]):
     """One row of the list of kernels.
 
-    `bodies` maps a body's name to a function; all of them take the same, already validated, arguments and keep the same
-    `contract`. The first is always the NumPy reference, which is the specification; a faster body comes after it. The
-    body "cuda" takes arrays on a CUDA device.
+    Attributes
+    ----------
+    name : str
+        Also the name of its public function, and of its files.
+    computes : str
+        The equation, in Markdown.
+    contract : str
+        Shapes and dtypes of arguments and results, and how sums are rounded.
+    bodies : dict
+        From "reference", "native" and "cuda" to functions of the same, already validated, arguments, which all keep the
+        contract. "reference" is NumPy and the specification; "cuda" takes arrays on a CUDA device.
     """
 
     name: str
+    computes: str
     contract: str
-    bodies: dict[str, Callable[..., Any]]
+    bodies: dict[str, Body]
 
     @functools.cached_property
-    def best(self) -> Callable[..., Any]:
-        """The last body of the list that takes arrays in main memory: each is faster than those before it."""
-        return [body for name, body in self.bodies.items() if name != "cuda"][-1]
+    def best(self) -> Body:
+        """The fastest body for arrays in main memory."""
+        return self.bodies.get("native", self.bodies["reference"])
 
-    def on(self, device: str) -> Callable[..., Any]:
-        """The body for arrays on a device, "cpu" or "cuda:N"."""
-        return self.best if device == "cpu" else self.bodies["cuda"]
+    def on(self, device: str) -> Body:
+        """Return the body for arrays on a device, "cpu" or "cuda:N"."""
+        if device == "cpu":
+            return self.best
+        if "cuda" not in self.bodies:
+            raise NotImplementedError(
+                f"{self.name}: no body for arrays on {device}; move them to the cpu with fwdad.kernels.to_device"
+            )
+        return self.bodies["cuda"]
+
+
+KERNELS: dict[str, Kernel[Any]] = {}
+"""All kernels by name: each file of a kernel adds its row when it is imported."""
+
+
+def register(
+    name: str, computes: str, contract: str, reference: Body, native_body: Body, cuda_body: Body | None = None
+) -> Kernel[Body]:
+    """Add a kernel to the list; the native body is left out where `fwdad._native` was not built."""
+    bodies = {"reference": reference}
+    if native is not None:
+        bodies["native"] = native_body
+    if cuda_body is not None:
+        bodies["cuda"] = cuda_body
+    KERNELS[name] = Kernel(name, computes, contract, bodies)
+    return KERNELS[name]
 
 
 def load(name: str) -> ModuleType | None:
-    """An extension module, or None where it was not built."""
+    """Import an extension module; None where it was not built."""
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -46,27 +81,32 @@ def load(name: str) -> ModuleType | None:
         return None
 
 
-native: ModuleType | None = load("fwdad._native")
-"""The extension module, or None where it was not built."""
+if TYPE_CHECKING:  # mypy checks calls of the modules against their stubs
+    from fwdad import _cuda, _native
 
-cuda: ModuleType | None = load("fwdad._cuda")
-"""The extension module for CUDA devices, or None where it was not built; importing it asks for no driver."""
-
-
-def bodies(reference: Callable[..., Any], native_body: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
-    """The table of bodies of one kernel: the reference, then the native body where the extension was built."""
-    return {"reference": reference} | ({} if native is None else {"native": native_body})
+    cuda, native = _cuda, _native
+else:  # None where a module was not built; importing `cuda` asks for no driver
+    native = load("fwdad._native")
+    cuda = load("fwdad._cuda")
 
 
 def set_num_threads(n: int) -> None:
-    """Use `n` threads in native kernels from now on (results have the same bits for any `n`).
+    """Use `n` threads in native kernels from now on; results have the same bits for any `n`.
 
-    The default is `$FWDAD_NUM_THREADS`, or else the number of cores that this process may run on. The variable is read
-    when a kernel first runs; a bad value is a ValueError there.
+    The default is ``$FWDAD_NUM_THREADS``, or else the number of cores that this process may run on. The variable is
+    read when a kernel first runs; a bad value is a ValueError there.
 
-    Raises:
-        TypeError: `n` is not an integer.
-        ValueError: `n` is below 1.
+    Parameters
+    ----------
+    n : int
+        From 1 to 1024.
+
+    Raises
+    ------
+    TypeError
+        If `n` is not an integer.
+    ValueError
+        If `n` is out of range.
     """
     if isinstance(n, bool) or not isinstance(n, int):
         raise TypeError(f"set_num_threads: n: expected an int, given {type(n).__name__}")
@@ -77,14 +117,24 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """The number of threads that native kernels use; 1 where there are none (NumPy's threads are its own matter)."""
-    return 1 if native is None else int(native.get_num_threads())
+    """Return the number of threads that native kernels use.
+
+    Returns
+    -------
+    int
+        1 where there are no native kernels; how many threads NumPy uses is not counted.
+    """
+    return 1 if native is None else native.get_num_threads()
 
 
 def info() -> dict[str, Any]:
-    """What the kernels run on: `isa` (the one chosen), `isas` (built), `threads`, `compiler`, `cuda`.
+    """Say what the kernels run on.
 
-    `cuda` says what for the CUDA kernels were built, or why not. Without native kernels `isa` and `compiler` are None.
+    Returns
+    -------
+    dict
+        `isa`, the instruction set in use; `isas`, those that were built; `threads`; `compiler`; `cuda`, what built the
+        CUDA kernels, or why they are missing. Without native kernels `isa` and `compiler` are None.
     """
     if native is None:
         return {"isa": None, "isas": [], "threads": 1, "compiler": None, "cuda": "not built: no native kernels were"}

@@ -2,7 +2,8 @@
 
 A counter-based generator is a function: (key, counter) -> four random 32-bit words. It has no state, so any part of a
 stream can be made by anyone, in any order, again and again. How (row, column) becomes a counter stands in `stream.py`;
-the whole contract, in one page, in docs/random-contract.md.
+the whole contract, in one page, in docs/random-contract.md. Constants and polynomials are those of the C++ and CUDA
+sources, to the bit: tests/kernels/test_generate.py compares them.
 
 Source: J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011,
 section 3.3.
@@ -24,12 +25,22 @@ WEYL = (0x9E3779B9, 0xBB67AE85)  # what a round adds to the key: the golden rati
 
 
 def philox4x32(counter: tuple[Any, Any, Any, Any], key: tuple[int, int]) -> tuple[U32, U32, U32, U32]:
-    """Four random words for each counter, by ten rounds of Philox4x32.
+    """Return four random words for each counter, by ten rounds of Philox4x32.
 
-    Args:
-        counter: four integers or integer arrays that broadcast together, each in [0, 2^32).
-        key: two integers in [0, 2^32).
+    Parameters
+    ----------
+    counter : tuple of four integers or integer arrays
+        Arrays broadcast together; each entry is in [0, 2^32).
+    key : tuple of two integers
+        Each in [0, 2^32).
 
+    Returns
+    -------
+    tuple of four ndarrays
+        uint32.
+
+    Examples
+    --------
     >>> [f"{int(word):08x}" for word in philox4x32((0, 0, 0, 0), (0, 0))]
     ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
     """
@@ -44,11 +55,13 @@ def philox4x32(counter: tuple[Any, Any, Any, Any], key: tuple[int, int]) -> tupl
 
 
 def fma32(a: Any, b: Any, c: Any) -> F32:
-    """The correctly rounded float32 of a * b + c, for float32 arguments: what a fused multiply-add instruction gives.
+    """Return the correctly rounded float32 of a * b + c, as a fused multiply-add instruction does.
 
     The product is exact in float64. The sum is rounded to odd there (TwoSum finds what rounding lost), so that the
     second rounding, to float32, is the only one (S. Boldo and G. Melquiond, "Emulation of a FMA", 2008).
 
+    Examples
+    --------
     >>> float(fma32(1 + 2.0**-12, 1 + 2.0**-12, -1 - 2.0**-11)) == 2.0**-24
     True
     """
@@ -88,7 +101,7 @@ COS = (  # (cos(pi/4 t) - 1) / y in y = t^2 for |t| <= 1: error of the cosine 4.
 
 
 def normals_from_words(w0: U32, w1: U32) -> tuple[F32, F32]:
-    """Two independent standard normals, sqrt(-2 ln u) (cos a, sin a): the first word gives u, the second a.
+    """Return two standard normals, sqrt(-2 ln u) (cos a, sin a): the first word gives u, the second a.
 
     Every step is one correctly rounded float32 operation, so that the result has the same bits wherever fused
     multiply-add exists. |value| <= 6.67, the square root of -2 ln 2^-32.
@@ -114,11 +127,11 @@ def normals_from_words(w0: U32, w1: U32) -> tuple[F32, F32]:
 
 
 def signs_from_words(word: U32) -> F32:
-    """32 signs from each word, on a new axis before the last: bit j of the word, if set, makes sign j negative."""
+    """Return 32 signs from each word, on a new axis before the last: bit j, if set, makes sign j negative."""
     bit = np.arange(32, dtype=np.uint32)[:, None]
     return _flip(np.ones((), np.float32), word[..., None, :] << (np.uint32(31) - bit))
 
 
 def _flip(value: F32, word: U32) -> F32:
-    """`value` with its sign changed where the top bit of `word` is set."""
+    """Change the sign of `value` where the top bit of `word` is set."""
     return np.asarray(value.view(np.uint32) ^ (word & np.uint32(1 << 31))).view(np.float32)

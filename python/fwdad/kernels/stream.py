@@ -14,20 +14,20 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fwdad.kernels import checks, dispatch, philox
-from fwdad.kernels.dispatch import Kernel
-from fwdad.kernels.memory import empty
+from fwdad.kernels import checks
 
 ROWS_PER_CALL = {"normal": 4, "rademacher": 128}
 """R of each distribution: how many rows of one column a generator call gives."""
 
 LIMITS = (("seed", 0, 2**64), ("step", 0, 2**32), ("parameter", 0, 2**16), ("k", 1, 2**16 + 1))
 """Fields of a stream, and the ranges that the counter has room for."""
+
+Descriptor = tuple[int, int, int, int, int, int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -37,23 +37,38 @@ class Stream:
     A parameter with two axes or more is the matrix (product of the leading axes, last axis). A vector (n,) is the
     R x ceil(n / R) matrix read down its columns, and a scalar is a vector of one entry.
 
-    Attributes:
-        seed: the key; 0 <= seed < 2^64.
-        step: which draw; 0 <= step < 2^32.
-        parameter: which parameter of the model; 0 <= parameter < 2^16.
-        distribution: "normal" (mean 0, variance 1) or "rademacher" (+1 or -1, equally likely).
-        k: number of directions; 1 <= k <= 2^16.
-        primal_shape: the parameter's shape; fewer than 2^32 columns and 2^32 blocks of R rows.
-        dtype: float32, or float64, which holds the same float32 values, widened.
-        device: where the entries are to be: "cpu" or "cuda:N"; they are the same everywhere.
+    Parameters
+    ----------
+    seed : int
+        The key, from 0 to 2^64 - 1.
+    step : int
+        Which draw, from 0 to 2^32 - 1.
+    parameter : int
+        Which parameter of the model, from 0 to 2^16 - 1.
+    distribution : {"normal", "rademacher"}
+        Mean 0 and variance 1, or +1 and -1, equally likely.
+    k : int
+        The number of directions, from 1 to 2^16.
+    primal_shape : tuple of int
+        The parameter's shape; fewer than 2^32 columns and 2^32 blocks of R rows.
+    dtype : dtype, default float32
+        float32, or float64, which holds the same float32 values, widened.
+    device : str, default "cpu"
+        Where the entries are to be, "cpu" or "cuda:N"; they are the same everywhere.
 
-    From these follow:
-        shape: (k, *primal_shape).
-        matrix_shape: (rows, columns) of the matrix that the counter counts; (R, ceil(n / R)) for a vector (n,).
-        descriptor: (seed, step, parameter, R, k, rows, columns, entries of a vector or -1): what native kernels need.
+    Attributes
+    ----------
+    shape : tuple of int
+        (k, *primal_shape).
+    matrix_shape : tuple of int
+        (rows, columns) of the matrix that the counter counts; (R, ceil(n / R)) for a vector (n,).
+    descriptor : tuple of int
+        What bindings take: (seed, step, parameter, R, k, rows, columns, entries of a vector or -1, bytes of an entry).
 
-    Raises:
-        TypeError, ValueError: a field is of the wrong type or out of its range.
+    Raises
+    ------
+    TypeError, ValueError
+        If a field is of the wrong type or out of its range.
     """
 
     seed: int
@@ -66,9 +81,10 @@ class Stream:
     device: str = "cpu"
     shape: tuple[int, ...] = field(init=False, repr=False, compare=False)
     matrix_shape: tuple[int, int] = field(init=False, repr=False, compare=False)
-    descriptor: tuple[int, int, int, int, int, int, int, int] = field(init=False, repr=False, compare=False)
+    descriptor: Descriptor = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        """Check the fields, and derive the others."""
         for name, low, high in LIMITS:
             value = getattr(self, name)
             if type(value) is not int or not low <= value < high:
@@ -92,21 +108,8 @@ class Stream:
             )
         object.__setattr__(self, "shape", (self.k, *shape))
         object.__setattr__(self, "matrix_shape", (rows, columns))
-        descriptor = (self.seed, self.step, self.parameter, per_call, self.k, rows, columns, entries)
-        object.__setattr__(self, "descriptor", descriptor)
-
-    # Generating costs more than what is done with the entries. Where the Gram matrix will be asked for, a kernel that
-    # passes over all of them anyway forms it on its way. Neither attribute is a field: the entries stay what they are.
-    expects_gram: ClassVar[bool] = False
-    known_gram: ClassVar[NDArray[np.float64] | None] = None
-
-    def expect_gram(self) -> None:
-        """Say that ``gram(self, exact=False)`` will be called later."""
-        object.__setattr__(self, "expects_gram", True)
-
-    def keep_gram(self, gram: NDArray[np.float64]) -> None:
-        """Save the Gram matrix (k, k) for that call."""
-        object.__setattr__(self, "known_gram", gram)
+        numbers = (self.seed, self.step, self.parameter, per_call, self.k, rows, columns, entries, self.dtype.itemsize)
+        object.__setattr__(self, "descriptor", numbers)
 
     @property
     def rows_per_call(self) -> int:
@@ -124,60 +127,31 @@ def _integer(name: str, value: Any, low: int, high: int) -> int:
     return number
 
 
-def generate(stream: Stream) -> NDArray[Any]:
-    """All entries of `stream`, as an array (k, *primal_shape) of its dtype.
-
-    Bit-identical in every body on machines with fused multiply-add; the native body of an instruction set without one
-    differs by a few units in the last place (normals only).
-
-    Raises:
-        TypeError: `stream` is not a Stream.
-
-    >>> generate(Stream(seed=7, step=0, parameter=0, distribution="rademacher", k=2, primal_shape=(4,))).tolist()
-    [[-1.0, 1.0, -1.0, -1.0], [-1.0, -1.0, 1.0, 1.0]]
-    """
-    if not isinstance(stream, Stream):
-        raise TypeError(f"generate: stream: expected a Stream, given {type(stream).__name__}")
-    result: NDArray[Any] = GENERATE.on(stream.device)(stream)
-    return result
+def source(v: Any) -> Any:
+    """Return what bindings take for directions: a stream's descriptor, or the array (or None) itself."""
+    return v.descriptor if isinstance(v, Stream) else v
 
 
-def generate_reference(stream: Stream) -> NDArray[Any]:
-    """NumPy: one direction at a time, all blocks of R rows at once."""
-    rows, columns = stream.matrix_shape
-    blocks = -(-rows // stream.rows_per_call)
-    key = stream.seed & 0xFFFFFFFF, stream.seed >> 32
-    out = np.empty(stream.shape, stream.dtype)
-    for i in range(stream.k):
-        counter = np.arange(columns), np.arange(blocks)[:, None], stream.step, i | stream.parameter << 16
-        words = philox.philox4x32(counter, key)
-        if stream.distribution == "normal":
-            parts = [*philox.normals_from_words(*words[:2]), *philox.normals_from_words(*words[2:])]
-            values = np.stack(parts, axis=1)  # (blocks, 4, columns)
-        else:
-            values = np.concatenate([philox.signs_from_words(word) for word in words], axis=1)  # (blocks, 128, columns)
-        matrix = values.reshape(blocks * stream.rows_per_call, columns)
-        vector = len(stream.primal_shape) < 2
-        entries = matrix.T.ravel()[: prod(stream.primal_shape)] if vector else matrix[:rows]
-        out[i] = entries.reshape(stream.primal_shape)
-    return out
+def stream(where: str, name: str, value: Any, dtype: np.dtype[Any] | None = None) -> Stream:
+    """Return `value` if it is a Stream, of `dtype`, if given."""
+    if not isinstance(value, Stream):
+        raise TypeError(f"{where}: {name}: expected a Stream, given {type(value).__name__}")
+    if dtype is not None and value.dtype != dtype:
+        raise TypeError(f"{where}: {name}: expected dtype {dtype} as x, given a stream of {value.dtype}")
+    return value
 
 
-def generate_native(stream: Stream) -> NDArray[Any]:
-    """C++: see csrc/cpu/generate.cpp."""
-    assert dispatch.native is not None
-    out = empty(stream.shape, stream.dtype)
-    dispatch.native.generate(stream.descriptor, out)
-    return out
+def array_or_stream(where: str, name: str, value: Any, dtype: np.dtype[Any]) -> NDArray[Any] | Stream:
+    """Return `value` if it is an array or a Stream of this dtype."""
+    if isinstance(value, Stream):
+        return stream(where, name, value, dtype)
+    return checks.float_array(where, name, value, dtype)
 
 
-def dense(v: NDArray[Any] | Stream) -> NDArray[Any]:
-    """`v` as an array: itself, or all entries of the stream by the reference."""
-    return generate_reference(v) if isinstance(v, Stream) else v
-
-
-GENERATE = Kernel(
-    "generate",
-    "Stream -> (k, *primal_shape), C-contiguous; float32 operations, each rounded once; float64 holds the same values",
-    dispatch.bodies(generate_reference, generate_native),
-)
+def directions(where: str, v: Any, per_row: bool) -> NDArray[Any] | Stream:
+    """Return v (k, ...), or (k, B, n) `per_row`, if it is a Stream or a float array, which is made C-contiguous."""
+    if not isinstance(v, Stream):
+        v = checks.float_array(where, "v", v)
+    if (per_row and len(v.shape) != 3) or not v.shape:
+        raise ValueError(f"{where}: v: expected shape {'(k, B, n)' if per_row else '(k, ...)'}, given {v.shape}")
+    return v if isinstance(v, Stream) else checks.c_order(v)

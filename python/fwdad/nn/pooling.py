@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fwdad.dual import Array, plain
-from fwdad.kernels.conv import Window, taps
+from fwdad.kernels.window import Window, taps
 from fwdad.nn.module import Module
 from fwdad.nn.windows import Pair, window
 from fwdad.tree import static

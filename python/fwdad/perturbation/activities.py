@@ -14,6 +14,7 @@ from fwdad.perturbation.directions import Directions, ShapeDtype, Template
 from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, StaleShapes, mean_loss
 from fwdad.perturbation.sites import (
     Halves,
+    LayerPass,
     Leak,
     Noise,
     Site,
@@ -34,7 +35,7 @@ class Activities(Perturbation):
 
     The estimate of dL/dz becomes gradients of a layer's parameters by the layer's own `local_gradient`. The space has
     as many dimensions as the model has units. The loss is one per example, (B,). An example's loss must depend on its
-    own row alone, and on parameters through their layers' outputs alone: the first pass of a loss checks both.
+    own row alone, and on parameters through their layers' outputs alone: the first step of a program checks both.
 
     Parameters
     ----------
@@ -45,7 +46,8 @@ class Activities(Perturbation):
     Raises
     ------
     ValueError
-        For another noise; for a loss of the wrong shape, or one that couples examples.
+        For another noise; for a loss of the wrong shape, or one that couples examples; for an empty batch; for a layer
+        at two places of the model, or one that settles an output that is no elementwise function of z.
     TypeError
         For a parameter outside all layers that can be perturbed, or one that moves the loss beside its layer's output.
 
@@ -60,7 +62,7 @@ class Activities(Perturbation):
         self.noise = noise
         self.per_row = noise == "example"
         self._shapes: list[ShapeDtype] = []
-        self._checked: set[Any] = set()  # the programs that were
+        self._checked: list[Any] = []  # the programs that were
 
     def shared(self) -> Activities:
         """Return the perturbation with noise that the batch shares."""
@@ -98,7 +100,7 @@ class Activities(Perturbation):
             losses, d = split(loss(model, *batch), running.level)
         sites: list[Noise] = running.sites
         value, examples = _mean_of_examples(losses, sites), losses.shape[0]
-        self._check(loss, model, batch, sites, examples)
+        self._check(loss, model, batch, running, examples)
         moving = [site for site in sites if site.noise is not None]
         directions = Directions(
             [site.own for site in moving],
@@ -135,14 +137,14 @@ class Activities(Perturbation):
         grads = [by_layer[id(n)] if id(n) in by_layer else tree.map(np.zeros_like, n) for n in nodes]
         return tree.unflatten(structure, grads)
 
-    def _check(self, loss: Loss, model: Model, batch: tuple[Any, ...], sites: Sequence[Site], examples: int) -> None:
+    def _check(self, loss: Loss, model: Model, batch: tuple[Any, ...], running: LayerPass, examples: int) -> None:
         """Raise where a derivative would be lost; `check` once for each program."""
-        nodes, structure = nodes_of(model)
-        self.check_model(nodes)
-        program = _program((loss, structure, *map(type, nodes), *(type(site.layer) for site in sites)))
+        self.check_model(running.nodes)
+        types = [type(layer) for layer in (*running.nodes, *(site.layer for site in running.sites))]
+        program = _program(loss), running.structure, types
         if program not in self._checked:
             self.check(loss, model, batch, examples)
-            self._checked.add(program)
+            self._checked.append(program)
 
     def check_model(self, nodes: Sequence[Any]) -> None:
         """Raise for a parameter outside of all layers, and for a layer that stands at two places."""
@@ -169,10 +171,10 @@ class Activities(Perturbation):
 
 
 def _program(value: Any, inside: tuple[Any, ...] = ()) -> Any:
-    """Return what says which operations a function makes: its code, and that of functions that it holds, its switches.
+    """Return what decides which operations a function makes: its code, and the functions and switches that it holds.
 
-    Functions that are made anew each time, as in a training loop, are the same program; so are those that differ in
-    numbers or arrays alone.
+    A loss that is made anew for each step is the same program. So are losses that differ in numbers or arrays alone:
+    `check_leaks` finds a weight in the loss even where its factor is zero.
     """
     if value is None or isinstance(value, (bool, str, type)):
         return value

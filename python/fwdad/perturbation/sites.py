@@ -8,12 +8,13 @@ A layer with parameters computes z = x w + b and then an elementwise function y 
 
 Outside of a pass nothing happens, and nothing to a layer that is no part of the model. In a pass with noise, `moved`
 gives a b that moves in k directions: noise on z, fresh for each example or shared by the batch. The layer's method
-`local_gradient(x, g)` turns g = dL/dz into gradients of its parameters, exactly and from its own input alone, so that
-no derivative ever travels backwards.
+`local_gradient(x, g)` turns g = dL/dz into gradients of its parameters, exactly and from its own input alone: no
+derivative travels backwards.
 
     Noise   moves z by directions                                        (`Activities.run`)
     Survey  notes shapes, outputs and slopes for a sampler               (`Activities.templates`)
-    Leak    finds parameters that move the loss beside their layer       (`check_leaks`)
+    Leak    finds parameters that move the loss beside their layer,
+            and layers that settle what is no elementwise function of z  (`check_leaks`)
     Halves  finds losses that couple examples                            (`check_leaks`)
 """
 
@@ -122,8 +123,8 @@ class Noise(Site):
             return Dual(np.broadcast_to(still, self.z_shape), self.noise.reshape(k, *self.z_shape), self.level)
         if len(self.z_shape) == 2 and still.ndim < 2:
             return Dual(np.broadcast_to(still, self.z_shape[1:]), self.noise, self.level)
-        alike = np.broadcast_to(as_dense(self.noise).reshape(k, 1, *self.z_shape[1:]), (k, *self.z_shape))
-        return Dual(np.broadcast_to(still, self.z_shape), alike, self.level)
+        for_all = np.broadcast_to(as_dense(self.noise).reshape(k, 1, *self.z_shape[1:]), (k, *self.z_shape))
+        return Dual(np.broadcast_to(still, self.z_shape), for_all, self.level)
 
     def settled(self, y: Array) -> Array:
         """Return y, and note which units it silenced.
@@ -245,10 +246,11 @@ class LayerPass:
     """A pass under way: it makes a site for each call of one of the model's layers, in the order of the calls."""
 
     def __init__(self, kind: type[Site], model: Any, level: int, prepare: Callable[[int, Any], None]) -> None:
-        self._kind = kind
-        self._layers = {id(node) for node in nodes_of(model)[0]}
-        self._prepare = prepare
+        self.nodes, self.structure = nodes_of(model)
         self.level = level
+        self._kind = kind
+        self._layers = {id(node) for node in self.nodes}
+        self._prepare = prepare
         self.sites: list[Any] = []
 
     def site(self, layer: Perturbable, x: Array, shape: tuple[int, ...], dtype: Any) -> Site:

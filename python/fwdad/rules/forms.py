@@ -23,6 +23,7 @@ import numpy as np
 from fwdad import kernels
 from fwdad.dual import RULES, Array, Dual, Rule, highest_level, name_of, plain, split
 from fwdad.errors import LostDerivativeError
+from fwdad.kernels import policy
 
 
 class OneOver(NamedTuple):
@@ -108,13 +109,18 @@ def zeros(like: Array, shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def scaled(tangent: Array, factor: Array) -> Array:
-    """Compute ``factor dx_i``, by the kernel where it pays."""
-    return kernels.scaled_tangents(factor, tangent) if kernels.pays(tangent, factor) else tangent * factor
+    """Compute ``factor dx_i``, by the kernel where it is faster."""
+    return kernels.scaled_tangents(factor, tangent) if policy.use_elementwise(tangent, factor) else tangent * factor
 
 
 def scaled_sum(dx: Array, a: Array, dy: Array, b: Array) -> Array:
-    """Compute ``a dx_i + b dy_i``, by the kernel where it pays."""
-    if kernels.pays(dx, a) and kernels.pays(dy, b) and dx.dtype == dy.dtype and dx.shape == dy.shape:
+    """Compute ``a dx_i + b dy_i``, by the kernel where it is faster."""
+    if (
+        policy.use_elementwise(dx, a)
+        and policy.use_elementwise(dy, b)
+        and dx.dtype == dy.dtype
+        and dx.shape == dy.shape
+    ):
         return kernels.scaled_tangents(a, dx, b, dy)
     return dx * a + b * dy
 
@@ -174,7 +180,7 @@ def unary(function: Callable[..., Any], derivative: Partial, singular: str = "",
         if options:
             checked(function, options)
         primal = x.primal
-        if activation and primal.dtype == np.float32 and kernels.pays(x.tangent, primal):
+        if activation and primal.dtype == np.float32 and policy.use_elementwise(x.tangent, primal):
             return Dual(*kernels.activation_jvp(primal, x.tangent, activation), x.level)
         answer = function(primal)
         return Dual(answer, term(x.tangent, primal, answer), x.level)

@@ -9,6 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from fwdad import kernels
 from fwdad.dual import Array
+from fwdad.kernels import policy
 from fwdad.rules.forms import align, bilinear, composed
 
 
@@ -21,7 +22,7 @@ def _matmul(x: Array, y: Array, side: int) -> Array:
         y = np.expand_dims(y, -1)
     ndim = max(x_ndim, y_ndim, 2)
     x, y = (align(x, ndim), y) if side == 0 else (x, align(y, ndim))
-    product = kernels.matmul(x, y) if kernels.matmul_pays(x, y) else np.matmul(x, y)
+    product = kernels.matmul(x, y) if policy.use_matmul(x, y) else np.matmul(x, y)
     if y_ndim == 1:
         product = product[..., 0]
     if x_ndim == 1:

@@ -1,47 +1,67 @@
-"""The benchmarks: what is computed (`problems`), and by whom, one module for each library.
+"""The benchmarks, one file each: the problem, what an answer costs, and how fwdad and every peer compute it.
 
-A module has a table `TASKS`: (competitor, benchmark) -> a function of the benchmark's sizes that makes the task.
-Competitors of one library differ by a suffix: "torch-loop" loops where "torch" batches.
+A file named like a kernel measures that kernel. None imports a peer's library before a task of the peer's is made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from fwdad.bench.suites.problems import WORK
-from fwdad.bench.task import BenchError, Task
+import numpy as np
 
-Maker = Callable[..., Task]
-
-COPY = "copy"
-"""No peer: a copy in memory of as many bytes as the benchmark moves at least, timed in turn with the others, for
-bandwidth changes while one looks."""
-
-MODULES = {"fwdad": "ours", "numpy": "by_numpy", "cupy": "by_numpy", "torch": "by_torch", "jax": "by_jax"}
+from fwdad.bench.benchmark import BENCHMARKS, Benchmark, Sizes, normals
+from fwdad.bench.machine import aligned
+from fwdad.bench.records import COPY
+from fwdad.bench.task import BenchError, Task, relative_error
+from fwdad.kernels import dispatch
 
 
-def make(who: str, what: str, sizes: Mapping[str, Any]) -> Task:
-    """The task of a competitor at a benchmark; imports the competitor's library.
+@functools.cache
+def benchmarks() -> dict[str, Benchmark]:
+    """Import all files, and return the benchmarks by name."""
+    for file in sorted(Path(__file__).parent.glob("[!_]*.py")):
+        import_module(f"{__name__}.{file.stem}")
+    return BENCHMARKS
 
-    Raises BenchError for a benchmark that the competitor does not take part in.
+
+def make(who: str, what: str, sizes: Sizes) -> Task:
+    """Return the task of a competitor at a benchmark; imports the competitor's library.
+
+    CuPy's task is NumPy's, on a device.
+
+    Raises
+    ------
+    BenchError
+        If the competitor does not take part in that benchmark.
     """
+    benchmark = benchmarks()[what]
     if who == COPY:
-        ours = import_module(f"{__name__}.ours")
-        copied: Task = ours.copy(WORK[what](**sizes).bytes)
-        return copied
-    tasks: dict[tuple[str, str], Maker] = import_module(f"{__name__}.{MODULES[library(who)]}").TASKS
-    maker = tasks.get((who.replace("cupy", "numpy"), what))
+        return copy(benchmark.work(**sizes).bytes)
+    maker = benchmark.tasks.get(who.replace("cupy", "numpy"))
     if maker is None:
         raise BenchError(f"{who} does not take part in the benchmark {what!r}")
     return maker(**sizes)
 
 
-def library(who: str) -> str:
-    """The library of a competitor.
+def copy(moved: float) -> Task:
+    """Return the task of copying: the probe of the machine's peak, which reads and writes half of `moved` bytes each.
 
-    >>> library("torch-loop")
-    'torch'
+    Every call takes the next part of 256 MB, so that it comes from memory.
     """
-    return who.partition("-")[0]
+    n = int(moved) // 8 // 16 * 16  # whole registers
+    everything = max(n, 2**26)
+    a, b = aligned(everything), aligned(everything)
+    a[:n] = normals(0, n)
+    state = {"next": 0}
+
+    def call() -> np.ndarray[Any, Any]:
+        start = state["next"]
+        part = slice(start, start + n)
+        dispatch.native.probe_copy(a[part], b[part])
+        state["next"] = start + n if start + 2 * n <= everything else 0
+        return b[part]
+
+    return Task(call, lambda answer: relative_error(answer, a[:n]), 0.0)

@@ -1,0 +1,97 @@
+// The list of kernels: all that is written once for both machines. A file that includes this one defines before
+//
+//     KERNEL(name, machines, entries, contract, parameters ...)
+//
+// and gets a line for each kernel. From the list come the table of each instruction set, the dispatch and both Python
+// modules. The body is csrc/cpu/NAME.cpp and, where `machines` is cpu_cuda, csrc/cuda/NAME.cu, which takes a Launch
+// first. No body includes this list, so a new line compiles no other kernel again.
+//
+// entries    the types T that the body is compiled for: f32, f64 or f32_f64. All arrays of T in a call have one dtype.
+// contract   the arguments in Python and how their shapes fit together. Sizes of one name are equal; n... stands for
+// any
+//            number of axes and their product; an axis in brackets may be left out; an argument with ? may be None.
+//            Where an axis in brackets decides between two forms (rows of their own, or not), all arguments agree.
+//            bindings/contract.hpp checks every call, so bodies need no checks.
+// parameters in the order of the contract. In and Out are C-contiguous, Matrix has any strides. Directions do too,
+// unless
+//            the contract gives them n..., which needs C-contiguous ones.
+
+// out_i = all entries of direction i.
+KERNEL(generate, cpu_cuda, f32_f64, "stream:(k,n...) -> out:(k,n...)", const Stream& stream, Out<T, 2> out)
+
+// y = act(z) with z = x w + b, and dy_i = act'(z) (dx_i w + x dw_i + db_i), summed in T. None is a structural zero.
+// Without dy there are no tangents.
+KERNEL(affine_jvp, cpu_cuda, f32_f64,
+       "x:(m,p) w:(p,n) b?:([m],n) dx?:(k,m,p) dw?:(k,p,n) db?:(k,[m],n) activation -> y:(m,n) dy?:(k,m,n)",
+       Matrix<T> x, Matrix<T> w, Matrix<T> b, Matrix<T> dx, Directions<T> dw, Matrix<T> db, Activation activation,
+       Out<T, 2> y, Out<T, 3> dy)
+
+// As affine_jvp for a streamed dw; and gram_ij = <dw_i, dw_j>, as `gram` of the same directions, not exact.
+KERNEL(affine_jvp_gram, cpu_cuda, f32_f64,
+       "x:(m,p) w:(p,n) b?:([m],n) dx?:(k,m,p) dw:(k,p,n) db?:(k,[m],n) activation -> y:(m,n) dy:(k,m,n) gram:(k,k)",
+       Matrix<T> x, Matrix<T> w, Matrix<T> b, Matrix<T> dx, const Stream& dw, Matrix<T> db, Activation activation,
+       Out<T, 2> y, Out<T, 3> dy, Out<double, 2> gram)
+
+// out_i = x v_i, summed in T.
+KERNEL(stream_product, cpu_cuda, f32_f64, "x:(m,p) stream:(k,p,n) -> out:(k,m,n)", Matrix<T> x, const Stream& stream,
+       Out<T, 3> out)
+
+// out_i = x_i y_i, summed in T.
+KERNEL(matmul, cpu, f32_f64, "x:(k,m,p) y:(k,p,n) -> out:(k,m,n)", Matrix<T> x, Matrix<T> y, Out<T, 3> out)
+
+// A convolution of images whose channels come last: y = act(patches(x) w + b), a patch being what the kernel sees at
+// one position, by (tap row, tap column, channel); dy_i as of affine_jvp. The window's shape is (kh, kw), and it leads
+// from images of (h, w) to (rows, columns).
+KERNEL(conv_jvp, cpu, f32_f64,
+       "x:(i,h,w,c) w:(kh*kw*c,n) b?:([i*rows*columns],n) dx?:(k,i,h,w,c) dw?:(k,kh*kw*c,n) "
+       "db?:(k,[i*rows*columns],n) window:(kh,kw,h,w,rows,columns) activation "
+       "-> y:(i,rows,columns,n) dy?:(k,i,rows,columns,n)",
+       In<T, 4> x, Matrix<T> w, Matrix<T> b, In<T, 5> dx, Directions<T> dw, Matrix<T> db, const Window& window,
+       Activation activation, Out<T, 4> y, Out<T, 5> dy)
+
+// y = act(x), dy_i = act'(x) dx_i.
+KERNEL(activation_jvp, cpu_cuda, f32_f64, "activation x:(n...) dx:(k,n...) -> y:(n...) dy:(k,n...)",
+       Activation activation, In<T, 1> x, In<T, 2> dx, Out<T, 1> y, Out<T, 2> dy)
+
+// out_i = a dx_i + b dy_i; without b and dy, a dx_i.
+KERNEL(scaled_tangents, cpu_cuda, f32_f64, "a:(n...) dx:(k,n...) b?:(n...) dy?:(k,n...) -> out:(k,n...)", In<T, 1> a,
+       In<T, 2> dx, In<T, 1> b, In<T, 2> dy, Out<T, 2> out)
+
+// out = a x + b y, each product and the sum rounded.
+KERNEL(axpby, cpu, f32_f64, "a x:(n...) b y:(n...) -> out:(n...)", T a, In<T, 1> x, T b, In<T, 1> y, Out<T, 1> out)
+
+// out_ir = sum of w_rj dx_irj over j.
+KERNEL(weighted_rows, cpu_cuda, f32_f64, "w:(rows,n) dx:(k,rows,n) -> out:(k,rows)", In<T, 2> w, In<T, 3> dx,
+       Out<T, 2> out)
+
+// The softmax cross-entropy of each row. A row whose label is not in 0 .. n - 1 gets NaN for loss and dloss.
+KERNEL(cross_entropy_jvp, cpu_cuda, f32_f64, "z:(rows,n) labels:(rows) dz:(k,rows,n) -> loss:(rows) dloss:(k,rows)",
+       In<T, 2> z, In<int64_t, 1> labels, In<T, 3> dz, Out<T, 1> loss, Out<T, 2> dloss)
+
+// g_ij = <v_i, v_j>; with rows, for each row by itself. Exact: every product and sum in double; otherwise products are
+// summed in T over at most 1024 entries (256 on CUDA), and these sums in double.
+KERNEL(gram, cpu_cuda, f32_f64, "v:(k,[rows],n...) exact -> g:([rows],k,k)", Directions<T> v, bool exact,
+       Out<double, 3> g)
+
+// c = G^+ d for each matrix of a stack, by Cholesky with pivots; the rank, and the smallest pivot of unit directions.
+KERNEL(projection_coefficients, cpu_cuda, f64,
+       "gram:(batch...,k,k) d:(batch...,k) -> c:(batch...,k) rank:(batch...) margin:(batch...)", In<T, 3> gram,
+       In<T, 2> d, Out<T, 2> c, Out<int64_t, 1> rank, Out<T, 1> margin)
+
+// out = sum_i c_i v_i, summed in double over i = 0, 1, ... and rounded once; with rows, each has coefficients of its
+// own.
+KERNEL(combine, cpu_cuda, f32_f64, "c:([rows],k) v:(k,[rows],n...) -> out:([rows],n...)", In<double, 2> c,
+       Directions<T> v, Out<T, 2> out)
+
+// What the machine can do at most, measured: the figures that `fwdad bench` compares kernels with. First, fused
+// multiply-adds between registers alone, `rounds` in each task; sink keeps the compiler from leaving the work out.
+KERNEL(probe_fma, cpu, f32, "rounds -> sink:(tasks) operations:(1)", int64_t rounds, Out<T, 1> sink,
+       Out<int64_t, 1> operations)
+
+// Read a from one end to the other; sink receives a sum.
+KERNEL(probe_read, cpu, f32, "a:(n) -> sink:(1)", In<T, 1> a, Out<T, 1> sink)
+
+// b = a, by stores that do not read b first.
+KERNEL(probe_copy, cpu, f32, "a:(n) -> b:(n)", In<T, 1> a, Out<T, 1> b)
+
+#undef KERNEL

@@ -1,0 +1,86 @@
+"""What every kernel promises, checked from its row and the examples of its test file alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fwdad.kernels import KERNELS, Stream
+
+DTYPES = [np.float32, np.float64]
+LARGE = 2**16  # entries: where the host plays the device, it takes no longer than this
+TOLERANCE = 64  # units in the last place of an answer's largest entry; test_NAME.py is stricter, entry by entry
+
+
+def widened(value):
+    """The same values in float64."""
+    if isinstance(value, Stream):
+        return replace(value, dtype=np.dtype(np.float64))
+    return value.astype(np.float64) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+
+
+def entries(value):
+    return value.size if isinstance(value, np.ndarray) else np.prod(getattr(value, "shape", 1))
+
+
+def several(answer):
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
+def misaligned(array):
+    copy = np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def laid_out(arguments, layouts, label):
+    """The arguments, and then with one array after the other in another layout of memory."""
+    yield "as given", arguments
+    for position, array in enumerate(arguments):
+        if isinstance(array, np.ndarray) and array.ndim:
+            others = list(layouts(array))
+            if "cuda" not in label:  # CuPy makes no such arrays
+                others.append(("misaligned", misaligned(array)))
+            for name, other in others:
+                yield f"argument {position} {name}", [*arguments[:position], other, *arguments[position + 1 :]]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_answers_are_the_references(public, reference, examples, layouts, dtype):
+    """To rounding, of the right shape and dtype, C-contiguous, for any layout, and without a change to an argument."""
+    kernel, function, label = public
+    for arguments in examples(kernel.name, dtype):
+        large = sum(map(entries, arguments)) > LARGE
+        if large and label == "cuda-host":
+            continue
+        truth = several(reference(kernel.name, *map(widened, arguments)))
+        like = several(reference(kernel.name, *arguments))
+        streamed = any(isinstance(a, Stream) for a in arguments) and label == "native-v2"  # other normals, in float32
+        unit = np.finfo(np.float32 if streamed else dtype).eps
+        before = [a.tobytes() if isinstance(a, np.ndarray) else a for a in arguments]
+        first = None
+        for name, given in [("as given", arguments)] if large else laid_out(arguments, layouts, label):
+            answers = several(function(*given))
+            assert len(answers) == len(truth)
+            bits = [None if answer is None else answer.tobytes() for answer in answers]
+            first = first or bits
+            assert label == "reference" or bits == first, name  # NumPy chooses another product for another layout
+            for answer, exact, wanted in zip(answers, truth, like, strict=True):
+                if wanted is None:
+                    assert answer is None
+                    continue
+                assert (answer.shape, answer.dtype) == (wanted.shape, wanted.dtype), name
+                assert answer.flags.c_contiguous, name
+                error = np.max(np.abs(answer.astype(np.float64) - exact), initial=0)
+                assert error <= TOLERANCE * unit * max(1.0, np.max(np.abs(exact), initial=0)), name
+        assert before == [a.tobytes() if isinstance(a, np.ndarray) else a for a in arguments]
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_examples_cover_what_goes_wrong(examples, name):
+    """Nothing, one entry, odd sizes, many tangents, and enough for several threads."""
+    sizes = [size for a in examples(name, np.float32) for v in a for size in getattr(v, "shape", ())]
+    assert {0, 1} <= set(sizes)
+    assert any(size % 2 and size > 1 for size in sizes)
+    assert max(sizes) >= 100
+    assert max(sum(map(entries, a)) for a in examples(name, np.float32)) > 10_000
