@@ -1,12 +1,10 @@
-// Each example multiplies w, its columns scaled by s, by v: a thin product whose left factor is the example's own, of
-// which half is missing where the second layer's activation is a relu. So the products run over lists: per example, the
-// units m with s[m] != 0, and s[m] v[m, :] of each. w is transposed into panels of two registers of units,
-// [panel][m][width], and a tile of sums, two registers times the outputs, stays in registers while the panel's columns
-// that the list names pass by.
+// Each example multiplies w, whose columns it scales by its own s, by v. Where s is zero, as the slopes of relu are for
+// half of the units, a column is left out: the products run over lists, made for each example, of the units m that move
+// and of s[m] v[m, :], their factors. w is transposed into panels of two registers of units, [panel][m][units]. A tile of
+// sums, those of a panel's units for several outputs, stays in registers while the columns that a list names pass by.
 //
-// The lists are made once and serve all panels; a panel's part of one stretch of m stays in the first-level cache while
-// all examples pass by. A task is one example and one panel, computed in the same order of operations whoever owns it:
-// the bits do not depend on the number of threads.
+// Lists serve all panels, and a panel's part of a stretch of m stays in the first-level cache while examples pass by. A
+// tile is computed in the same order of operations whoever owns it: the bits do not depend on the number of threads.
 #include "arguments.hpp"
 #include "shared/pack.hpp"
 #include "shared/partial.hpp"
@@ -19,31 +17,28 @@ constexpr int panel_vectors = 2;
 template <class T>
 constexpr int panel_units = panel_vectors * lanes<T>;
 
-// Outputs whose sums fit the registers, beside a panel's column and a factor.
+// Outputs whose sums fit the registers, beside a column of a panel and a factor.
 constexpr int most_columns = registers == 32 ? 12 : 6;
 
-// Units m that pass by before the next example comes: their part of a panel fills 32 KB.
-constexpr int64_t longest_stretch_of_panel = 32768 / (panel_vectors * register_bytes);
+// Units m of a stretch: their part of a panel fills 32 KB.
+constexpr int64_t longest_stretch = 32768 / (panel_vectors * register_bytes);
 
-// Factors of all lists at a time, which bounds the memory for them.
+// Factors at a time, which bounds the memory for lists.
 constexpr int64_t most_factors = 1 << 20;
 
-// The sizes, and how they are cut: c into `groups` of columns, n2 into stretches.
+// Outputs in groups that fit a tile, and units m in stretches, about equal each.
 struct Cut {
-    int64_t n1, n2, c;
-    int64_t panels, groups, stretches;
-
+    int64_t n2, c, groups, stretches;
     int64_t column(int64_t group) const { return c * group / groups; }
-    int64_t stretch(int64_t part) const { return n2 * part / stretches; }
+    int64_t unit(int64_t stretch) const { return n2 * stretch / stretches; }
 };
 
-// The lists of some examples. Factors lie in one piece for each example and group of columns, [active unit][columns].
+// The list of one example.
 template <class T>
-struct Lists {
-    int64_t* columns;   // [example][n2]: where a unit's column begins in a panel
-    int64_t* bounds;    // [example][stretches + 1]: where a stretch begins in the list
-    T* factors;         // [example][piece of a group]
-    int64_t apart;      // from example to example of factors
+struct List {
+    int64_t* units;   // (n2), as many as move
+    int64_t* bounds;  // (stretches + 1): where stretches begin in the list
+    T* factors;       // [group][n2][columns of the group], as many rows as units move; room for a row of registers more
 };
 
 // to [n2][panel_units] = the rows of w from `first` on, transposed; zeros stand for rows that are missing.
@@ -57,17 +52,17 @@ void pack_panel(const Matrix<T>& w, int64_t first, T* to) {
         int64_t m = 0;
         if (rows == side && w.column == 1) {
             for (; m + lanes<T> <= w.columns; m += lanes<T>) {
-                Vector<T> square[side];
+                Vector<T> squares[side];
 #pragma GCC unroll 8
                 for (int j = 0; j < side; ++j) {
-                    square[j] = load(from + j * w.row + m);
+                    squares[j] = load(from + j * w.row + m);
                 }
-                transpose_squares(square);
+                transpose_squares(squares);
 #pragma GCC unroll 8
                 for (int j = 0; j < side; ++j) {
 #pragma GCC unroll 4
                     for (int l = 0; l < lanes<T>; l += side) {
-                        memcpy(to + (m + l + j) * units + unit, reinterpret_cast<const T*>(&square[j]) + l,
+                        memcpy(to + (m + l + j) * units + unit, reinterpret_cast<const T*>(&squares[j]) + l,
                                side * sizeof(T));
                     }
                 }
@@ -81,34 +76,66 @@ void pack_panel(const Matrix<T>& w, int64_t first, T* to) {
     }
 }
 
-// to [active unit][columns] = s v, of the columns from `first` on. Whole registers are stored, in order: what is too
-// much in one row is where the next row comes, or behind the last.
+// to [group][n2][whole registers] = v (n2, c)
 template <class T>
-void make_factors(const T* s, const T* v, int64_t apart, int64_t columns, const int64_t* active, int64_t count, T* to) {
-    for (int64_t a = 0; a < count; ++a, to += columns) {
-        const int64_t m = active[a] / panel_units<T>;
-        for (int64_t j = 0; j < columns; j += lanes<T>) {
-            store(to + j, splat(s[m]) * load(v + m * apart + j));
+void pack_columns(const Matrix<T>& v, const Cut& cut, int64_t whole, T* to) {
+    for (int64_t group = 0; group < cut.groups; ++group) {
+        const int64_t first = cut.column(group);
+        const int64_t columns = cut.column(group + 1) - first;
+        for (int64_t m = 0; m < cut.n2; ++m, to += whole) {
+            for (int64_t j = 0; j < whole; ++j) {
+                to[j] = j < columns ? v.data[m * v.row + (first + j) * v.column] : 0;
+            }
         }
     }
 }
 
-// sums [Columns][panel_units] = (if it `adds`, what is there, and) sum of factor times column over a list.
-template <int Columns, class T>
-void multiply(const T* panel, const int64_t* active, const T* factors, int64_t count, bool adds, T* sums) {
-    Vector<T> sum[Columns][panel_vectors];
-#pragma GCC unroll 12
-    for (int j = 0; j < Columns; ++j) {
-#pragma GCC unroll 2
-        for (int i = 0; i < panel_vectors; ++i) {
-            sum[j][i] = adds ? load(sums + j * panel_units<T> + i * lanes<T>) : Vector<T>{};
+// The list of the example whose slopes are s (n2); v as pack_columns makes it.
+template <class T>
+void make_list(const T* s, const T* v, const Cut& cut, int64_t whole, const List<T>& list) {
+    int64_t count = 0;
+    for (int64_t part = 0; part < cut.stretches; ++part) {
+        list.bounds[part] = count;
+        const int64_t end = cut.unit(part + 1);
+        for (int64_t m = cut.unit(part); m < end; ++m) {
+            list.units[count] = m;
+            count += s[m] != 0 ? 1 : 0;
         }
     }
-    for (int64_t a = 0; a < count; ++a, factors += Columns) {
+    list.bounds[cut.stretches] = count;
+    for (int64_t group = 0; group < cut.groups; ++group, v += cut.n2 * whole) {
+        const int64_t columns = cut.column(group + 1) - cut.column(group);
+        T* to = list.factors + cut.n2 * cut.column(group);
+        for (int64_t u = 0; u < count; ++u, to += columns) {
+            const int64_t m = list.units[u];
+            for (int64_t j = 0; j < columns; j += lanes<T>) {  // the next row comes over what is too much
+                store(to + j, splat(s[m]) * load(v + m * whole + j));
+            }
+        }
+    }
+}
+
+// A part of a list: units, and their factors for one group of columns.
+template <class T>
+struct Part {
+    const int64_t* units;
+    const T* factors;  // [count][columns]
+    int64_t count;
+};
+
+// sums [Columns][panel_units] = sum of factor times column of the panel; `adds`: to what is there. With few columns,
+// several units of the list have sums of their own: each would wait for the one before.
+template <int Columns, class T>
+void multiply(const T* panel, const Part<T>& part, bool adds, T* sums) {
+    constexpr int at_once = Columns >= 4 ? 1 : 4 / Columns;
+    constexpr int units = panel_units<T>;
+    Vector<T> sum[at_once][Columns][panel_vectors] = {};
+    const auto add = [&](int64_t u, Vector<T> (&own)[Columns][panel_vectors]) {
+        const T* const factors = part.factors + u * Columns;
         Vector<T> column[panel_vectors];
 #pragma GCC unroll 2
         for (int i = 0; i < panel_vectors; ++i) {
-            column[i] = load(panel + active[a] + i * lanes<T>);
+            column[i] = load(panel + part.units[u] * units + i * lanes<T>);
             hold(column[i]);
         }
 #pragma GCC unroll 12
@@ -116,25 +143,41 @@ void multiply(const T* panel, const int64_t* active, const T* factors, int64_t c
             const Vector<T> factor = splat(factors[j]);
 #pragma GCC unroll 2
             for (int i = 0; i < panel_vectors; ++i) {
-                sum[j][i] = fma(factor, column[i], sum[j][i]);
+                own[j][i] = fma(factor, column[i], own[j][i]);
             }
         }
+    };
+    int64_t u = 0;
+    for (; u + at_once <= part.count; u += at_once) {
+#pragma GCC unroll 4
+        for (int own = 0; own < at_once; ++own) {
+            add(u + own, sum[own]);
+        }
+    }
+    for (; at_once > 1 && u < part.count; ++u) {
+        add(u, sum[0]);
     }
 #pragma GCC unroll 12
     for (int j = 0; j < Columns; ++j) {
 #pragma GCC unroll 2
         for (int i = 0; i < panel_vectors; ++i) {
-            store(sums + j * panel_units<T> + i * lanes<T>, sum[j][i]);
+            T* const to = sums + j * units + i * lanes<T>;
+            Vector<T> total = sum[0][j][i];
+#pragma GCC unroll 4
+            for (int own = 1; own < at_once; ++own) {
+                total += sum[own][j][i];
+            }
+            store(to, adds ? load(to) + total : total);
         }
     }
 }
 
-template <int Columns = most_columns, class... Arguments>
-void multiply_columns(int64_t columns, const Arguments&... arguments) {
+template <int Columns = most_columns, class T>
+void multiply(int64_t columns, const T* panel, const Part<T>& part, bool adds, T* sums) {
     if (columns == Columns) {
-        multiply<Columns>(arguments...);
+        multiply<Columns>(panel, part, adds, sums);
     } else if constexpr (Columns > 1) {
-        multiply_columns<Columns - 1>(columns, arguments...);
+        multiply<Columns - 1>(columns, panel, part, adds, sums);
     }
 }
 
@@ -144,28 +187,44 @@ FWDAD_INLINE V moved(V r, V x) {
     return r == V{} ? V{} : r * x;
 }
 
-// d[i] = r[i] sum_j e[j] sums[j][i] of the first `units` units of a panel.
+// d [units] = r [units] sum_j e[j] sums[j][units], of c sums.
 template <class T>
 void contract(const T* sums, const T* r, const T* e, int64_t c, int64_t units, T* d) {
-    for (int64_t i = 0; i < units; i += lanes<T>) {
-        Vector<T> total = {};
-        for (int64_t j = 0; j < c; ++j) {
-            total = fma(e == nullptr ? splat(T(1)) : splat(e[j]), load(sums + j * panel_units<T> + i), total);
+    Vector<T> total[panel_vectors] = {};
+    for (int64_t j = 0; j < c; ++j) {
+        const Vector<T> factor = splat(e == nullptr ? T(1) : e[j]);
+#pragma GCC unroll 2
+        for (int i = 0; i < panel_vectors; ++i) {
+            total[i] = fma(factor, load(sums + j * panel_units<T> + i * lanes<T>), total[i]);
         }
-        if (i + lanes<T> <= units) {
-            store(d + i, moved(load(r + i), total));
-        } else {
-            store_part(d + i, moved(load_part(r + i, units - i), total), units - i);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < panel_vectors; ++i) {
+        const int64_t left = units - i * lanes<T>;
+        const int64_t at = i * lanes<T>;
+        if (left >= lanes<T>) {
+            store(d + at, moved(load(r + at), total[i]));
+        } else if (left > 0) {
+            store_part(d + at, moved(load_part(r + at, left), total[i]), left);
         }
     }
 }
 
-// d[i][j] = r[i] sums[j][i] of the first `units` units of a panel.
+// d [units][c] = r [units] sums[c][units]; the sums are overwritten.
 template <class T>
-void scale(const T* sums, const T* r, int64_t c, int64_t units, T* d) {
+void scale(T* sums, const T* r, int64_t c, int64_t units, T* d) {
+    T slopes[panel_units<T>] = {};
+    memcpy(slopes, r, static_cast<size_t>(units) * sizeof(T));
+    for (int64_t j = 0; j < c; ++j) {
+#pragma GCC unroll 2
+        for (int i = 0; i < panel_units<T>; i += lanes<T>) {
+            T* const sum = sums + j * panel_units<T> + i;
+            store(sum, moved(load(slopes + i), load(sum)));
+        }
+    }
     for (int64_t i = 0; i < units; ++i) {
         for (int64_t j = 0; j < c; ++j) {
-            d[i * c + j] = r[i] == 0 ? 0 : r[i] * sums[j * panel_units<T> + i];
+            d[i * c + j] = sums[j * panel_units<T> + i];
         }
     }
 }
@@ -176,94 +235,90 @@ template <class T>
 void unit_jvp_thin(Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e, Out<T, 3> d) {
     constexpr int units = panel_units<T>;
     const int64_t rows = r.shape[0];
-    const Cut cut{w.rows, w.columns, v.columns, blocks_of(w.rows, units), most(1, blocks_of(v.columns, most_columns)),
-                  most(1, blocks_of(w.columns, longest_stretch_of_panel))};
-    // v in pieces [group][n2][whole registers], and room for the factors that are stored beyond the end.
-    const int64_t whole = round_up(blocks_of(cut.c, cut.groups), lanes<T>);
-    const Buffer<T> v_pieces(cut.groups * cut.n2 * whole);
-    for (int64_t g = 0; g < cut.groups; ++g) {
-        const int64_t first = cut.column(g);
-        T* to = v_pieces.get() + g * cut.n2 * whole;
-        for (int64_t m = 0; m < cut.n2; ++m, to += whole) {
-            for (int64_t j = 0; j < whole; ++j) {
-                to[j] = first + j < cut.column(g + 1) ? v.data[m * v.row + (first + j) * v.column] : 0;
-            }
-        }
-    }
-    const int64_t factors_apart = round_up(cut.n2 * cut.c, lanes<T>) + whole;
-    const int64_t most_rows = most(1, least(rows, most_factors / factors_apart));
-    const Buffer<T> panels(cut.panels * cut.n2 * units);
-    const Buffer<int64_t> columns(most_rows * cut.n2);
-    const Buffer<int64_t> bounds(most_rows * (cut.stretches + 1));
-    const Buffer<T> factors(most_rows * factors_apart);
-    const double work = static_cast<double>(cut.panels * cut.c) * static_cast<double>(cut.n2);
-    // Sums of all stretches but the last wait for the next: [example][c][units].
-    const int64_t sums_apart = cut.stretches == 1 ? 0 : cut.c * units;
-    const int64_t sums_size = round_up(most(most_rows * sums_apart, cut.c * units), 64);
-    const Buffer<T> memory(get_num_threads() * sums_size);
+    const int64_t n1 = w.rows;
+    const int64_t n2 = w.columns;
+    const int64_t c = v.columns;
+    const Cut cut{n2, c, most(1, blocks_of(c, most_columns)), most(1, blocks_of(n2, longest_stretch))};
 
-    for (int64_t row0 = 0; row0 < rows; row0 += most_rows) {
-        const int64_t count = least(most_rows, rows - row0);
-        const int64_t to_pack = row0 == 0 ? cut.panels : 0;
-        const double making = static_cast<double>(cut.n2) * static_cast<double>(to_pack * 8 + count * cut.c / 4);
-        parallel_ranges(threads_for(to_pack + count, making), to_pack + count, [&](int64_t begin, int64_t end, int) {
-            for (int64_t panel = begin; panel < least(end, to_pack); ++panel) {
-                pack_panel(w, panel * units, panels.get() + panel * cut.n2 * units);
-            }
-            for (int64_t b = most(begin, to_pack) - to_pack; b < end - to_pack; ++b) {
-                const T* const slopes = s.data + (row0 + b) * cut.n2;
-                int64_t* const list = columns.get() + b * cut.n2;
-                int64_t* const bound = bounds.get() + b * (cut.stretches + 1);
-                int64_t active = 0;
-                bound[0] = 0;
-                for (int64_t part = 0; part < cut.stretches; ++part) {
-                    for (int64_t m = cut.stretch(part); m < cut.stretch(part + 1); ++m) {
-                        list[active] = m * units;
-                        active += slopes[m] != 0 ? 1 : 0;
-                    }
-                    bound[part + 1] = active;
-                }
-                for (int64_t g = 0; g < cut.groups; ++g) {
-                    make_factors(slopes, v_pieces.get() + g * cut.n2 * whole, whole, cut.column(g + 1) - cut.column(g),
-                                 list, active, factors.get() + b * factors_apart + cut.column(g) * cut.n2);
-                }
+    const int64_t panel_count = blocks_of(n1, units);
+    const Buffer<T> panels(panel_count * n2 * units);
+    const int threads_to_pack = threads_for(panel_count, static_cast<double>(n1) * static_cast<double>(n2));
+    parallel_ranges(threads_to_pack, panel_count, [&](int64_t begin, int64_t end, int) {
+        for (int64_t panel = begin; panel < end; ++panel) {
+            pack_panel(w, panel * units, panels.get() + panel * n2 * units);
+        }
+    });
+    const int64_t whole = round_up(blocks_of(c, cut.groups), lanes<T>);
+    const Buffer<T> packed_v(cut.groups * n2 * whole);
+    pack_columns(v, cut, whole, packed_v.get());
+
+    const int64_t factors_apart = round_up(n2 * c + whole, 64);
+    const int64_t rows_at_once = most(1, least(rows, most_factors / factors_apart));
+    const Buffer<int64_t> listed(rows_at_once * n2);
+    const Buffer<int64_t> bounds(rows_at_once * (cut.stretches + 1));
+    const Buffer<T> factors(rows_at_once * factors_apart);
+    const auto list_of = [&](int64_t row) -> List<T> {
+        return {listed.get() + row * n2, bounds.get() + row * (cut.stretches + 1), factors.get() + row * factors_apart};
+    };
+
+    const double work_of_row = static_cast<double>(n2) * static_cast<double>(c);
+    const int64_t tasks_at_once = panel_count * rows_at_once;
+    const int threads = threads_for(tasks_at_once, work_of_row * static_cast<double>(tasks_at_once));
+    // The sums of a tile, [c][units]; of all rows where a stretch waits for the next.
+    const int64_t sums_apart = cut.stretches == 1 ? 0 : c * units;
+    const int64_t sums_size = round_up(c * units + (rows_at_once - 1) * sums_apart, 64);
+    const Buffer<T> memory(threads * sums_size);
+
+    for (int64_t first = 0; first < rows; first += rows_at_once) {
+        const int64_t count = least(rows_at_once, rows - first);
+        const double work = work_of_row * static_cast<double>(count) / 8;
+        parallel_ranges(threads_for(count, work), count, [&](int64_t begin, int64_t end, int) {
+            for (int64_t row = begin; row < end; ++row) {
+                make_list(s.data + (first + row) * n2, packed_v.get(), cut, whole, list_of(row));
             }
         });
-        const int64_t tasks = cut.panels * count;
-        const int threads = threads_for(tasks, work * static_cast<double>(count));
+        const auto run = [&](int64_t panel, int64_t begin, int64_t end, T* own) {
+            const T* const columns = panels.get() + panel * n2 * units;
+            for (int64_t stretch = 0; stretch < cut.stretches; ++stretch) {
+                for (int64_t row = begin; row < end; ++row) {
+                    const List<T> list = list_of(row);
+                    const int64_t start = list.bounds[stretch];
+                    const int64_t length = list.bounds[stretch + 1] - start;
+                    T* const sums = own + row * sums_apart;
+                    for (int64_t group = 0; group < cut.groups; ++group) {
+                        const int64_t column = cut.column(group);
+                        const int64_t width = cut.column(group + 1) - column;
+                        const Part<T> part{list.units + start, list.factors + n2 * column + start * width, length};
+                        multiply(width, columns, part, stretch > 0, sums + column * units);
+                    }
+                    if (stretch + 1 < cut.stretches) {
+                        continue;
+                    }
+                    const int64_t entry = (first + row) * n1 + panel * units;
+                    const int64_t there = least(units, n1 - panel * units);
+                    if (d.shape[2] >= 0) {
+                        scale(sums, r.data + entry, c, there, d.data + entry * c);
+                    } else {
+                        const T* const weights = e.data == nullptr ? nullptr : e.data + (first + row) * c;
+                        contract(sums, r.data + entry, weights, c, there, d.data + entry);
+                    }
+                }
+            }
+        };
+        // A task is a panel and a row.
+        const int64_t tasks = panel_count * count;
+        const int64_t grain = tasks >= 4 * threads * count ? count : 1;
         parallel_ranges(
             threads, tasks,
             [&](int64_t begin, int64_t end, int thread) {
-                T* const own = memory.get() + thread * sums_size;
-                for (int64_t t = begin; t < end;) {
-                    const int64_t panel = t / count;
-                    const int64_t b0 = t % count;
-                    const int64_t b1 = least(count, b0 + end - t);
-                    const int64_t here = least(units, cut.n1 - panel * units);
-                    for (int64_t part = 0; part < cut.stretches; ++part) {
-                        for (int64_t b = b0; b < b1; ++b) {
-                            const int64_t* const bound = bounds.get() + b * (cut.stretches + 1) + part;
-                            T* const sums = own + b * sums_apart;
-                            for (int64_t g = 0; g < cut.groups; ++g) {
-                                const int64_t first = cut.column(g);
-                                const int64_t width = cut.column(g + 1) - first;
-                                multiply_columns(width, static_cast<const T*>(panels.get() + panel * cut.n2 * units), static_cast<const int64_t*>(columns.get() + b * cut.n2 + bound[0]), static_cast<const T*>(factors.get() + b * factors_apart + first * cut.n2 + bound[0] * width), bound[1] - bound[0], part > 0, sums + first * units);
-                            }
-                            if (part + 1 == cut.stretches) {
-                                const int64_t entry = (row0 + b) * cut.n1 + panel * units;
-                                if (d.shape[2] < 0) {
-                                    const T* const weights = e.data == nullptr ? nullptr : e.data + (row0 + b) * cut.c;
-                                    contract(sums, r.data + entry, weights, cut.c, here, d.data + entry);
-                                } else {
-                                    scale(sums, r.data + entry, cut.c, here, d.data + entry * cut.c);
-                                }
-                            }
-                        }
-                    }
-                    t += b1 - b0;
+                for (int64_t task = begin; task < end;) {
+                    const int64_t row = task % count;
+                    const int64_t stop = least(count, row + end - task);
+                    run(task / count, row, stop, memory.get() + thread * sums_size);
+                    task += stop - row;
                 }
             },
-            tasks >= 4 * threads * count ? count : 1);
+            grain);
     }
 }
 
