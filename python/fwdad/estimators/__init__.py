@@ -17,6 +17,7 @@ exact             the gradient itself, from passes that cover all coordinates
 from collections.abc import Callable
 
 from fwdad.estimators import theory
+from fwdad.estimators.choose import cost_of_units
 from fwdad.estimators.combiners import (
     COMBINERS,
     Combiner,
@@ -78,6 +79,7 @@ __all__ = [
     "StandardBasis",
     "Sum",
     "Units",
+    "cost_of_units",
     "exact_gradient",
     "theory",
 ]
