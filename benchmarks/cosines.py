@@ -35,7 +35,7 @@ def trained(train: data.Split) -> Any:
     """The network after gradient descent; the gradient is computed forward."""
     model, optimizer = initial(SIZES, 0), optim.sgd(RATE)
     state = optimizer.init(model)
-    batches = data.Batches(len(train.targets), BATCH, 0)
+    batches = data.Batches(len(train.targets), BATCH, seed=0)
     for step in range(STEPS):
         chosen = batches.indices(step)
         _, g = estimators.exact_gradient(loss, model, train.inputs[chosen], train.targets[chosen])

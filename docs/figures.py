@@ -51,7 +51,7 @@ MEASURED: dict[str, tuple[float, tuple[str, ...], str]] = {
     "train":                 (3,   TRAIN,                                                  "--epochs 1"),
     "cosines":               (0.5, ("python benchmarks/cosines.py",),                      "--batches 1"),
     "network-step":          (0.5, ("python benchmarks/network_step.py",),                 "--rounds 1"),
-    "models":                (4,   ("python benchmarks/models_beside_torch.py",),          "--batch 2 --rounds 1"),
+    "models":                (4,   ("python benchmarks/models_beside_torch.py",),          "--batch 16 --rounds 1"),
     "rosenbrock":            (0.5, ("python benchmarks/rosenbrock.py",),                   "--steps 100"),
     "approximation-quality": (12,  ("fwdad reproduce approximation-quality",),             "--quick"),
     "closed-form":           (3,   ("fwdad reproduce closed-form",),                       "--quick"),
@@ -272,8 +272,8 @@ def experiment(record: Record, lines: str = ".*", columns: str = ".*") -> list[s
     for summary in record["records"]:
         kept = [j for j, name in enumerate(summary["columns"]) if j == 0 or re.fullmatch(columns, name)]
         rows = [[line[j] for j in kept] for line in summary["lines"] if re.fullmatch(lines, line[0])]
-        remarks = "".join(f"; {remark}" for remark in summary["remarks"])
-        found += [f"{summary['title']}{remarks}:", "", *markdown([summary["columns"][j] for j in kept], rows), ""]
+        remarks = f" ({'; '.join(summary['remarks'])})" if summary["remarks"] else ""
+        found += [f"**{summary['title']}**{remarks}:", "", *markdown([summary["columns"][j] for j in kept], rows), ""]
     return found[:-1]
 
 

@@ -33,6 +33,19 @@ class TrainingDiverged(ArithmeticError):
     """A loss or a parameter is no longer a finite number; the last checkpoint is from before."""
 
 
+class CountedLoss:
+    """The loss of each example; `correct` counts the right ones of the last call, a by-product of its forward pass."""
+
+    def __init__(self, smoothing: float) -> None:
+        self.smoothing, self.correct = smoothing, 0
+
+    def __call__(self, model: Any, inputs: Any, targets: Any) -> Any:
+        """Return the losses, (B,)."""
+        outputs = model(inputs)
+        self.correct = correct(outputs, targets)
+        return losses(outputs, targets, self.smoothing)
+
+
 class Trainer:
     """Trains a network by forward gradients and keeps a run folder. `Trainer.new` and `Trainer.resume` make one.
 
@@ -67,9 +80,9 @@ class Trainer:
         model = make_model(config, self.data.shape, self.data.outputs).to(config.device)
         optimizer = make_optimizer(config, self.schedule)
         self.estimator = make_estimator(config)
-        self.learner = Learner(model, self._loss, self.estimator, optimizer, seed=config.seed)
+        self.loss = CountedLoss(config.label_smoothing)
+        self.learner = Learner(model, self.loss, self.estimator, optimizer, seed=config.seed)
         self.batch_loss = float("nan")  # that the step just taken began from
-        self._hits = 0  # of the step just taken
         self._digest = self.data.digest()
         self._stop = False
         self._began = self._saved_at = time.perf_counter()
@@ -216,11 +229,6 @@ class Trainer:
         write_json(self.folder / RESULT, result)
         return result
 
-    def _loss(self, model: Any, inputs: Any, targets: Any) -> Any:
-        outputs = model(inputs)
-        self._hits = correct(outputs, targets)  # a by-product of the one forward pass
-        return losses(outputs, targets, self.config.label_smoothing)
-
     def _step(self) -> None:
         start = time.perf_counter()
         progress, train = self.progress, self.data.train
@@ -232,7 +240,7 @@ class Trainer:
             self._check_finite(f"parameter {name}", array)
         progress.step += 1
         progress.loss_sum += loss * len(rows)
-        progress.correct += self._hits
+        progress.correct += self.loss.correct
         progress.seen += len(rows)
         progress.step_seconds += time.perf_counter() - start
         self.batch_loss = loss
