@@ -245,7 +245,7 @@ void unit_jvp_thin(Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e,
     const Buffer<T> packed_v(cut.groups * n2 * whole);
     pack_columns(v, cut, whole, packed_v.get());
 
-    const int64_t factors_apart = round_up(n2 * c + whole, 64);
+    const int64_t factors_apart = most(64, round_up(n2 * c + whole, 64));
     const int64_t rows_at_once = most(1, least(rows, most_factors / factors_apart));
     const Buffer<int64_t> listed(rows_at_once * n2);
     const Buffer<int64_t> bounds(rows_at_once * (cut.stretches + 1));
