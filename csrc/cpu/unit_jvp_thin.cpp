@@ -44,33 +44,26 @@ struct List {
 // to [n2][panel_units] = the rows of w from `first` on, transposed; zeros stand for rows that are missing.
 template <class T>
 void pack_panel(const Matrix<T>& w, int64_t first, T* to) {
-    constexpr int side = lanes<T> < 8 ? lanes<T> : 8;
-    constexpr int units = panel_units<T>;
-    for (int64_t unit = 0; unit < units; unit += side) {
-        const int64_t rows = most(0, least(side, w.rows - first - unit));
-        const T* const from = w.data + (first + unit) * w.row;
+    constexpr int side = lanes<T>;
+    for (int vector = 0; vector < panel_vectors; ++vector, first += side, to += side) {
+        const int64_t rows = most(0, least(side, w.rows - first));
+        const T* const from = w.data + first * w.row;
         int64_t m = 0;
-        if (rows == side && w.column == 1) {
-            for (; m + lanes<T> <= w.columns; m += lanes<T>) {
-                Vector<T> squares[side];
-#pragma GCC unroll 8
-                for (int j = 0; j < side; ++j) {
-                    squares[j] = load(from + j * w.row + m);
-                }
-                transpose_squares(squares);
-#pragma GCC unroll 8
-                for (int j = 0; j < side; ++j) {
-#pragma GCC unroll 4
-                    for (int l = 0; l < lanes<T>; l += side) {
-                        memcpy(to + (m + l + j) * units + unit, reinterpret_cast<const T*>(&squares[j]) + l,
-                               side * sizeof(T));
-                    }
-                }
+        for (; rows == side && w.column == 1 && m + side <= w.columns; m += side) {
+            Vector<T> square[side];
+#pragma GCC unroll 16
+            for (int j = 0; j < side; ++j) {
+                square[j] = load(from + j * w.row + m);
+            }
+            transpose_squares(square);
+#pragma GCC unroll 16
+            for (int j = 0; j < side; ++j) {
+                store(to + (m + j) * panel_units<T>, square[j]);
             }
         }
         for (; m < w.columns; ++m) {
             for (int64_t j = 0; j < side; ++j) {
-                to[m * units + unit + j] = j < rows ? from[j * w.row + m * w.column] : 0;
+                to[m * panel_units<T> + j] = j < rows ? from[j * w.row + m * w.column] : 0;
             }
         }
     }
@@ -252,7 +245,7 @@ void unit_jvp_thin(Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e,
     const Buffer<T> packed_v(cut.groups * n2 * whole);
     pack_columns(v, cut, whole, packed_v.get());
 
-    const int64_t factors_apart = round_up(n2 * c + whole, 64);
+    const int64_t factors_apart = most(64, round_up(n2 * c + whole, 64));
     const int64_t rows_at_once = most(1, least(rows, most_factors / factors_apart));
     const Buffer<int64_t> listed(rows_at_once * n2);
     const Buffer<int64_t> bounds(rows_at_once * (cut.stretches + 1));
