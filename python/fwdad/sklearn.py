@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fwdad import data, tree
+from fwdad.perturbation import DEFAULT
 from fwdad.train import Learner, TrainConfig, TrainingDiverged
 from fwdad.train.build import make_estimator, make_model, make_optimizer, make_schedule
 from fwdad.train.evaluation import losses, predict
@@ -32,7 +33,7 @@ class _ForwardGradientEstimator(BaseEstimator):
         tangents: int = 16,
         sampler: str = "rademacher",
         combiner: str = "projection",
-        perturb: str = "activity",
+        perturb: str = DEFAULT,
         optimizer: str = "adam",
         learning_rate: float | None = None,
         weight_decay: float = 0.0,
