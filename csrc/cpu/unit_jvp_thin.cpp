@@ -46,7 +46,7 @@ template <class T>
 void pack_panel(const Matrix<T>& w, int64_t first, T* to) {
     constexpr int side = lanes<T>;
     for (int vector = 0; vector < panel_vectors; ++vector, first += side, to += side) {
-        const int64_t rows = most(0, least(side, w.rows - first));
+        const int64_t rows = max(0, min(side, w.rows - first));
         const T* const from = w.data + first * w.row;
         int64_t m = 0;
         for (; rows == side && w.column == 1 && m + side <= w.columns; m += side) {
@@ -129,7 +129,7 @@ void multiply(const T* panel, const Part<T>& part, bool adds, T* sums) {
 #pragma GCC unroll 2
         for (int i = 0; i < panel_vectors; ++i) {
             column[i] = load(panel + part.units[u] * units + i * lanes<T>);
-            hold(column[i]);
+            keep_in_register(column[i]);
         }
 #pragma GCC unroll 12
         for (int j = 0; j < Columns; ++j) {
@@ -231,7 +231,7 @@ void unit_jvp_thin(Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e,
     const int64_t n1 = w.rows;
     const int64_t n2 = w.columns;
     const int64_t c = v.columns;
-    const Cut cut{n2, c, most(1, blocks_of(c, most_columns)), most(1, blocks_of(n2, longest_stretch))};
+    const Cut cut{n2, c, max(1, blocks_of(c, most_columns)), max(1, blocks_of(n2, longest_stretch))};
 
     const int64_t panel_count = blocks_of(n1, units);
     const Buffer<T> panels(panel_count * n2 * units);
@@ -245,8 +245,8 @@ void unit_jvp_thin(Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e,
     const Buffer<T> packed_v(cut.groups * n2 * whole);
     pack_columns(v, cut, whole, packed_v.get());
 
-    const int64_t factors_apart = most(64, round_up(n2 * c + whole, 64));
-    const int64_t rows_at_once = most(1, least(rows, most_factors / factors_apart));
+    const int64_t factors_apart = max(64, round_up(n2 * c + whole, 64));
+    const int64_t rows_at_once = max(1, min(rows, most_factors / factors_apart));
     const Buffer<int64_t> listed(rows_at_once * n2);
     const Buffer<int64_t> bounds(rows_at_once * (cut.stretches + 1));
     const Buffer<T> factors(rows_at_once * factors_apart);
@@ -263,7 +263,7 @@ void unit_jvp_thin(Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e,
     const Buffer<T> memory(threads * sums_size);
 
     for (int64_t first = 0; first < rows; first += rows_at_once) {
-        const int64_t count = least(rows_at_once, rows - first);
+        const int64_t count = min(rows_at_once, rows - first);
         const double work = work_of_row * static_cast<double>(count) / 8;
         parallel_ranges(threads_for(count, work), count, [&](int64_t begin, int64_t end, int) {
             for (int64_t row = begin; row < end; ++row) {
@@ -288,7 +288,7 @@ void unit_jvp_thin(Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e,
                         continue;
                     }
                     const int64_t entry = (first + row) * n1 + panel * units;
-                    const int64_t there = least(units, n1 - panel * units);
+                    const int64_t there = min(units, n1 - panel * units);
                     if (d.shape[2] >= 0) {
                         scale(sums, r.data + entry, c, there, d.data + entry * c);
                     } else {
@@ -306,7 +306,7 @@ void unit_jvp_thin(Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e,
             [&](int64_t begin, int64_t end, int thread) {
                 for (int64_t task = begin; task < end;) {
                     const int64_t row = task % count;
-                    const int64_t stop = least(count, row + end - task);
+                    const int64_t stop = min(count, row + end - task);
                     run(task / count, row, stop, memory.get() + thread * sums_size);
                     task += stop - row;
                 }

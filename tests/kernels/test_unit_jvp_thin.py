@@ -16,7 +16,15 @@ def draw(rows, n1, n2, c, dtype, contracted=True):
 
 def examples(dtype):
     for contracted in (True, False):
-        for sizes in [(0, 3, 4, 2), (2, 0, 4, 2), (2, 3, 0, 2), (2, 3, 4, 0), (1, 1, 1, 1), (3, 7, 5, 3), (300, 5, 9, 2)]:
+        for sizes in [
+            (0, 3, 4, 2),
+            (2, 0, 4, 2),
+            (2, 3, 0, 2),
+            (2, 3, 4, 0),
+            (1, 1, 1, 1),
+            (3, 7, 5, 3),
+            (300, 5, 9, 2),
+        ]:
             yield draw(*sizes, dtype, contracted)
         yield draw(9, 70, 300, 15, dtype, contracted)
 

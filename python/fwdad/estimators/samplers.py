@@ -46,7 +46,7 @@ class Sampler:
     unit: ClassVar[bool] = False  # whether directions are divided by their length, see `Directions`
 
     def default_combiner(self) -> Combiner | None:
-        """The combiner where none is given; None for the projection."""
+        """Return the combiner where none is given; None for the projection."""
         return None
 
     def draw(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int) -> Tangent:
@@ -230,6 +230,7 @@ class LowRank(Random):
     rank: int = 1
 
     def __post_init__(self) -> None:
+        """Check k, seed and rank."""
         super().__post_init__()
         if not isinstance(self.rank, (int, np.integer)) or self.rank < 1:
             raise ValueError(f"rank must be an integer of at least 1; got {self.rank!r}")

@@ -27,7 +27,6 @@ from fwdad.kernels.unit_jvp_thin import unit_jvp_thin as unit_jvp_thin
 from fwdad.kernels.cross_entropy_jvp import cross_entropy_jvp as cross_entropy_jvp
 from fwdad.kernels.projection_coefficients import projection_coefficients as projection_coefficients
 from fwdad.kernels.combine import combine as combine
-from fwdad.kernels.unit_jvp_thin import unit_jvp_thin as unit_jvp_thin
 
 from fwdad.kernels import policy as policy
 from fwdad.kernels.activations import ACTIVATIONS as ACTIVATIONS

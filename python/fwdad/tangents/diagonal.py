@@ -81,6 +81,7 @@ class DiagonalTangent(DuckTangent, name="diagonal"):
         return super().reshape(*shape)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Keep the form under the functions that keep it; be dense under the others."""
         if method == "__call__" and not kwargs and len(inputs) == 2:
             other = inputs[1] if inputs[0] is self else inputs[0]
             if type(other) is np.ndarray and other.ndim == 2 and other.dtype == self.dtype:
@@ -91,6 +92,7 @@ class DiagonalTangent(DuckTangent, name="diagonal"):
         return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """As `__array_ufunc__`."""
         if (
             function is np.broadcast_to
             and not kwargs

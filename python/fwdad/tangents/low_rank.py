@@ -14,8 +14,8 @@ from fwdad.tangents.duck import DuckTangent, Tangent
 class LowRankTangent(DuckTangent, name="low-rank"):
     """k directions of a parameter of two axes or more, as matrices (K, N): ``t_i = a_i b_i^T``.
 
-    ``x @ t_i = (x a_i) b_i^T`` costs (K + N) operations a row instead of K N. The Gram matrix is the entrywise product of
-    the small ones of a and of b (for rank 1), and ``sum_i c_i t_i`` is one product of rank k.
+    ``x @ t_i = (x a_i) b_i^T`` costs (K + N) operations a row instead of K N. The Gram matrix is the entrywise product
+    of the small ones of a and of b (for rank 1), and ``sum_i c_i t_i`` is one product of rank k.
 
     Parameters
     ----------
@@ -73,6 +73,7 @@ class LowRankTangent(DuckTangent, name="low-rank"):
         return np.asarray(np.sum(self.a * along, axis=(1, 2), dtype=np.float64))
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Keep the form under the functions that keep it; be dense under the others."""
         if ufunc is np.matmul and method == "__call__" and not kwargs and inputs[1] is self and self.ndim == 3:
             x = inputs[0]
             if type(x) is np.ndarray and x.ndim == 2:

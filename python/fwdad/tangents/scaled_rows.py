@@ -58,9 +58,11 @@ class ScaledRowsTangent(DuckTangent, name="scaled-rows"):
     def weighted_rows(self, w: np.ndarray) -> np.ndarray:
         """Return how a loss whose derivatives are w (B, m) moves along each row, (k, B)."""
         along: np.ndarray = self.w @ (w if self.scale is None else w * self.scale).T
-        return along * self.values.T
+        out: np.ndarray = along * self.values.T
+        return out
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Keep the form under the functions that keep it; be dense under the others."""
         if method == "__call__" and not kwargs and len(inputs) == 2:
             other = inputs[1] if inputs[0] is self else inputs[0]
             if type(other) is np.ndarray and other.dtype == self.dtype:

@@ -109,6 +109,7 @@ class StackedTangent(DuckTangent, name="stacked"):
         return super().reshape(*shape)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Keep the form under the functions that keep it; be dense under the others."""
         if method == "__call__" and not kwargs and len(inputs) == 2:
             x, y = inputs
             if ufunc is np.add and all(isinstance(t, StackedTangent) and t.shape == self.shape for t in inputs):
@@ -122,6 +123,7 @@ class StackedTangent(DuckTangent, name="stacked"):
         return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """As `__array_ufunc__`."""
         if function is np.broadcast_to and not kwargs and args[1][0] == self.shape[0]:
             return self._each(lambda part: np.broadcast_to(part, (part.shape[0], *args[1][1:])))
         return super().__array_function__(function, types, args, kwargs)
