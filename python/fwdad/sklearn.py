@@ -58,7 +58,7 @@ class _ForwardGradientEstimator(BaseEstimator):
         """Return the settings as a trainer's; `fwdad.train.ConfigError`, a ValueError, names one that cannot be."""
         settings = self.get_params(deep=False) | {"hidden": tuple(self.hidden)}
         del settings["random_state"]
-        return TrainConfig(schedule=schedule, seed=seed, **settings).resolved()
+        return TrainConfig(directions="random", schedule=schedule, seed=seed, **settings).resolved()
 
     def _begin(self, features: int, outputs: int) -> None:
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
