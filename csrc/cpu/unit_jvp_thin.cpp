@@ -1,7 +1,8 @@
 // Each example multiplies w, whose columns it scales by its own s, by v. Where s is zero, as the slopes of relu are for
 // half of the units, a column is left out: the products run over lists, made for each example, of the units m that move
-// and of s[m] v[m, :], their factors. w is transposed into panels of two registers of units, [panel][m][units]. A tile of
-// sums, those of a panel's units for several outputs, stays in registers while the columns that a list names pass by.
+// and of s[m] v[m, :], their factors. w is transposed into panels of two registers of units, [panel][m][units]. A tile
+// of sums, those of a panel's units for several outputs, stays in registers while the columns that a list names pass
+// by.
 //
 // Lists serve all panels, and a panel's part of a stretch of m stays in the first-level cache while examples pass by. A
 // tile is computed in the same order of operations whoever owns it: the bits do not depend on the number of threads.
@@ -123,7 +124,7 @@ void multiply(const T* panel, const Part<T>& part, bool adds, T* sums) {
     constexpr int at_once = Columns >= 4 ? 1 : 4 / Columns;
     constexpr int units = panel_units<T>;
     Vector<T> sum[at_once][Columns][panel_vectors] = {};
-    const auto add = [&](int64_t u, Vector<T> (&own)[Columns][panel_vectors]) {
+    const auto add = [&](int64_t u, Vector<T>(&own)[Columns][panel_vectors]) {
         const T* const factors = part.factors + u * Columns;
         Vector<T> column[panel_vectors];
 #pragma GCC unroll 2

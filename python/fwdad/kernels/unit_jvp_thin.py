@@ -1,7 +1,7 @@
 """unit_jvp_thin: what every unit of a layer does to the outputs, or to the loss, through the layer after it.
 
-Bound by arithmetic: ``2 B n1 (active n2) c`` operations. Units of the second layer whose slope is zero, half of them behind
-a relu, cost nothing.
+Bound by arithmetic: ``2 B n1 (active n2) c`` operations. Units of the second layer whose slope is zero, half of them
+behind a relu, cost nothing.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ def unit_jvp_thin(w: Array, r: Array, s: Array, v: Array, e: Array | None = None
 
     Notes
     -----
-    A unit whose slope is zero does not move: it adds nothing, and an infinity or NaN that it meets is not seen. The c
-    tangents are formed before e contracts them. ``w (s (v e))`` would be the same number for fewer operations, but it is
-    a backward pass.
+    A unit whose slope is zero does not move: it adds nothing, and an infinity or NaN that it meets is not seen.
+
+    The c tangents are formed first, and then contracted with e. ``w (s (v e))`` is the same sum for a c-th of the
+    operations, but it is a product with transposed weights: a backward pass.
 
     Examples
     --------
