@@ -43,11 +43,11 @@ struct UnitJvpThin {
             for (int i = 0; i < units; ++i) {
                 FWDAD_UNROLL
                 for (int j = 0; j < outputs; ++j) {
-                    const T tangent = sum_of_warp(block, sum[i][j]);
                     const int64_t output = output0 + j;
                     if (output >= c) {
                         continue;
                     }
+                    const T tangent = sum_of_warp(block, sum[i][j]);
                     if (!each_output) {
                         total[i] = multiply_add(e == nullptr ? T(1) : e[row * c + output], tangent, total[i]);
                     } else if (lane == j && unit0 + i < n1) {

@@ -9,7 +9,7 @@ namespace fwdad::FWDAD_ISA {
 // p is aligned to register_bytes. Lines must be filled whole and in order: scattered streaming stores cost ten times
 // as much as plain ones.
 template <class T>
-FWDAD_INLINE void store_past(T* p, Vector<T> v) {
+FWDAD_INLINE void store_uncached(T* p, Vector<T> v) {
 #if defined(__AVX512F__)
     _mm512_stream_si512(reinterpret_cast<__m512i*>(p), reinterpret_cast<__m512i>(v));
 #elif defined(__AVX__)
@@ -21,8 +21,8 @@ FWDAD_INLINE void store_past(T* p, Vector<T> v) {
 #endif
 }
 
-// To be called by each thread after its last store_past: makes them visible to other threads.
-FWDAD_INLINE void fence_past() {
+// To be called by each thread after its last store_uncached: makes them visible to other threads.
+FWDAD_INLINE void fence_uncached() {
 #if defined(__SSE2__)
     _mm_sfence();
 #endif

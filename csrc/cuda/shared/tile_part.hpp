@@ -21,21 +21,22 @@ Order order_of(const T* data, int64_t batch, int64_t outer, int64_t inner) {
 
 // What a thread carries of an Outer x Inner tile from global to shared memory.
 template <class T, int Outer, int Inner, int Threads>
-struct Carried {
+struct TilePart {
     static constexpr int threads = Threads;
     static constexpr int pack = pack_size<T>;
     static constexpr int count = Outer * Inner / threads > pack ? Outer * Inner / threads : pack;
     T value[count];
 
-    struct Place {
+    struct Position {
         int outer, inner;
         bool inside;
     };
-    FWDAD_DEVICE static Place place(Order order, int thread, int j) {
+    FWDAD_DEVICE static Position position(Order order, int thread, int j) {
         const bool packs = order == Order::packs;
         const int e = packs ? (thread + threads * (j / pack)) * pack + j % pack : thread + threads * j;
         const bool inside = e < Outer * Inner;
-        return order == Order::along_outer ? Place{e % Outer, e / Outer, inside} : Place{e / Inner, e % Inner, inside};
+        return order == Order::along_outer ? Position{e % Outer, e / Outer, inside}
+                                           : Position{e / Inner, e % Inner, inside};
     }
 
     // `outer_left` x `inner_left` entries of the matrix are left from `from` on; beyond them are zeros.
@@ -44,7 +45,7 @@ struct Carried {
         if (order == Order::packs) {
             FWDAD_UNROLL
             for (int j = 0; j < count; j += pack) {
-                const Place at = place(order, thread, j);
+                const Position at = position(order, thread, j);
                 if (at.inside && at.outer < outer_left && at.inner + pack <= inner_left) {
                     const Pack<T> some = load_pack(from + at.outer * outer + at.inner);
                     FWDAD_UNROLL
@@ -63,7 +64,7 @@ struct Carried {
         }
         FWDAD_UNROLL
         for (int j = 0; j < count; ++j) {
-            const Place at = place(order, thread, j);
+            const Position at = position(order, thread, j);
             const bool there = at.inside && at.outer < outer_left && at.inner < inner_left;
             value[j] = there ? from[at.outer * outer + at.inner * inner] : T(0);
         }
@@ -74,7 +75,7 @@ struct Carried {
     FWDAD_DEVICE void each(Order order, int thread, const F& put) const {
         FWDAD_UNROLL
         for (int j = 0; j < count; ++j) {
-            const Place at = place(order, thread, j);
+            const Position at = position(order, thread, j);
             if (at.inside) {
                 put(at.outer, at.inner, value[j]);
             }
