@@ -362,4 +362,5 @@ register(
         "jax-backprop": jax_backprop,
     },
     only={"torch-backprop": alone, "jax-backprop": alone},
+    on_cuda=False,
 )
