@@ -64,7 +64,7 @@ def gram(size, entries=D * N):
 
 
 def scale(terms):
-    """The factors are read once for 4 tangents, by the cut of csrc/cuda/elementwise.cu; tangents and results once."""
+    """The factors are read once for 4 tangents (csrc/cuda/scaled_tangents.cu); tangents and results once."""
     return terms * (K // 4 + K) + K, terms * (1 + K) + K
 
 
@@ -134,7 +134,7 @@ def compiled(nvcc, nvdisasm, architecture, source, folder):
     """name -> (registers, shared memory, spilled bytes, wide and matrix instructions) of a file's kernels."""
     cubin = folder / f"{source.stem}.{architecture.name}.cubin"
     flags = ["-std=c++20", "-O3", "--fmad=false", "--Werror=all-warnings", "-Xptxas=-v"]
-    flags += ["-Xcompiler=-Wall,-Wextra,-Wshadow,-Wconversion,-Werror", f"-I{CSRC / 'cpu'}"]
+    flags += ["-Xcompiler=-Wall,-Wextra,-Wshadow,-Wconversion,-Werror", f"-I{CSRC}"]
     report = run(nvcc, *flags, f"-arch={architecture.name}", "-cubin", str(source), "-o", str(cubin))
     sections = dict.fromkeys(re.findall(r"entry function '(\w+)'", report), "")
     if nvdisasm and sections:
@@ -175,7 +175,7 @@ def main():
         jobs = {
             (architecture, source): pool.submit(compiled, nvcc, nvdisasm, architecture, source, Path(folder))
             for architecture in ARCHITECTURES
-            for source in sorted((CSRC / "cuda").glob("*.cu"))
+            for source in sorted((CSRC / "cuda").rglob("*.cu"))
         }
         found = {(name, a): row for (a, _), job in jobs.items() for name, row in job.result().items()}
     unknown = {name for name, _ in found} ^ KERNELS.keys()

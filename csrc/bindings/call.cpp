@@ -87,7 +87,10 @@ void read(const Contract& contract, size_t j, py::handle object, ReadArray read_
             argument.integer = number_of<int64_t>(contract, j, object, "an integer");
             return;
         case Kind::flag:
-            argument.flag = number_of<bool>(contract, j, object, "True or False");
+            if (!PyBool_Check(object.ptr())) {
+                contract.refuse_type(contract.name(j), "expected True or False");
+            }
+            argument.flag = object.ptr() == Py_True;
             return;
         case Kind::activation:
             argument.activation = activation_of(contract, j, object);

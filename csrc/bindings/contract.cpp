@@ -38,7 +38,8 @@ const char* name_of(Entries entries) {
 std::string text_of(const int64_t* shape, int axes) {
     std::string text = "(";
     for (int axis = 0; axis < axes; ++axis) {
-        text += (axis == 0 ? "" : ", ") + std::to_string(shape[axis]);
+        text += axis == 0 ? "" : ", ";
+        text += std::to_string(shape[axis]);
     }
     return text + (axes == 1 ? ",)" : ")");
 }

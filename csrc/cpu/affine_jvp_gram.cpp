@@ -26,7 +26,7 @@ constexpr int64_t least_tasks = 4;
 template <class T>
 void fill_panels(const Job<T>& job, int64_t p, int64_t depth, int64_t column, int64_t stretch, T* panels) {
     constexpr int width = tile_columns<T>;
-    const int64_t columns = least(width, job.n - column);
+    const int64_t columns = min(width, job.n - column);
     for (int64_t i = 0; i < job.count; ++i) {
         T* panel = panels + i * stretch * width;
         fill(*job.terms[0].right.stream, i, p, depth, column, columns, panel, width);
@@ -38,24 +38,24 @@ void fill_panels(const Job<T>& job, int64_t p, int64_t depth, int64_t column, in
 
 // The columns of one panel in all dy_i, and their part of the Gram matrix, added to `sums` (gram_blocks.hpp).
 template <class T>
-void run_column(const Job<T>& job, int64_t column, int64_t stretch, T* panels, T* placed, double* sums) {
+void run_column(const Job<T>& job, int64_t column, int64_t stretch, T* panels, T* packed, double* sums) {
     constexpr int width = tile_columns<T>;
     for (int64_t p = 0; p < job.depth; p += stretch) {
-        const int64_t depth = least(stretch, job.depth - p);
+        const int64_t depth = min(stretch, job.depth - p);
         fill_panels(job, p, depth, column, stretch, panels);
         constexpr int64_t rows = most_entries / width;
         for (int64_t r = 0; r < depth; r += rows) {
             const auto rows_of_panel = [&](int64_t i) -> const T* { return panels + (i * stretch + r) * width; };
-            add_gram(job.count, least(rows, depth - r) * width, rows_of_panel, placed, sums, [] {});
+            add_gram(job.count, min(rows, depth - r) * width, rows_of_panel, packed, sums, [] {});
         }
         for (int64_t i = 0; i < job.count; ++i) {
             for (int64_t row = 0; row < job.m; row += tile_rows) {
-                Ahead<T> nothing{panels, 0, 0, 0, panels, 0, 0};  // the panels that come next are generated
+                NextPanels<T> nothing{panels, 0, 0, 0, panels, 0, 0};  // the panels that come next are generated
                 const Stretch<T> factors{job.terms[0].left_panels + row * job.depth + p * tile_rows,
                                          panels + i * stretch * width, &nothing};
                 alignas(64) T tile[tile_rows * width];
-                multiply(least(width, job.n - column), &factors, 1, depth, tile);
-                const TileAt at{i, row, 1, least(tile_rows, job.m - row), column};
+                multiply(min(width, job.n - column), &factors, 1, depth, tile);
+                const TileAt at{i, row, 1, min(tile_rows, job.m - row), column};
                 finish(job, at, job.adds || p != 0, p + depth == job.depth, tile);
             }
         }
@@ -70,19 +70,19 @@ void multiply_and_form_gram(const Job<T>& job, double* g) {
     const int64_t columns = blocks_of(job.n, width);
     const int64_t size = sums_of(k);
     const int64_t cached = (512 << 10) / (k * width * static_cast<int64_t>(sizeof(T)));
-    const int64_t stretch = least(job.depth, most(8, least(longest_stretch, cached / 8 * 8)));
+    const int64_t stretch = min(job.depth, max(8, min(longest_stretch, cached / 8 * 8)));
     const double work = static_cast<double>(k) * static_cast<double>(job.m) * static_cast<double>(job.n) *
                         static_cast<double>(job.depth) / lanes<T>;
     const int threads = threads_for(columns, work);
     const int64_t each = round_up(k * stretch * width, 64);
-    const int64_t placed_each = placed_size<T>(k, most_entries);
+    const int64_t packed_each = packed_size<T>(k, most_entries);
     const Buffer<T> panels(threads * each);
-    const Buffer<T> placed(threads * placed_each);
+    const Buffer<T> packed(threads * packed_each);
     const Buffer<double> sums(columns * size);
     memset(sums.get(), 0, static_cast<size_t>(columns * size) * sizeof(double));
     parallel_ranges(threads, columns, [&](int64_t begin, int64_t end, int t) {
         for (int64_t c = begin; c < end; ++c) {
-            run_column(job, c * width, stretch, panels.get() + t * each, placed.get() + t * placed_each,
+            run_column(job, c * width, stretch, panels.get() + t * each, packed.get() + t * packed_each,
                        sums.get() + c * size);
         }
     });

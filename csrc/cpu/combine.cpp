@@ -71,7 +71,7 @@ Tiling tiling_of(const Rows<T>& v) {
     if (v.stream == nullptr || v.stream->entries >= 0) {
         return {v.rows, v.columns, 1, entries};
     }
-    const int64_t columns = least(64, most(1, v.columns));
+    const int64_t columns = min(64, max(1, v.columns));
     return {v.rows, v.columns, round_up(entries / columns, v.stream->rows_per_call), columns};
 }
 

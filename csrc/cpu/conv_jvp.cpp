@@ -34,7 +34,7 @@ FWDAD_INLINE void seen_taps(int64_t place, int64_t size, int64_t kernel, int64_t
                             int64_t dilation, int64_t* first, int64_t* last) {
     const int64_t start = place * stride - padding;
     *first = start >= 0 ? 0 : blocks_of(-start, dilation);
-    *last = start >= size ? 0 : least(kernel, blocks_of(size - start, dilation));
+    *last = start >= size ? 0 : min(kernel, blocks_of(size - start, dilation));
 }
 
 // The segments of the tiles at one position; returns how many.
@@ -98,19 +98,19 @@ void run_tasks(const Job<T>& job, const Images& shape, int64_t begin, int64_t en
     for (int64_t t = begin; t < end; ++t) {
         const int64_t i = t / (groups * column_panels);
         const int64_t column = t / groups % column_panels * width;
-        const int64_t columns = least(width, job.n - column);
+        const int64_t columns = min(width, job.n - column);
         const int64_t image0 = t % groups * tile_rows;
         Product<T> products[2];
         for (int s = 0; s < job.term_count; ++s) {
             const Term<T>& term = job.terms[s];
             for (int r = 0; r < tile_rows; ++r) {  // below the last image, the last once more
-                const int64_t image = least(image0 + r, shape.count - 1);
+                const int64_t image = min(image0 + r, shape.count - 1);
                 products[s].images[r] = term.left.data + i * term.left.batch + image * term.left.row;
             }
             products[s].panel = term.right_panels == nullptr ? panels[s] : term.right_panels + column * job.depth;
             if (term.right_panels == nullptr && t / groups != packed) {
                 if (term.right.stream != nullptr) {
-                    fill(*term.right.stream, i, 0, job.depth, column, least(width, round_up(columns, lanes<float>)),
+                    fill(*term.right.stream, i, 0, job.depth, column, min(width, round_up(columns, lanes<float>)),
                          panels[s], width);
                 } else {
                     const Matrix<T>& w = term.right.array;
@@ -126,8 +126,7 @@ void run_tasks(const Job<T>& job, const Images& shape, int64_t begin, int64_t en
             by_registers<T>(columns, [&](auto registers_of_row) {
                 multiply<registers_of_row.count>(products, job.term_count, segments, count, tile);
             });
-            const TileAt at{i, image0 * positions + position, positions, least(tile_rows, shape.count - image0),
-                            column};
+            const TileAt at{i, image0 * positions + position, positions, min(tile_rows, shape.count - image0), column};
             finish(job, at, false, true, tile);
         }
     }
@@ -172,7 +171,7 @@ void conv_jvp(In<T, 4> x, Matrix<T> w, Matrix<T> b, In<T, 5> dx, Directions<T> d
     parallel_ranges(threads_for(column_panels, entries), column_panels, [&](int64_t begin, int64_t end, int) {
         for (int64_t panel = begin; panel < end; ++panel) {
             const int64_t column = panel * tile_columns<T>;
-            pack_right(w.data + column * w.column, w.row, w.column, depth, least(tile_columns<T>, n - column),
+            pack_right(w.data + column * w.column, w.row, w.column, depth, min(tile_columns<T>, n - column),
                        w_panels.get() + column * depth);
         }
     });

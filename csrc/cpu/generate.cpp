@@ -11,7 +11,7 @@ void generate(const Stream& stream, Out<T, 2> out) {
         return;
     }
     // A task is a tile of about 16 thousand entries: whole rows of a matrix, or a part of a vector.
-    const int64_t tile_rows = round_up(most(1, 16384 / columns), stream.rows_per_call);
+    const int64_t tile_rows = round_up(max(1, 16384 / columns), stream.rows_per_call);
     const int64_t tile_columns = stream.entries < 0 ? columns : 16384;
     const int64_t row_tiles = blocks_of(rows, tile_rows);
     const int64_t tiles = row_tiles * blocks_of(columns, tile_columns);
@@ -22,7 +22,7 @@ void generate(const Stream& stream, Out<T, 2> out) {
             const int64_t direction = task / tiles;
             const int64_t row = task % tiles % row_tiles * tile_rows;
             const int64_t column = task % tiles / row_tiles * tile_columns;
-            fill(stream, direction, row, least(tile_rows, rows - row), column, least(tile_columns, columns - column),
+            fill(stream, direction, row, min(tile_rows, rows - row), column, min(tile_columns, columns - column),
                  out.data + (direction * rows + row) * columns + column, columns);
         }
     });

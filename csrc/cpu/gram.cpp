@@ -31,9 +31,9 @@ class Fetch {
         while (lines > 0 && tile_ < end_ && (tile_ - t - 1) * v_.k + direction_ < blocks_of(v_.k, 3)) {
             const int64_t column = tile_ * width_ + column_;
             const T* const from = v_.v + direction_ * v_.columns + column;
-            const int64_t left = least(width_ - column_, v_.columns - column);
+            const int64_t left = min(width_ - column_, v_.columns - column);
             const int64_t there = blocks_of(left, line);
-            const int64_t count = least(lines, there);
+            const int64_t count = min(lines, there);
             for (int64_t j = 0; j < count; ++j) {
                 __builtin_prefetch(from + j * line, 0, 2);
             }
@@ -60,7 +60,7 @@ template <class T>
 Tiling tiling_of(const Rows<T>& v, bool per_row) {
     const bool stream = v.stream != nullptr;
     const int64_t cached = (512 << 10) / (v.k * static_cast<int64_t>(sizeof(T))) / 64 * 64;
-    const int64_t entries = most(256, least(stream ? most_entries : 512, cached));
+    const int64_t entries = max(256, min(stream ? most_entries : 512, cached));
     if (!stream || v.stream->entries >= 0) {
         return {v.rows, v.columns, 1, entries};
     }
@@ -68,8 +68,8 @@ Tiling tiling_of(const Rows<T>& v, bool per_row) {
         return {v.rows, v.columns, 4, entries};  // more rows at a time would leave threads without work
     }
     const int64_t block_of_rows = 32;
-    const int64_t columns = least(v.columns, entries / block_of_rows);
-    return {v.rows, v.columns, most(1, entries / most(1, columns) / block_of_rows) * block_of_rows, columns};
+    const int64_t columns = min(v.columns, entries / block_of_rows);
+    return {v.rows, v.columns, max(1, entries / max(1, columns) / block_of_rows) * block_of_rows, columns};
 }
 
 template <class S, class T>
@@ -77,8 +77,8 @@ void run(const Rows<T>& v, bool per_row, double* g) {
     const int64_t k = v.k;
     const Tiling tiling = tiling_of(v, per_row);
     const int64_t count = tiling.count();
-    const int64_t most_sections = most(2, least(16, (64 << 20) / (k * k * 8)));
-    const int64_t sections = per_row ? blocks_of(v.rows, tiling.tile_rows) : least(count, most_sections);
+    const int64_t most_sections = max(2, min(16, (64 << 20) / (k * k * 8)));
+    const int64_t sections = per_row ? blocks_of(v.rows, tiling.tile_rows) : min(count, most_sections);
     const double work = static_cast<double>(k * k + 16 * k) * static_cast<double>(v.rows * v.columns) / lanes<T>;
     const int threads = threads_for(sections, work);
     const int64_t size = sums_of(k);
@@ -86,14 +86,14 @@ void run(const Rows<T>& v, bool per_row, double* g) {
     const Buffer<double> sums((per_row ? threads : sections) * section_size);
 
     const int64_t entries = tiling.tile_rows * tiling.tile_columns;
-    const int64_t placed = placed_size<S>(k, entries);
+    const int64_t packed = packed_size<S>(k, entries);
     const bool all_made = per_row && v.stream != nullptr;  // a block of rows of all directions is generated at once
     const int64_t made = v.stream == nullptr ? 0 : (all_made ? k : block) * entries;
-    const Buffer<S> placed_memory(threads * placed);
+    const Buffer<S> packed_memory(threads * packed);
     const Buffer<T> made_memory(threads * made);
 
     parallel_ranges(threads, sections, [&](int64_t begin, int64_t end, int thread) {
-        S* const own_placed = placed_memory.get() + thread * placed;
+        S* const own_packed = packed_memory.get() + thread * packed;
         T* const own_made = made_memory.get() + thread * made;
         const int64_t first = count * begin / sections, last = count * end / sections;
         Fetch<T> fetch(v, tiling.tile_columns, first, v.stream == nullptr && !per_row ? last : first);
@@ -112,11 +112,11 @@ void run(const Rows<T>& v, bool per_row, double* g) {
                         return all_made ? own_made + i * entries + r * n
                                         : entries_of(v, i, tile, own_made + i % block * entries).data;
                     };
-                    add_gram(k, n, source, own_placed, sum + r * size, [&] { fetch.step(t); });
+                    add_gram(k, n, source, own_packed, sum + r * size, [&] { fetch.step(t); });
                 }
             }
             const int64_t row0 = section * tiling.tile_rows;
-            for (int64_t row = row0; per_row && row < least(row0 + tiling.tile_rows, v.rows); ++row) {
+            for (int64_t row = row0; per_row && row < min(row0 + tiling.tile_rows, v.rows); ++row) {
                 unpack(k, sum + (row - row0) * size, g + row * k * k);
             }
         }

@@ -1,6 +1,6 @@
 #include "arguments.hpp"
 #include "shared/run.hpp"
-#include "shared/stream_store.hpp"
+#include "shared/uncached.hpp"
 
 namespace fwdad::FWDAD_ISA {
 
@@ -11,15 +11,15 @@ void probe_copy(In<T, 1> a, Out<T, 1> b) {
     const int64_t whole = n / lanes<T> * lanes<T>;
     const bool aligned = reinterpret_cast<uintptr_t>(b.data) % register_bytes == 0;
     parallel_ranges(get_num_threads(), blocks_of(n, task_size), [&](int64_t begin, int64_t end, int) {
-        const int64_t last = least(whole, end * task_size);
+        const int64_t last = min(whole, end * task_size);
         int64_t j = begin * task_size;
         for (; aligned && j < last; j += lanes<T>) {
-            store_past(b.data + j, load(a.data + j));
+            store_uncached(b.data + j, load(a.data + j));
         }
-        for (; j < least(n, end * task_size); ++j) {
+        for (; j < min(n, end * task_size); ++j) {
             b.data[j] = a.data[j];
         }
-        fence_past();
+        fence_uncached();
     });
 }
 

@@ -13,7 +13,7 @@ constexpr int chains =
 template <class T>
 void probe_fma(int64_t rounds, Out<T, 1> sink, Out<int64_t, 1> operations) {
     const int64_t tasks = sink.shape[0];
-    parallel_ranges(static_cast<int>(least(tasks, get_num_threads())), tasks, [&](int64_t begin, int64_t end, int) {
+    parallel_ranges(static_cast<int>(min(tasks, get_num_threads())), tasks, [&](int64_t begin, int64_t end, int) {
         for (int64_t task = begin; task < end; ++task) {
             const Float a = splat(sink.data[task]);
             Float sums[chains];

@@ -13,7 +13,7 @@ void probe_read(In<T, 1> a, Out<T, 1> sink) {
     parallel_ranges(get_num_threads(), tasks, [&](int64_t begin, int64_t end, int) {
         for (int64_t task = begin; task < end; ++task) {
             constexpr int step = 8 * lanes<float>;
-            const int64_t last = least(n, (task + 1) * part_size);
+            const int64_t last = min(n, (task + 1) * part_size);
             Float parts[8] = {};
             for (int64_t j = task * part_size; j + step <= last; j += step) {
 #pragma GCC unroll 8

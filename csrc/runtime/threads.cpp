@@ -47,7 +47,7 @@ class Pool {
             }
             return;
         }
-        hire(threads - 1);
+        start_workers(threads - 1);
         body_ = body;
         context_ = context;
         unfinished_ = chunks;
@@ -105,7 +105,7 @@ class Pool {
         }
     }
 
-    void hire(int workers) {
+    void start_workers(int workers) {
         try {
             for (; workers_ < workers; ++workers_) {
                 std::thread(&Pool::worker, this, workers_ + 1).detach();
@@ -163,7 +163,13 @@ int default_threads() {
 
 }  // namespace
 
-void set_num_threads(int n) { num_threads = n; }
+void set_num_threads(int n) {
+    if (n < 1 || n > max_threads) {
+        throw std::invalid_argument("set_num_threads: expected 1 to " + std::to_string(max_threads) + ", given " +
+                                    std::to_string(n));
+    }
+    num_threads = n;
+}
 
 int get_num_threads() {
     if (num_threads == 0) {

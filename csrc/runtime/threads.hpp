@@ -7,7 +7,7 @@
 namespace fwdad {
 
 // The number of threads that kernels use: what was set, else $FWDAD_NUM_THREADS, else the cores this process may run
-// on. Throws std::invalid_argument where the variable is no number from 1 to max_threads.
+// on. Both throw std::invalid_argument for what is no number from 1 to max_threads.
 int get_num_threads();
 void set_num_threads(int n);
 

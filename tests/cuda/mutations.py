@@ -19,61 +19,64 @@ import host_module
 
 WORK = host_module.ROOT / "build" / "cuda-mutations"
 TESTS = {
-    "affine.cu": "test_affine.py", "philox.hpp": "test_generate.py", "generate.cu": "test_generate.py",
-    "arithmetic.hpp": "test_projection.py", "source.hpp": "test_projection.py", "gram.cu": "test_projection.py",
-    "combine.cu": "test_projection.py", "coefficients.cu": "test_projection.py",
-    "elementwise.cu": "test_elementwise.py", "carried.hpp": "test_affine.py", "signs.cu": "test_affine.py",
+    "shared/affine.cu": "test_affine_jvp.py", "shared/sign_product.cu": "test_affine_jvp.py",
+    "shared/tile_part.hpp": "test_affine_jvp.py", "shared/philox.hpp": "test_generate.py",
+    "shared/arithmetic.hpp": "test_combine.py", "shared/source.hpp": "test_combine.py",
+    "shared/warp.hpp": "test_weighted_rows.py",
 }  # fmt: skip
+"""What tests a file that several kernels share; NAME.cu has test_NAME.py."""
 OFF_BY_ONE = [
-    ("affine.cu", "const int64_t depth0 = (step - term * slabs) * slab;",
+    ("shared/affine.cu", "const int64_t depth0 = (step - term * slabs) * slab;",
      "const int64_t depth0 = (step - term * slabs) * slab + 1;"),
-    ("carried.hpp", "at.inside && at.outer < outer_left && at.inner < inner_left",
+    ("shared/tile_part.hpp", "at.inside && at.outer < outer_left && at.inner < inner_left",
      "at.inside && at.outer < outer_left - 1 && at.inner < inner_left"),
-    ("affine.cu", "make_quad(stream, i, quads, column0 + column, values);",
+    ("shared/affine.cu", "make_quad(stream, i, quads, column0 + column, values);",
      "make_quad(stream, i, quads, column0 + column + 1, values);"),
-    ("affine.cu", "philox(stream, i, signs.block, column0 + column)",
+    ("shared/affine.cu", "philox(stream, i, signs.block, column0 + column)",
         "philox(stream, i, signs.block + 1, column0 + column)"),
-    ("affine.cu", "shared.right[buffer][4 * quad + r][column] = values[r];",
+    ("shared/affine.cu", "shared.right[buffer][4 * quad + r][column] = values[r];",
      "shared.right[buffer][4 * quad + r][(column + 1) % tile_columns] = values[r];"),
-    ("affine.cu", "Matrix<T>{a.dy, entries, a.n, 1}", "Matrix<T>{a.dy, entries, a.n + 1, 1}"),
-    ("signs.cu", "constexpr int parts = 3;", "constexpr int parts = 2;"),
-    ("signs.cu", "const int64_t depth0 = step * slab;", "const int64_t depth0 = step * slab + 1;"),
-    ("signs.cu", "(first % 32 + 2 * place)", "(first % 32 + 2 * place + 1)"),
-    ("signs.cu", "const int pair = 4 * (q / 2) + place;", "const int pair = 4 * (q % 2) + place;"),
-    ("signs.cu", "philox(stream, i, block_of_words, column0 + thread)",
+    ("shared/affine.cu", "a.n, entries, a.n, 1}", "a.n, entries, a.n + 1, 1}"),
+    ("shared/sign_product.cu", "constexpr int parts = 3;", "constexpr int parts = 2;"),
+    ("shared/sign_product.cu", "const int64_t depth0 = step * slab;", "const int64_t depth0 = step * slab + 1;"),
+    ("shared/sign_product.cu", "(first % 32 + 2 * place)", "(first % 32 + 2 * place + 1)"),
+    ("shared/sign_product.cu", "const int pair = 4 * (q / 2) + place;", "const int pair = 4 * (q % 2) + place;"),
+    ("shared/sign_product.cu", "philox(stream, i, block_of_words, column0 + thread)",
      "philox(stream, i, block_of_words, column0 + thread + 1)"),
-    ("signs.cu", "if (row < m && column < n) {", "if (row < m && column <= n) {"),
-    ("signs.cu", "(step + 1) % slabs_of_words == 0 || step + 1 == slabs", "(step + 1) % slabs_of_words == 0"),
+    ("shared/sign_product.cu", "if (row < m && column < n) {", "if (row < m && column <= n) {"),
+    ("shared/sign_product.cu", "(step + 1) % slabs_of_words == 0 || step + 1 == slabs",
+     "(step + 1) % slabs_of_words == 0"),
     ("generate.cu", "if (four.row + r < source.rows) {", "if (four.row + r <= source.rows) {"),
     ("gram.cu", "if (direction < k && four < last) {", "if (direction < k && four < last - 1) {"),
     ("gram.cu", "4 * four + r][direction] = static_cast<Sum>(left[r])",
      "4 * four + r][(direction + 1) % tile] = static_cast<Sum>(left[r])"),
     ("combine.cu", "for (int64_t i = 0; i < k; ++i) {", "for (int64_t i = 1; i < k; ++i) {"),
-    ("source.hpp", "entry < stream.entries ? entry : -1", "entry <= stream.entries ? entry : -1"),
-    ("coefficients.cu", "for (int64_t p = 0; p < rank; ++p) {\n                    along",
+    ("shared/source.hpp", "entry < stream.entries ? entry : -1", "entry <= stream.entries ? entry : -1"),
+    ("projection_coefficients.cu", "for (int64_t p = 0; p < rank; ++p) {\n                    along",
      "for (int64_t p = 1; p < rank; ++p) {\n                    along"),
-    ("elementwise.cu", "const int64_t end = begin + together < k ? begin + together : k;",
+    ("scaled_tangents.cu", "const int64_t end = begin + together < k ? begin + together : k;",
      "const int64_t end = begin + together;"),
-    ("elementwise.cu", "const int64_t begin = at.quotient * together;",
+    ("scaled_tangents.cu", "const int64_t begin = at.quotient * together;",
      "const int64_t begin = at.quotient * together + 1;"),
-    ("elementwise.cu", "sum_of_warp(const Block& block, T value) {\n    for (int mask = warp / 2;",
+    ("shared/warp.hpp", "sum_of_warp(const Block& block, T value) {\n    for (int mask = warp / 2;",
      "sum_of_warp(const Block& block, T value) {\n    for (int mask = warp / 4;"),
-    ("elementwise.cu", "if (task >= k * rows) {", "if (task > k * rows) {"),
-    ("elementwise.cu", "const T other = block.shuffle_xor(top, mask);", "const T other = top;"),
-    ("elementwise.cu", "(j == label ? T(1) : T(0))", "(j == label + 1 ? T(1) : T(0))"),
-    ("arithmetic.hpp", "if (packed && count >= 4) {", "if (packed && count >= 2) {"),
-    ("philox.hpp", "turn < 10", "turn < 9"),
+    ("weighted_rows.cu", "if (task >= k * rows) {", "if (task > k * rows) {"),
+    ("cross_entropy_jvp.cu", "const T other = block.shuffle_xor(top, mask);", "const T other = top;"),
+    ("cross_entropy_jvp.cu", "(j == label ? T(1) : T(0))", "(j == label + 1 ? T(1) : T(0))"),
+    ("shared/arithmetic.hpp", "if (packed && count >= 4) {", "if (packed && count >= 2) {"),
+    ("shared/philox.hpp", "turn < philox_rounds", "turn < philox_rounds - 1"),
 ]  # fmt: skip
 
 
 def mutations():
     """(file, what is changed, the changed text)."""
     source = host_module.ROOT / "csrc" / "cuda"
-    for path in sorted(source.glob("*.cu")):
+    for path in sorted(source.rglob("*.cu")):
         text = path.read_text(encoding="utf-8")
         for barrier in re.finditer(r"block\.sync\(\);", text):
             line = text.count("\n", 0, barrier.start()) + 1
-            yield path.name, f"line {line}: no barrier", text[: barrier.start()] + text[barrier.end() :]
+            name = str(path.relative_to(source))
+            yield name, f"line {line}: no barrier", text[: barrier.start()] + text[barrier.end() :]
     for name, old, new in OFF_BY_ONE:
         text = (source / name).read_text(encoding="utf-8")
         if old not in text:
@@ -90,7 +93,7 @@ def noticed(name, text):
     module = host_module.build(WORK / "csrc", WORK / "built")
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "cuda-host"]
     result = subprocess.run(
-        [*command, f"tests/kernels/{TESTS[name]}"],
+        [*command, f"tests/kernels/{TESTS.get(name, f'test_{Path(name).stem}.py')}"],
         cwd=host_module.ROOT,
         env=os.environ | {"FWDAD_TEST_CUDA_HOST": str(module)},
         capture_output=True,
@@ -115,7 +118,7 @@ def main():
     for name, change, text in chosen:
         found = noticed(name, text)
         missed += found is None
-        print(f"{name:16} {change:90.90} {'NOT NOTICED' if found is None else f'noticed by {found}'}", flush=True)
+        print(f"{name:26} {change:90.90} {'NOT NOTICED' if found is None else f'noticed by {found}'}", flush=True)
     print(f"{len(chosen) - missed} of {len(chosen)} changes noticed")
     raise SystemExit(1 if missed else 0)
 

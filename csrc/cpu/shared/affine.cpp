@@ -16,7 +16,7 @@ namespace {
 
 // Stretches are equal but for the last, and begin at multiples of 128, where a block of signs does.
 FWDAD_INLINE int64_t stretch_of(int64_t depth) {
-    const int64_t count = most(1, blocks_of(depth, longest_stretch));
+    const int64_t count = max(1, blocks_of(depth, longest_stretch));
     return count == 1 ? depth : round_up(blocks_of(depth, count), 128);
 }
 
@@ -54,11 +54,11 @@ FWDAD_INLINE Group group_at(const Job<T>& job, int64_t t, int64_t end) {
     const int64_t column_panels = blocks_of(job.n, width);
     const int64_t first = t / row_panels % column_panels;
     const int64_t panel0 = t % row_panels;
-    const int64_t panel1 = least(row_panels, panel0 + end - t);
+    const int64_t panel1 = min(row_panels, panel0 + end - t);
     int64_t count = 1;
     if (panel1 - panel0 == row_panels) {
-        const int64_t whole = least(job.n / width - first, (end - t) / row_panels);
-        count = most(1, least(panels_at_once, whole));
+        const int64_t whole = min(job.n / width - first, (end - t) / row_panels);
+        count = max(1, min(panels_at_once, whole));
     }
     return {t / (row_panels * column_panels), first * width, count, panel0, panel1};
 }
@@ -74,8 +74,8 @@ FWDAD_INLINE T* packed_panel(T* panels, int64_t n, int64_t p, int64_t rows, int6
 // same, or the first of the next group. Those that are packed for all directions are fetched; those of the last term
 // are packed too, if they are whole ones of a matrix with contiguous rows.
 template <class T>
-Ahead<T> panels_after(const Job<T>& job, int s, Group group, int64_t t, int64_t end, int64_t p, int64_t stretch,
-                      T* to) {
+NextPanels<T> panels_after(const Job<T>& job, int s, Group group, int64_t t, int64_t end, int64_t p, int64_t stretch,
+                           T* to) {
     constexpr int width = tile_columns<T>;
     const Term<T>& term = job.terms[s];
     p += stretch;
@@ -87,7 +87,7 @@ Ahead<T> panels_after(const Job<T>& job, int s, Group group, int64_t t, int64_t 
         }
         group = group_at(job, t, end);
     }
-    const int64_t rows = least(stretch, job.depth - p);
+    const int64_t rows = min(stretch, job.depth - p);
     if (term.right_panels != nullptr) {
         const T* first = packed_panel(term.right_panels, job.n, p, rows, group.column);
         return {first, group.count * width, rows, group.count, to, 0, rows};
@@ -125,16 +125,16 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
         packed = i;
         int64_t p = 0;
         do {
-            const int64_t depth = least(stretch, job.depth - p);
-            Ahead<T> ahead[2] = {};
+            const int64_t depth = min(stretch, job.depth - p);
+            NextPanels<T> ahead[2] = {};
             for (int s = 0; s < job.term_count; ++s) {
                 ahead[s] = panels_after(job, s, group, t, end, p, stretch, workspace.ahead);
             }
-            Ahead<T>& last = ahead[last_of(job)];
+            NextPanels<T>& last = ahead[last_of(job)];
             const bool packs = last.packed < last.rows;
             for (int64_t g = 0; g < group.count; ++g) {
                 const int64_t column = group.column + g * width;
-                const int64_t columns = least(width, job.n - column);
+                const int64_t columns = min(width, job.n - column);
                 const T* right[2];
                 for (int s = 0; s < job.term_count; ++s) {
                     const Term<T>& term = job.terms[s];
@@ -144,7 +144,7 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
                         right[s] = packed_panel(term.right_panels, job.n, p, depth, column);
                     } else if (term.right.stream != nullptr) {
                         // Whole registers: what lies right of the last column is multiplied too, and not stored.
-                        const int64_t whole = least(width, round_up(columns, lanes<float>));
+                        const int64_t whole = min(width, round_up(columns, lanes<float>));
                         fill(*term.right.stream, i, p, depth, column, whole, own, width);
                     } else if (s != last_of(job) || !is_ahead) {
                         const Matrix<T>& matrix = term.right.array;
@@ -159,7 +159,7 @@ void run_tiles(const Job<T>& job, int64_t begin, int64_t end, Workspace<T> works
                     }
                     alignas(64) T tile[tile_rows * width];
                     multiply(columns, stretches, job.term_count, depth, tile);
-                    const TileAt at{i, panel * tile_rows, 1, least(tile_rows, job.m - panel * tile_rows), column};
+                    const TileAt at{i, panel * tile_rows, 1, min(tile_rows, job.m - panel * tile_rows), column};
                     finish(job, at, job.adds || p != 0, p + depth == job.depth, tile);
                 }
             }
@@ -225,15 +225,14 @@ void affine(const Affine<T>& a, MultiplyStream<T> multiply, double* gram) {
     const double entries =
         static_cast<double>(a.depth) * static_cast<double>(lefts * tile_rows + rights * tile_columns<T>);
     parallel_ranges(threads_for(lefts + rights, entries), lefts + rights, [&](int64_t begin, int64_t end, int) {
-        pack_left(a.x.data, a.x.row, a.x.column, a.m, a.depth, least(begin, lefts), least(end, lefts), x_panels.get());
-        for (int64_t panel = most(begin, lefts) - lefts; panel < end - lefts; ++panel) {
+        pack_left(a.x.data, a.x.row, a.x.column, a.m, a.depth, min(begin, lefts), min(end, lefts), x_panels.get());
+        for (int64_t panel = max(begin, lefts) - lefts; panel < end - lefts; ++panel) {
             const int64_t column = panel * tile_columns<T>;
             const int64_t stretch = stretch_of(a.depth);
             for (int64_t p = 0; p < a.depth; p += stretch) {
-                const int64_t rows = least(stretch, a.depth - p);
+                const int64_t rows = min(stretch, a.depth - p);
                 pack_right(right.data + p * right.row + column * right.column, right.row, right.column, rows,
-                           least(tile_columns<T>, a.n - column),
-                           packed_panel(right_panels.get(), a.n, p, rows, column));
+                           min(tile_columns<T>, a.n - column), packed_panel(right_panels.get(), a.n, p, rows, column));
             }
         }
     });

@@ -5,7 +5,7 @@
 
 #include "partial.hpp"
 #include "run.hpp"
-#include "stream_store.hpp"
+#include "uncached.hpp"
 
 namespace fwdad::FWDAD_ISA {
 
@@ -14,26 +14,26 @@ namespace fwdad::FWDAD_ISA {
 // threads.
 constexpr int64_t largest_tile = 16384;
 
-FWDAD_INLINE int64_t tile_of(int64_t n) { return most(1024, least(largest_tile, round_up(n / 16, 1024))); }
+FWDAD_INLINE int64_t tile_of(int64_t n) { return max(1024, min(largest_tile, round_up(n / 16, 1024))); }
 
-// out[j] = entry(j), j < n, where `entry` is given what loads from an array at j. With Past, whole lines go past the
-// caches.
-template <bool Past, class T, class Entry>
+// out[j] = entry(j), j < n, where `entry` is given what loads from an array at j. Uncached: by store_uncached, where
+// whole lines are written.
+template <bool Uncached, class T, class Entry>
 static void write(int64_t n, T* out, const Entry& entry) {
     constexpr int width = lanes<T>;
     const auto part = [&](int64_t j, int64_t count) {
         store_part(out + j, entry([&](const T* p) { return load_part(p + j, count); }), count);
     };
     int64_t j = 0;
-    if constexpr (Past) {
+    if constexpr (Uncached) {
         const auto offset = reinterpret_cast<uintptr_t>(out) / sizeof(T) % width;
-        j = least(n, static_cast<int64_t>((width - offset) % width));
+        j = min(n, static_cast<int64_t>((width - offset) % width));
         part(0, j);
     }
     for (; j + width <= n; j += width) {
         const Vector<T> value = entry([&](const T* p) { return load(p + j); });
-        if constexpr (Past) {
-            store_past(out + j, value);
+        if constexpr (Uncached) {
+            store_uncached(out + j, value);
         } else {
             store(out + j, value);
         }
@@ -42,13 +42,13 @@ static void write(int64_t n, T* out, const Entry& entry) {
 }
 
 template <class T, class Entry>
-static void write(bool past, int64_t n, T* out, const Entry& entry) {
-    past ? write<true>(n, out, entry) : write<false>(n, out, entry);
+static void write(bool uncached, int64_t n, T* out, const Entry& entry) {
+    uncached ? write<true>(n, out, entry) : write<false>(n, out, entry);
 }
 
 // Whether k results of n entries are so large that nothing of them would be found in the caches again.
 template <class T>
-static bool goes_past(int64_t k, int64_t n) {
+static bool exceeds_caches(int64_t k, int64_t n) {
     return k * n * static_cast<int64_t>(sizeof(T)) > last_level_cache() / 2;
 }
 
@@ -59,9 +59,9 @@ static void for_tiles(int64_t n, double work, const F& f) {
     const int64_t tiles = blocks_of(n, tile);
     parallel_ranges(threads_for(tiles, work), tiles, [&](int64_t begin, int64_t end, int) {
         for (int64_t t = begin; t < end; ++t) {
-            f(t * tile, least(tile, n - t * tile));
+            f(t * tile, min(tile, n - t * tile));
         }
-        fence_past();
+        fence_uncached();
     });
 }
 

@@ -60,7 +60,7 @@ void fill_normals(const Philox& philox, int64_t row0, int64_t rows, int64_t colu
     for (; r < rows; r += 4) {
         T whole[4 * width];
         normal_rows<1>(philox, (row0 + r) / 4, whole, width);
-        copy_rows(whole, least(4, rows - r), columns, out + r * stride, stride);
+        copy_rows(whole, min(4, rows - r), columns, out + r * stride, stride);
     }
 }
 
@@ -68,13 +68,13 @@ template <class T>
 void fill_signs(const Philox& philox, int64_t row0, int64_t rows, int64_t columns, T* out, int64_t stride) {
     for (int64_t r = 0; r < rows;) {
         const int64_t block = (row0 + r) / 128;
-        const int64_t end = least(rows, (block + 1) * 128 - row0);
+        const int64_t end = min(rows, (block + 1) * 128 - row0);
         Word words[1][4];
         philox_words(philox, static_cast<uint32_t>(block), words);
         while (r < end) {
             const int64_t row = (row0 + r) % 128;
             Word bits = words[0][row / 32] >> static_cast<uint32_t>(row % 32);
-            const int64_t last = least(end, r + 32 - row % 32);
+            const int64_t last = min(end, r + 32 - row % 32);
             if (columns == width) {
 #pragma GCC unroll 8
                 for (; r < last; ++r, bits >>= 1) {
@@ -96,7 +96,7 @@ void fill_matrix(Philox& philox, int64_t rows_per_call, int64_t row0, int64_t ro
     for (int64_t c = 0; c < columns; c += width) {
         turn_to(philox, static_cast<uint32_t>(column0 + c));
         const auto fill_columns = rows_per_call == 4 ? fill_normals<T> : fill_signs<T>;
-        fill_columns(philox, row0, rows, least(width, columns - c), out + c, stride);
+        fill_columns(philox, row0, rows, min(width, columns - c), out + c, stride);
     }
 }
 
@@ -107,7 +107,7 @@ void fill_vector(Philox& philox, int64_t entry0, int64_t n, T* out) {
     for (int64_t e = 0; e < n; e += Rows * width) {
         fill_matrix(philox, Rows, 0, Rows, (entry0 + e) / Rows, width, matrix, width);
         for (int64_t column = 0; column < width; ++column) {
-            const int64_t rows = least(Rows, n - e - column * Rows);  // negative beyond the last entry
+            const int64_t rows = min(Rows, n - e - column * Rows);  // negative beyond the last entry
             for (int64_t row = 0; row < rows; ++row) {
                 out[e + column * Rows + row] = matrix[row * width + column];
             }

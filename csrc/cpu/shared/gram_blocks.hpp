@@ -1,7 +1,7 @@
 // The inner loop of a Gram matrix: the inner products of k pieces of n entries, in blocks of 4 x 4 directions.
 //
-// Four pieces at a time are placed into the cache, register by register, [direction / 4][entry / lanes][direction % 4]
-// [lanes], while their products with each other are formed; then they meet those that are placed already. So blocks
+// Four pieces at a time are packed into the cache, register by register, [direction / 4][entry / lanes][direction % 4]
+// [lanes], while their products with each other are formed; then they meet those that are packed already. So blocks
 // read from one end to the other, aligned, pieces that may lie a power of two apart and share few sets of the cache.
 #pragma once
 
@@ -28,7 +28,7 @@ FWDAD_INLINE int64_t sums_of(int64_t k) {
 static inline void unpack(int64_t k, const double* sums, double* g) {
     for (int64_t i0 = 0; i0 < k; i0 += block) {
         for (int64_t j0 = 0; j0 <= i0; j0 += block, sums += block * block) {
-            for (int64_t i = i0; i < least(i0 + block, k); ++i) {
+            for (int64_t i = i0; i < min(i0 + block, k); ++i) {
                 for (int64_t j = j0; j < j0 + block && j <= i; ++j) {
                     g[i * k + j] = g[j * k + i] = sums[(i - i0) * block + j - j0];
                 }
@@ -66,7 +66,7 @@ FWDAD_INLINE void add_lanes(Vector<S> (&sum)[N], double* total) {
     }
 }
 
-// sums [block][block] += the products of four placed pieces with four, of n entries, a multiple of the lanes.
+// sums [block][block] += the products of four packed pieces with four, of n entries, a multiple of the lanes.
 template <class S>
 FWDAD_INLINE void add_block(const S* a, const S* b, int64_t n, double* sums) {
     constexpr int width = lanes<S>;
@@ -81,7 +81,7 @@ FWDAD_INLINE void add_block(const S* a, const S* b, int64_t n, double* sums) {
 #pragma GCC unroll 4
             for (int c = 0; c < block; ++c) {
                 Vector<S> right = load(b + at * block + c * width);
-                hold(right);
+                keep_in_register(right);
 #pragma GCC unroll 4
                 for (int r = 0; r < rows_at_once; ++r) {
                     sum[r * block + c] = fma(left[r], right, sum[r * block + c]);
@@ -100,9 +100,9 @@ FWDAD_INLINE void add_block(const S* a, const S* b, int64_t n, double* sums) {
     }
 }
 
-// Places `Count` pieces of n entries, and sums [block][block] += their products with each other, the lower triangle.
+// Packs `Count` pieces of n entries, and sums [block][block] += their products with each other, the lower triangle.
 template <int Count, class S, class T>
-FWDAD_INLINE void place(const T* const (&from)[block], int64_t n, S* to, double* sums) {
+FWDAD_INLINE void pack_and_multiply(const T* const (&from)[block], int64_t n, S* to, double* sums) {
     constexpr int width = lanes<S>;
     Vector<S> sum[block * block] = {};
     const auto add = [&](const auto& entry, S* at) {
@@ -131,30 +131,30 @@ FWDAD_INLINE void place(const T* const (&from)[block], int64_t n, S* to, double*
     add_lanes<S>(sum, sums);
 }
 
-// Room for k placed pieces of n entries.
+// Room for k packed pieces of n entries.
 template <class S>
-FWDAD_INLINE int64_t placed_size(int64_t k, int64_t n) {
+FWDAD_INLINE int64_t packed_size(int64_t k, int64_t n) {
     return round_up(k, block) * round_up(n, lanes<S>);
 }
 
-// sums (sums_of(k)) += the inner products of k pieces of n <= most_entries entries each, summed in S. piece(i) is
+// sums (sums_of(k)) += the inner products of k pieces of n <= most_entries entries each, summed in S. entries_at(i) is
 // called once for each i, in order, and stays where it is until the fourth call after it. after_block() is called once
-// for each block: something to do while this is computed. placed [placed_size(k, n)].
-template <class S, class Piece, class After>
-void add_gram(int64_t k, int64_t n, const Piece& piece, S* placed, double* sums, const After& after_block) {
+// for each block: something to do while this is computed. packed [packed_size(k, n)].
+template <class S, class Entries, class After>
+void add_gram(int64_t k, int64_t n, const Entries& entries_at, S* packed, double* sums, const After& after_block) {
     const int64_t whole = round_up(n, lanes<S>);
     for (int64_t i = 0; i < k; i += block) {
-        decltype(piece(i)) from[block];
+        decltype(entries_at(i)) from[block];
         for (int r = 0; r < block; ++r) {
             // Beyond the last direction, take the last again: its sums are not used.
-            from[r] = i + r < k ? piece(i + r) : from[r - 1];
+            from[r] = i + r < k ? entries_at(i + r) : from[r - 1];
         }
-        S* const own = placed + i * whole;
+        S* const own = packed + i * whole;
         double* const diagonal = sums + i * block;
-        k == 1 ? place<1>(from, n, own, diagonal) : place<block>(from, n, own, diagonal);
+        k == 1 ? pack_and_multiply<1>(from, n, own, diagonal) : pack_and_multiply<block>(from, n, own, diagonal);
         after_block();
         for (int64_t j = 0; j < i; j += block, sums += block * block) {
-            add_block(own, placed + j * whole, whole, sums);
+            add_block(own, packed + j * whole, whole, sums);
             after_block();
         }
         sums += block * block;

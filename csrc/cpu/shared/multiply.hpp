@@ -9,9 +9,9 @@ namespace fwdad::FWDAD_ISA {
 
 template <class T>
 struct Stretch {
-    const T* left;    // [depth][tile_rows]
-    const T* right;   // [depth][tile_columns]
-    Ahead<T>* ahead;  // what is fetched and packed meanwhile
+    const T* left;         // [depth][tile_rows]
+    const T* right;        // [depth][tile_columns]
+    NextPanels<T>* ahead;  // what is fetched and packed meanwhile
 };
 
 // tile [tile_rows][tile_columns] = sum over `count` stretches of left^T right; only the first `Vectors` registers of a
@@ -23,11 +23,11 @@ static void multiply(const Stretch<T>* stretches, int count, int64_t depth, T* t
     for (int s = 0; s < count; ++s) {
         const T* left = stretches[s].left;
         const T* right = stretches[s].right;
-        Ahead<T>& ahead = *stretches[s].ahead;
+        NextPanels<T>& ahead = *stretches[s].ahead;
         constexpr int64_t steps = 8 * panels_at_once;  // a row for so many: as fast as a core's products use them up
         for (int64_t begin = 0; begin < depth; begin += steps) {
             advance(ahead);
-            const int64_t end = least(depth, begin + steps);
+            const int64_t end = min(depth, begin + steps);
             for (int64_t p = begin; p < end; ++p, left += tile_rows, right += width) {
                 add_outer<Vectors>(right, [&](int r) { return left[r]; }, sum);
             }

@@ -71,7 +71,7 @@ static void pack_left(const T* a, int64_t row, int64_t column, int64_t m, int64_
     for (int64_t panel = begin; panel < end; ++panel) {
         const T* from = a + panel * tile_rows * row;
         T* to = out + panel * depth * tile_rows;
-        const int64_t rows = least(tile_rows, m - panel * tile_rows);
+        const int64_t rows = min(tile_rows, m - panel * tile_rows);
         if (rows == tile_rows && column == 1) {
             pack_rows(from, row, depth, to);
             continue;
@@ -110,7 +110,7 @@ static void pack_right(const T* b, int64_t row, int64_t column, int64_t depth, i
     // Along the shorter stride first: a transposed matrix is read along its rows.
     const int64_t strip = 8;
     for (int64_t p0 = 0; p0 < depth; p0 += strip) {
-        const int64_t p1 = least(depth, p0 + strip);
+        const int64_t p1 = min(depth, p0 + strip);
         for (int64_t j = 0; j < whole; ++j) {
             for (int64_t p = p0; p < p1; ++p) {
                 out[p * width + j] = j < columns ? b[p * row + j * column] : 0;
@@ -127,7 +127,7 @@ constexpr int panels_at_once = 192 / (tile_vectors * register_bytes);
 // matrix are far apart, often by a power of two: if all were fetched first, they would push each other out of the cache
 // before they are packed.
 template <class T>
-struct Ahead {
+struct NextPanels {
     const T* from;  // [rows][panels * tile_columns], row by row `stride` apart
     int64_t stride;
     int64_t rows;  // 0: there is nothing to do
@@ -138,12 +138,12 @@ struct Ahead {
 };
 
 template <class T>
-FWDAD_INLINE int64_t panels_of(const Ahead<T>& ahead) {
+FWDAD_INLINE int64_t panels_of(const NextPanels<T>& ahead) {
     return panels_at_once == 1 ? 1 : ahead.panels;
 }
 
 template <class T>
-FWDAD_INLINE void pack_row(Ahead<T>& ahead) {
+FWDAD_INLINE void pack_row(NextPanels<T>& ahead) {
     constexpr int width = tile_columns<T>;
     for (int64_t panel = 0; panel < panels_of(ahead); ++panel) {
         const T* from = ahead.from + ahead.packed * ahead.stride + panel * width;
@@ -158,7 +158,7 @@ FWDAD_INLINE void pack_row(Ahead<T>& ahead) {
 
 // Fetch one row, and pack the one that was fetched 24 calls ago.
 template <class T>
-FWDAD_INLINE void advance(Ahead<T>& ahead) {
+FWDAD_INLINE void advance(NextPanels<T>& ahead) {
     if (ahead.fetched < ahead.rows) {
         const char* row = reinterpret_cast<const char*>(ahead.from + ahead.fetched * ahead.stride);
         const int64_t size = panels_of(ahead) * (tile_vectors * register_bytes);

@@ -71,7 +71,7 @@ static void finish_in_registers(const Job<T>& job, const TileAt& at, bool adds, 
 // `last` that the sum is whole.
 template <class T>
 static void finish(const Job<T>& job, const TileAt& at, bool adds, bool last, T* tile) {
-    const int64_t n = least(tile_columns<T>, job.n - at.column0);
+    const int64_t n = min(tile_columns<T>, job.n - at.column0);
     if (!job.is_primal && n == tile_columns<T> && (job.bias.data == nullptr || job.bias.column == 1)) {
         finish_in_registers(job, at, adds, last, tile);
         return;

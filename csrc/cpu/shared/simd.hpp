@@ -58,7 +58,7 @@ constexpr int lanes = register_bytes / static_cast<int>(sizeof(T));
 // Keeps a value in its register. Of one that was loaded and is used twice, GCC makes two loads, and where operands come
 // from the cache as fast as they are used up, that is what takes the time.
 template <class V>
-FWDAD_INLINE void hold(V& v) {
+FWDAD_INLINE void keep_in_register(V& v) {
     // NOLINTBEGIN(portability-no-assembler): empty, and no C++ says it
 #if defined(__AVX512F__)
     __asm__("" : "+v"(v));

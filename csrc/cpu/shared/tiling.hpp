@@ -21,7 +21,7 @@ struct Tiling {
     Tile operator[](int64_t t) const {
         const int64_t row = t / across() * tile_rows;
         const int64_t column = t % across() * tile_columns;
-        return {row, least(tile_rows, rows - row), column, least(tile_columns, columns - column)};
+        return {row, min(tile_rows, rows - row), column, min(tile_columns, columns - column)};
     }
 };
 

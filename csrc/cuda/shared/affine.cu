@@ -11,8 +11,8 @@
 // itself and never leaves the chip. Products are summed in T, in registers, `R` rows by 4 columns a thread.
 #include "activate.hpp"
 #include "affine.hpp"
-#include "carried.hpp"
 #include "philox.hpp"
+#include "tile_part.hpp"
 
 namespace fwdad::cuda {
 namespace {
@@ -66,8 +66,8 @@ struct Product {
         T sum[R][4] = {};
         const int64_t slabs = blocks_of(depth, slab);
         const int64_t steps = terms * slabs;
-        Carried<T, tile_rows, slab, threads> left_part;
-        Carried<T, slab, tile_columns, threads> right_part;
+        TilePart<T, tile_rows, slab, threads> left_part;
+        TilePart<T, slab, tile_columns, threads> right_part;
         Signs signs;
         if (steps > 0) {
             fetch(0, slabs, i, row0, column0, thread, left_part, right_part);
@@ -92,8 +92,8 @@ struct Product {
     FWDAD_DEVICE int term_of(int64_t step, int64_t slabs) const { return step < slabs ? 0 : 1; }
 
     FWDAD_DEVICE void fetch(int64_t step, int64_t slabs, int64_t i, int64_t row0, int64_t column0, int thread,
-                            Carried<T, tile_rows, slab, threads>& left_part,
-                            Carried<T, slab, tile_columns, threads>& right_part) const {
+                            TilePart<T, tile_rows, slab, threads>& left_part,
+                            TilePart<T, slab, tile_columns, threads>& right_part) const {
         const int term = term_of(step, slabs);
         const int64_t depth0 = (step - term * slabs) * slab;
         const Matrix<T>& a = left[term];
@@ -107,8 +107,8 @@ struct Product {
     }
 
     FWDAD_DEVICE void put(int64_t step, int64_t slabs, int64_t i, int64_t column0, int thread,
-                          const Carried<T, tile_rows, slab, threads>& left_part,
-                          const Carried<T, slab, tile_columns, threads>& right_part, Signs& signs,
+                          const TilePart<T, tile_rows, slab, threads>& left_part,
+                          const TilePart<T, slab, tile_columns, threads>& right_part, Signs& signs,
                           Shared& shared) const {
         const int term = term_of(step, slabs);
         const int buffer = static_cast<int>(step % 2);

@@ -9,8 +9,8 @@
 // shared memory in two buffers, as in Product; of the signs only the generator's words do, one call for 128 rows of a
 // column: a thread makes what it hands to the unit of their bits.
 #include "affine.hpp"
-#include "carried.hpp"
 #include "philox.hpp"
+#include "tile_part.hpp"
 
 namespace fwdad::cuda {
 namespace {
@@ -21,7 +21,7 @@ constexpr int parts = 3;
 constexpr int side = 32;  // of a warp's tile
 constexpr int row_units = side / 16, column_units = side / 8;
 
-FWDAD_DEVICE void cut(float x, uint16_t (&part)[parts]) {
+FWDAD_DEVICE void split(float x, uint16_t (&part)[parts]) {
     FWDAD_UNROLL
     for (int p = 0; p < parts; ++p) {
         const uint32_t bits = bits_of(x);
@@ -46,7 +46,7 @@ struct SignProduct {
         alignas(16) Words words[2][tile_columns];
     };
     using Sums = float[row_units][column_units][4];
-    using Carried = cuda::Carried<float, tile_rows, slab, threads>;
+    using TilePart = cuda::TilePart<float, tile_rows, slab, threads>;
 
     int64_t m, depth, n;
     int64_t row_tiles, column_tiles;
@@ -70,22 +70,22 @@ struct SignProduct {
         Sums sum = {};
         Sums sum_of_words = {};
         const int64_t slabs = blocks_of(depth, slab);
-        Carried carried;
+        TilePart own_part;
         if (slabs > 0) {
-            fetch(0, row0, thread, carried);
-            put(0, i, column0, thread, carried, shared);
+            fetch(0, row0, thread, own_part);
+            put(0, i, column0, thread, own_part, shared);
             block.sync();
         }
         for (int64_t step = 0; step < slabs; ++step) {
             if (step + 1 < slabs) {
-                fetch(step + 1, row0, thread, carried);
+                fetch(step + 1, row0, thread, own_part);
             }
             multiply(block, shared, step, my_row, my_column, sum_of_words);
             if ((step + 1) % slabs_of_words == 0 || step + 1 == slabs) {
                 add(sum_of_words, sum);
             }
             if (step + 1 < slabs) {
-                put(step + 1, i, column0, thread, carried, shared);
+                put(step + 1, i, column0, thread, own_part, shared);
             }
             block.sync();
         }
@@ -93,17 +93,17 @@ struct SignProduct {
     }
 
  private:
-    FWDAD_DEVICE void fetch(int64_t step, int64_t row0, int thread, Carried& carried) const {
+    FWDAD_DEVICE void fetch(int64_t step, int64_t row0, int thread, TilePart& own_part) const {
         const int64_t depth0 = step * slab;
-        carried.fetch(x.data + row0 * x.row + depth0 * x.column, x.row, x.column, m - row0, depth - depth0, order,
-                      thread);
+        own_part.fetch(x.data + row0 * x.row + depth0 * x.column, x.row, x.column, m - row0, depth - depth0, order,
+                       thread);
     }
 
-    FWDAD_DEVICE void put(int64_t step, int64_t i, int64_t column0, int thread, const Carried& carried,
+    FWDAD_DEVICE void put(int64_t step, int64_t i, int64_t column0, int thread, const TilePart& own_part,
                           Shared& shared) const {
-        carried.each(order, thread, [&](int row, int deep, float value) {
+        own_part.each(order, thread, [&](int row, int deep, float value) {
             uint16_t part[parts];
-            cut(value, part);
+            split(value, part);
             FWDAD_UNROLL
             for (int p = 0; p < parts; ++p) {
                 shared.left[step % 2][p][deep / 2][row][deep % 2] = part[p];
