@@ -1,4 +1,4 @@
-"""Every competitor's answer is judged, and a wrong one is never timed."""
+"""Every competitor's answer is checked, and a wrong one is never timed."""
 
 import os
 import subprocess
