@@ -1,7 +1,8 @@
 // Each example multiplies w, whose columns it scales by its own s, by v. Where s is zero, as the slopes of relu are for
 // half of the units, a column is left out: the products run over lists, made for each example, of the units m that move
-// and of s[m] v[m, :], their factors. w is transposed into panels of two registers of units, [panel][m][units]. A tile of
-// sums, those of a panel's units for several outputs, stays in registers while the columns that a list names pass by.
+// and of s[m] v[m, :], their factors. w is transposed into panels of two registers of units, [panel][m][units]. A tile
+// of sums, those of a panel's units for several outputs, stays in registers while the columns that a list names pass
+// by.
 //
 // Lists serve all panels, and a panel's part of a stretch of m stays in the first-level cache while examples pass by. A
 // tile is computed in the same order of operations whoever owns it: the bits do not depend on the number of threads.
@@ -123,7 +124,7 @@ void multiply(const T* panel, const Part<T>& part, bool adds, T* sums) {
     constexpr int at_once = Columns >= 4 ? 1 : 4 / Columns;
     constexpr int units = panel_units<T>;
     Vector<T> sum[at_once][Columns][panel_vectors] = {};
-    const auto add = [&](int64_t u, Vector<T> (&own)[Columns][panel_vectors]) {
+    const auto add = [&](int64_t u, Vector<T>(&own)[Columns][panel_vectors]) {
         const T* const factors = part.factors + u * Columns;
         Vector<T> column[panel_vectors];
 #pragma GCC unroll 2
@@ -222,20 +223,66 @@ void scale(T* sums, const T* r, int64_t c, int64_t units, T* d) {
     }
 }
 
+// What the tiles of some rows, those from `first` on, need.
+template <class T>
+struct Job {
+    Cut cut;
+    const T* panels;  // [panel][n2][panel_units]
+    const List<T>* lists;
+    int64_t first;
+    In<T, 2> r, e;
+    Out<T, 3> d;
+};
+
+// The tiles of one panel and the rows begin .. end - 1. Their sums, [c][panel_units] each, are in `memory`: one tile's,
+// or where there are several stretches, those of all rows.
+template <class T>
+void run_tiles(const Job<T>& job, int64_t panel, int64_t begin, int64_t end, T* memory) {
+    constexpr int units = panel_units<T>;
+    const Cut& cut = job.cut;
+    const int64_t n1 = job.r.shape[1];
+    const int64_t there = min(units, n1 - panel * units);
+    const T* const columns = job.panels + panel * cut.n2 * units;
+    for (int64_t stretch = 0; stretch < cut.stretches; ++stretch) {
+        for (int64_t row = begin; row < end; ++row) {
+            const List<T>& list = job.lists[row];
+            const int64_t start = list.bounds[stretch];
+            const int64_t count = list.bounds[stretch + 1] - start;
+            T* const sums = memory + (cut.stretches == 1 ? 0 : row * cut.c * units);
+            for (int64_t group = 0; group < cut.groups; ++group) {
+                const int64_t column = cut.column(group);
+                const int64_t width = cut.column(group + 1) - column;
+                const Part<T> part{list.units + start, list.factors + cut.n2 * column + start * width, count};
+                multiply(width, columns, part, stretch > 0, sums + column * units);
+            }
+            if (stretch + 1 < cut.stretches) {
+                continue;
+            }
+            const int64_t entry = (job.first + row) * n1 + panel * units;
+            const T* const r = job.r.data + entry;
+            if (job.d.shape[2] >= 0) {
+                scale(sums, r, cut.c, there, job.d.data + entry * cut.c);
+            } else {
+                const T* const e = job.e.data == nullptr ? nullptr : job.e.data + (job.first + row) * cut.c;
+                contract(sums, r, e, cut.c, there, job.d.data + entry);
+            }
+        }
+    }
+}
+
 }  // namespace
 
 template <class T>
 void unit_jvp_thin(Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e, Out<T, 3> d) {
     constexpr int units = panel_units<T>;
     const int64_t rows = r.shape[0];
-    const int64_t n1 = w.rows;
     const int64_t n2 = w.columns;
     const int64_t c = v.columns;
     const Cut cut{n2, c, max(1, blocks_of(c, most_columns)), max(1, blocks_of(n2, longest_stretch))};
 
-    const int64_t panel_count = blocks_of(n1, units);
+    const int64_t panel_count = blocks_of(w.rows, units);
     const Buffer<T> panels(panel_count * n2 * units);
-    const int threads_to_pack = threads_for(panel_count, static_cast<double>(n1) * static_cast<double>(n2));
+    const int threads_to_pack = threads_for(panel_count, static_cast<double>(w.rows) * static_cast<double>(n2));
     parallel_ranges(threads_to_pack, panel_count, [&](int64_t begin, int64_t end, int) {
         for (int64_t panel = begin; panel < end; ++panel) {
             pack_panel(w, panel * units, panels.get() + panel * n2 * units);
@@ -250,68 +297,39 @@ void unit_jvp_thin(Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e,
     const Buffer<int64_t> listed(rows_at_once * n2);
     const Buffer<int64_t> bounds(rows_at_once * (cut.stretches + 1));
     const Buffer<T> factors(rows_at_once * factors_apart);
-    const auto list_of = [&](int64_t row) -> List<T> {
-        return {listed.get() + row * n2, bounds.get() + row * (cut.stretches + 1), factors.get() + row * factors_apart};
-    };
+    const Buffer<List<T>> lists(rows_at_once);
+    for (int64_t row = 0; row < rows_at_once; ++row) {
+        lists.get()[row] = {listed.get() + row * n2, bounds.get() + row * (cut.stretches + 1),
+                            factors.get() + row * factors_apart};
+    }
 
     const double work_of_row = static_cast<double>(n2) * static_cast<double>(c);
     const int64_t tasks_at_once = panel_count * rows_at_once;
     const int threads = threads_for(tasks_at_once, work_of_row * static_cast<double>(tasks_at_once));
-    // The sums of a tile, [c][units]; of all rows where a stretch waits for the next.
-    const int64_t sums_apart = cut.stretches == 1 ? 0 : c * units;
-    const int64_t sums_size = round_up(c * units + (rows_at_once - 1) * sums_apart, 64);
-    const Buffer<T> memory(threads * sums_size);
+    const int64_t sums_size = round_up(c * units * (cut.stretches == 1 ? 1 : rows_at_once), 64);
+    const Buffer<T> sums(threads * sums_size);
 
     for (int64_t first = 0; first < rows; first += rows_at_once) {
         const int64_t count = min(rows_at_once, rows - first);
         const double work = work_of_row * static_cast<double>(count) / 8;
         parallel_ranges(threads_for(count, work), count, [&](int64_t begin, int64_t end, int) {
             for (int64_t row = begin; row < end; ++row) {
-                make_list(s.data + (first + row) * n2, packed_v.get(), cut, whole, list_of(row));
+                make_list(s.data + (first + row) * n2, packed_v.get(), cut, whole, lists.get()[row]);
             }
         });
-        const auto run = [&](int64_t panel, int64_t begin, int64_t end, T* own) {
-            const T* const columns = panels.get() + panel * n2 * units;
-            for (int64_t stretch = 0; stretch < cut.stretches; ++stretch) {
-                for (int64_t row = begin; row < end; ++row) {
-                    const List<T> list = list_of(row);
-                    const int64_t start = list.bounds[stretch];
-                    const int64_t length = list.bounds[stretch + 1] - start;
-                    T* const sums = own + row * sums_apart;
-                    for (int64_t group = 0; group < cut.groups; ++group) {
-                        const int64_t column = cut.column(group);
-                        const int64_t width = cut.column(group + 1) - column;
-                        const Part<T> part{list.units + start, list.factors + n2 * column + start * width, length};
-                        multiply(width, columns, part, stretch > 0, sums + column * units);
-                    }
-                    if (stretch + 1 < cut.stretches) {
-                        continue;
-                    }
-                    const int64_t entry = (first + row) * n1 + panel * units;
-                    const int64_t there = min(units, n1 - panel * units);
-                    if (d.shape[2] >= 0) {
-                        scale(sums, r.data + entry, c, there, d.data + entry * c);
-                    } else {
-                        const T* const weights = e.data == nullptr ? nullptr : e.data + (first + row) * c;
-                        contract(sums, r.data + entry, weights, c, there, d.data + entry);
-                    }
-                }
-            }
-        };
-        // A task is a panel and a row.
-        const int64_t tasks = panel_count * count;
-        const int64_t grain = tasks >= 4 * threads * count ? count : 1;
+        const Job<T> job{cut, panels.get(), lists.get(), first, r, e, d};
+        const int64_t tasks = panel_count * count;  // a panel and a row each
         parallel_ranges(
             threads, tasks,
             [&](int64_t begin, int64_t end, int thread) {
                 for (int64_t task = begin; task < end;) {
                     const int64_t row = task % count;
                     const int64_t stop = min(count, row + end - task);
-                    run(task / count, row, stop, memory.get() + thread * sums_size);
+                    run_tiles(job, task / count, row, stop, sums.get() + thread * sums_size);
                     task += stop - row;
                 }
             },
-            grain);
+            tasks >= 4 * threads * count ? count : 1);
     }
 }
 

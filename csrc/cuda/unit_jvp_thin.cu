@@ -15,12 +15,12 @@ struct UnitJvpThin {
     struct Shared {};
 
     int64_t rows, n1, n2, c;
-    Matrix<T> w;        // (n1, n2)
-    const T* r;         // (rows, n1)
-    const T* s;         // (rows, n2)
-    Matrix<T> v;        // (n2, c)
-    const T* e;         // (rows, c), or null: ones
-    T* d;               // (rows, n1), or (rows, n1, c)
+    Matrix<T> w;  // (n1, n2)
+    const T* r;   // (rows, n1)
+    const T* s;   // (rows, n2)
+    Matrix<T> v;  // (n2, c)
+    const T* e;   // (rows, c), or null: ones
+    T* d;         // (rows, n1), or (rows, n1, c)
     bool each_output;
 
     FWDAD_DEVICE void operator()(const Block& block, Shared&) const {
@@ -43,11 +43,11 @@ struct UnitJvpThin {
             for (int i = 0; i < units; ++i) {
                 FWDAD_UNROLL
                 for (int j = 0; j < outputs; ++j) {
-                    const T tangent = sum_of_warp(block, sum[i][j]);
                     const int64_t output = output0 + j;
                     if (output >= c) {
                         continue;
                     }
+                    const T tangent = sum_of_warp(block, sum[i][j]);
                     if (!each_output) {
                         total[i] = multiply_add(e == nullptr ? T(1) : e[row * c + output], tangent, total[i]);
                     } else if (lane == j && unit0 + i < n1) {
@@ -95,7 +95,7 @@ struct UnitJvpThin {
 template <class T>
 void unit_jvp_thin(const Launch& at, Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e, Out<T, 3> d) {
     const int64_t rows = r.shape[0];
-    const UnitJvpThin<T> kernel{rows, w.rows,  w.columns, v.columns, w, r.data, s.data,
+    const UnitJvpThin<T> kernel{rows, w.rows, w.columns, v.columns,      w, r.data, s.data,
                                 v,    e.data, d.data,    d.shape[2] >= 0};
     const int64_t tasks = rows * blocks_of(w.rows, kernel.units);
     launch(at, kernel, blocks_of(tasks, kernel.threads / warp));

@@ -50,9 +50,10 @@ def unit_jvp_thin(w: Array, r: Array, s: Array, v: Array, e: Array | None = None
 
     Notes
     -----
-    A unit whose slope is zero does not move: it adds nothing, and an infinity or NaN that it meets is not seen. The c
-    tangents are formed before e contracts them. ``w (s (v e))`` would be the same number for fewer operations, but it
-    is a backward pass.
+    A unit whose slope is zero does not move: it adds nothing, and an infinity or NaN that it meets is not seen.
+
+    The c tangents are formed first, and then contracted with e. ``w (s (v e))`` is the same sum for a c-th of the
+    operations, but it is a product with transposed weights: a backward pass.
 
     Examples
     --------

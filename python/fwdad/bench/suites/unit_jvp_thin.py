@@ -1,7 +1,7 @@
 """unit_jvp_thin: what w units of a layer do to the loss of m examples, through a relu layer as wide and n outputs.
 
-Peers multiply by the units that do not move as well: their one large product has no place to leave them out. A
-yardstick beside them is the product with transposed weights that backpropagation takes: n times fewer operations, no JVP.
+Peers multiply by the units that do not move as well: their one large product cannot leave them out. The yardstick is
+the product with transposed weights by which backpropagation computes the same: n times fewer operations, and no JVP.
 """
 
 from __future__ import annotations
