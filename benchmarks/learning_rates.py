@@ -1,8 +1,8 @@
-"""The measurement behind `fwdad.train.defaults`: validation accuracy by learning rate, for every method.
+"""The measurement behind the default learning rates: validation accuracy by learning rate, for every method.
 
     python benchmarks/learning_rates.py [--data mnist --data-dir DIR] [--epochs N] [--optimizer sgd]
 
-Trains a network for every (optimizer, perturb, combine) at its default learning rate and at 0.1 to 10 times that,
+Trains a network for every (optimizer, perturb, combiner) at its default learning rate and at 0.1 to 10 times that,
 with two seeds, and prints a table of mean validation accuracies in per cent; a dash is a run that did not stay finite.
 """
 
@@ -13,8 +13,9 @@ import itertools
 import tempfile
 from pathlib import Path
 
+from fwdad.optim import OPTIMIZERS
+from fwdad.optim.registry import SGD_RATES
 from fwdad.train import TrainConfig, Trainer, TrainingDiverged
-from fwdad.train.defaults import SGD_RATES, learning_rate
 
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 SEEDS = (0, 1)
@@ -40,8 +41,8 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, nargs="+", default=[128, 128])
     parser.add_argument("--optimizer", nargs="+", default=["adam", "rmsprop", "sgd"])
     given = parser.parse_args()
-    for optimizer, (perturb, combine) in itertools.product(given.optimizer, SGD_RATES):
-        default = learning_rate(optimizer, perturb, combine)
+    for optimizer, (perturb, combiner) in itertools.product(given.optimizer, SGD_RATES):
+        default = OPTIMIZERS[optimizer].learning_rate(perturb, combiner)
         cells = []
         for rate in (factor * default for factor in FACTORS):
             found = [
@@ -53,8 +54,8 @@ def main() -> None:
                         hidden=tuple(given.hidden),
                         optimizer=optimizer,
                         perturb=perturb,
-                        combine=combine,
-                        lr=rate,
+                        combiner=combiner,
+                        learning_rate=rate,
                         seed=seed,
                     )
                 )
@@ -62,7 +63,7 @@ def main() -> None:
             ]
             mean = sum(found) / len(found)
             cells.append(f"{rate:g}: {'-' if mean != mean else format(100 * mean, '.1f')}")
-        print(f"{optimizer:7} {perturb:8} {combine:20}  " + "   ".join(cells), flush=True)
+        print(f"{optimizer:7} {perturb:8} {combiner:20}  " + "   ".join(cells), flush=True)
 
 
 if __name__ == "__main__":

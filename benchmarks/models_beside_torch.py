@@ -1,13 +1,14 @@
 """Seconds and peak memory of a forward-gradient step of whole models, beside torch.func, in one run.
 
     python benchmarks/models_beside_torch.py [--models resnet18 vit] [--k 4] [--batch 128] [--threads 2] [--rounds 2]
+                                             [--json FILE]
 
 A step draws k normal directions over all parameters, computes the mean cross-entropy of a batch of CIFAR shape, in
 training mode, and its k directional derivatives in one forward pass, and takes the mean of d_i v_i. The ways:
 
-    fwdad        ForwardGradient(Normal(k), Mean(), "weight"): directions are streams
-    torch vmap   torch.func.vmap over k of torch.func.jvp, directions by torch.randn
-    torch loop   k calls of torch.func.jvp
+    fwdad              ForwardGradient(Normal(k), Mean(), "weight"): directions are streams
+    torch.func, vmap   torch.func.vmap over k of torch.func.jvp, directions by torch.randn
+    torch.func, loop   k calls of torch.func.jvp
 
 Losses and derivatives along the same given directions are compared before anything is timed. Each way runs in a process
 of its own, so that the peak memory is its own, and the ways take turns. The time is the least of the rounds' medians.
@@ -25,12 +26,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 SHAPE, CLASSES = (3, 32, 32), 10
-WAYS = ("fwdad", "torch vmap", "torch loop")
+WAYS = ("fwdad", "torch.func, vmap", "torch.func, loop")
 TOLERANCE = 1e-3  # float32, relative to the largest
 
 
@@ -131,7 +133,7 @@ def directions(shapes: dict[str, tuple[int, ...]], k: int) -> dict[str, np.ndarr
 def worker(way: str, name: str, task: str, options: argparse.Namespace) -> None:
     """Print one JSON line: the answer, or the median seconds of a step and the peak memory in MiB."""
     given = name, options.k, options.batch, options.threads
-    step, answer = fwdad_way(*given) if way == "fwdad" else torch_way(*given, vmapped=way == "torch vmap")
+    step, answer = fwdad_way(*given) if way == "fwdad" else torch_way(*given, vmapped=way == "torch.func, vmap")
     if task == "answer":
         print(json.dumps(answer()))
         return
@@ -164,6 +166,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2, help="timed steps in a round, after one to warm up")
+    parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -180,7 +183,8 @@ def main() -> None:
         f"({fwdad.kernels.info()['isa']}), NumPy {np.__version__}, PyTorch {torch.__version__}"
     )
     print(f"batch {options.batch} of {SHAPE}, float32, training mode, k = {options.k}\n")
-    print(f"{'model':10} {'way':11} {'s / step':>9} {'of fwdad':>9} {'peak MiB':>9} {'above idle':>11}   loss, apart")
+    print(f"{'model':10} {'way':17} {'s / step':>9} {'of fwdad':>9} {'peak MiB':>9} {'above idle':>11}   loss, apart")
+    rows = []
     for name in options.models:
         answers = {way: ask(way, name, "answer", arguments) for way in WAYS}
         value, d = answers["fwdad"]
@@ -198,9 +202,12 @@ def main() -> None:
         for way, (seconds, top, above) in best.items():
             ratio = seconds / best["fwdad"][0]
             print(
-                f"{name:10} {way:11} {seconds:9.3f} {ratio:9.2f} {top:9.0f} {above:11.0f}   "
+                f"{name:10} {way:17} {seconds:9.3f} {ratio:9.2f} {top:9.0f} {above:11.0f}   "
                 f"{value:.4f}, {apart[way]:.1e}"
             )
+            rows.append({"case": name, "who": way, "k": options.k, "ms": 1e3 * seconds, "mib": top})
+    if options.json:
+        options.json.write_text(json.dumps({"records": rows}), encoding="utf-8")
 
 
 if __name__ == "__main__":

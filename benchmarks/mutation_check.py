@@ -1,4 +1,4 @@
-"""Does `pytest tests/engine` notice a broken rule? Ten are broken at random, one by one, by sign or by a factor.
+"""Do the tests of the engine notice a broken rule? Ten are broken at random, one by one, by sign or by a factor.
 
 Run: python benchmarks/mutation_check.py [--count 10] [--seed 0]. Each time the suite must fail.
 """
@@ -18,6 +18,7 @@ from fwdad.rules.forms import ENTRIES
 
 FACTORS = (-1.0, 2.0, 1.01)
 VARIABLE = "FWDAD_BROKEN_RULE"
+TESTS = ("tests/dual", "tests/rules", "tests/transforms")
 
 
 def names():
@@ -61,8 +62,12 @@ def main():
         factor = rng.choice(FACTORS)
         plugins = ["-p", "mutation_check", "-p", "no:cacheprovider"]
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", *plugins, "tests/engine"],
-            env={**os.environ, VARIABLE: f"{name} {factor}", "PYTHONPATH": str(here)},
+            [sys.executable, "-m", "pytest", "-x", "-q", *plugins, *TESTS],
+            env={
+                **os.environ,
+                VARIABLE: f"{name} {factor}",
+                "PYTHONPATH": os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")]),
+            },
             cwd=here.parent,
             capture_output=True,
             text=True,

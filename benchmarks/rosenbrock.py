@@ -3,15 +3,17 @@
     f(x) = sum_i 100 (x_(i+1) - x_i^2)^2 + (1 - x_i)^2,   n = 64
     V normal (k x n), d = V grad f by forward mode, g = V^T (V V^T)^-1 d, x <- x - lr g
 
-Each step draws k = 16 fresh dense directions. First all are given the same directions and must walk the same way; then
-each runs with the generator of its own library. Run: python benchmarks/rosenbrock.py [--steps 25000]
+Each step draws k = 16 new dense directions. First all get the same directions and must take the same steps; then each
+runs with the generator of its own library. Run: python benchmarks/rosenbrock.py [--steps 25000] [--json FILE]
 """
 
 import argparse
 import functools
+import json
 import os
 import platform
 import time
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
@@ -48,7 +50,7 @@ def step_fwdad(x, v):
 
 
 def walk_fwdad():
-    """Endless steps; each next() takes one and gives f."""
+    """Yield f at each step, without end."""
     rng, x = np.random.default_rng(0), start()
     while True:
         y, x = step_fwdad(x, rng.standard_normal((K, N)))
@@ -70,7 +72,7 @@ def drawn_step_jax(x, key):
 
 
 def walk_jax():
-    """One jitted step, called from a Python loop as the others are."""
+    """Yield f at each jitted step, called from a Python loop as the others are."""
     x, key = jnp.asarray(start()), jax.random.key(0)
     while True:
         y, x, key = drawn_step_jax(x, key)
@@ -88,7 +90,7 @@ def _steps_jax(x, key, steps):
 
 
 def walk_whole_jax(steps):
-    """So many steps as one jitted program; each next() takes all of them."""
+    """Yield f after each run of `steps` steps, which are one jitted program."""
     x, key = jnp.asarray(start()), jax.random.key(0)
     while True:
         x, key, y = _steps_jax(x, key, steps)
@@ -108,7 +110,7 @@ def walk_torch():
 
 
 def verify():
-    """All walk the same way for 20 steps of the same directions."""
+    """Raise AssertionError unless all take the same 20 steps along the same directions."""
     rng = np.random.default_rng(1)
     ours, theirs, torchs = start(), jnp.asarray(start()), torch.tensor(start())
     for _ in range(20):
@@ -117,8 +119,8 @@ def verify():
     for name, x in (("JAX", theirs), ("torch.func", torchs)):
         error = float(np.max(np.abs(ours - np.asarray(x))))
         if not error < 1e-11:
-            raise AssertionError(f"{name} walks another way: {error:.1e}")
-        print(f"same way as {name} for 20 steps: largest difference {error:.1e}")
+            raise AssertionError(f"{name} takes other steps: {error:.1e}")
+        print(f"same 20 steps as {name}: largest difference {error:.1e}")
 
 
 ROUNDS = 5
@@ -127,7 +129,9 @@ ROUNDS = 5
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=25_000)
-    steps = parser.parse_args().steps // ROUNDS
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    options = parser.parse_args()
+    steps = options.steps // ROUNDS
     print(f"{platform.machine()}, one thread; Python {platform.python_version()}, NumPy {np.__version__}, ", end="")
     print(f"JAX {jax.__version__}, PyTorch {torch.__version__}, fwdad {fwdad.__version__}")
     print(f"Rosenbrock n = {N}, k = {K} dense normal directions, projection, {steps * ROUNDS} steps, float64")
@@ -153,6 +157,9 @@ def main():
     print(f"{'mean over all steps':36} {'ms/step':>8}   time against fwdad's")
     for name, seconds in times.items():
         print(f"{name:36} {1e3 * sum(seconds) / ROUNDS:8.4f} {sum(seconds) / ours:12.2f} x")
+    if options.json:
+        rows = [{"case": "ms a step", "who": name, "ms": 1e3 * sum(s) / ROUNDS} for name, s in times.items()]
+        options.json.write_text(json.dumps({"records": rows}), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""CUDA without a device: a machine of fibers that runs the kernels, and a stand-in for CuPy (tests/cuda)."""
+"""Fixtures: which rules a test calls; CUDA without a device, by fibers that run the kernels and a stand-in for CuPy."""
 
 import ctypes
 import importlib.util
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fwdad.dual import RULES
 from fwdad.kernels import Stream, device, dispatch
 
 
@@ -19,6 +20,28 @@ def load_helper(name):
         sys.modules[name] = module
         spec.loader.exec_module(module)
     return sys.modules[name]
+
+
+@pytest.fixture
+def called_rules(monkeypatch):
+    """The functions whose rules the test's own programs call; what a rule calls does not count."""
+    called, inside = set(), []
+
+    def watched(function, rule):
+        def call(*args, **kwargs):
+            if not inside:
+                called.add(function)
+            inside.append(function)
+            try:
+                return rule(*args, **kwargs)
+            finally:
+                inside.pop()
+
+        return call
+
+    for function, rule in dict(RULES).items():
+        monkeypatch.setitem(RULES, function, watched(function, rule))
+    return called
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +73,7 @@ def cuda_on_host(cuda_host_module, monkeypatch):
 def cuda_device():
     """CuPy, where there is a device."""
     device.require.cache_clear()
-    return device.require()[0]
+    return device.require()
 
 
 def copy_to_device(cupy, array):

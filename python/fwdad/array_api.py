@@ -1,7 +1,7 @@
 """The namespace of the Python Array API standard for Duals and arrays alike: ``xp = dual.__array_namespace__()``.
 
-It is NumPy's own, whose functions find the rules of Duals by themselves. Written here are those that do not look at
-their arguments' type, and those whose standard signature NumPy lacks.
+It is NumPy's own: most of its functions find the rules of Duals by themselves. This module holds those that do not look
+at their arguments' type, and those whose standard signature NumPy lacks.
 
 Source: Consortium for Python Data API Standards, Python array API standard, v2024.12.
 
@@ -35,7 +35,7 @@ def __dir__() -> list[str]:
 
 
 def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Array:
-    """NumPy's asarray, which leaves a Dual a Dual and stacks sequences that contain Duals.
+    """Do what NumPy's asarray does, but leave a Dual a Dual, and stack sequences that contain Duals.
 
     Raises ValueError where a copy is needed and copy=False.
     """
@@ -57,7 +57,7 @@ def _has_duals(obj: Any) -> bool:
 
 
 def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
-    """x as another dtype; a Dual as an integer or boolean dtype is a plain array.
+    """Cast x to another dtype; a Dual becomes a plain array where the dtype is integer or boolean.
 
     Raises LostDerivativeError for a complex Dual and a real dtype.
     """
@@ -66,19 +66,19 @@ def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) ->
 
 
 def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Array:
-    """An array of one value, which may be a Dual of shape ()."""
+    """Fill an array with one value, which may be a Dual of shape ()."""
     if type(fill_value) is Dual:
         return asarray(np.broadcast_to(fill_value, shape), dtype=dtype, copy=True)
     return np.full(shape, fill_value, dtype=dtype, device=device)
 
 
 def full_like(x: Array, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Array:
-    """`full` of x's shape, and of x's dtype if none is given."""
+    """Fill an array of x's shape, and of x's dtype if none is given, with one value."""
     return full(x.shape, fill_value, dtype=x.dtype if dtype is None else dtype, device=device)
 
 
 def argsort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
-    """The indices that sort x along an axis; ties keep their order if stable, also where descending."""
+    """Return the indices that sort x along an axis; ties keep their order if stable, also where descending."""
     if not descending:
         return np.argsort(x, axis=axis, stable=stable)
     # Backwards twice: the last of equal entries comes first in the reversed array, and first again at the end.
@@ -87,12 +87,12 @@ def argsort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bo
 
 
 def sort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
-    """x sorted along an axis; a tangent goes with its primal."""
+    """Sort x along an axis; each tangent moves with its primal."""
     return np.take_along_axis(x, argsort(x, axis=axis, descending=descending, stable=stable), axis)
 
 
 def _namespace(self: Dual, *, api_version: str | None = None) -> ModuleType:
-    """The namespace in which code written to the Array API standard runs on Duals.
+    """Return the namespace in which code written to the Array API standard runs on Duals.
 
     Raises ValueError for a version of the standard that it does not follow.
     """

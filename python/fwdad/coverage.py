@@ -1,6 +1,6 @@
-"""What the tables know of NumPy, as the pages docs/coverage.md and docs/singular-points.md.
+"""Writes docs/coverage.md and docs/singular-points.md from the rule tables.
 
-Both are made from the rows themselves: `python -m fwdad.coverage docs` writes them, and a test compares.
+`python -m fwdad.coverage docs` writes both pages; a test fails where they differ from the tables.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Row(NamedTuple):
 
 
 def dispatched() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Name and function of each public NumPy function that hands its call to a Dual."""
+    """Yield name and function of each public NumPy function that hands its call to a Dual."""
     for prefix, namespace in NAMESPACES.items():
         seen: set[int] = set()
         for name in sorted(vars(namespace)):
@@ -63,8 +63,18 @@ def dispatched() -> Iterator[tuple[str, Callable[..., Any]]]:
             yield f"{prefix}.{function.__name__ if isinstance(function, np.ufunc) else name}", function
 
 
+def of_this_library() -> list[Row]:
+    """Make a row for each function of `fwdad` itself in the rule tables, under its package's name."""
+    rows = []
+    for function, entry in ENTRIES.items():
+        package = getattr(function, "__module__", "").split(".")[:2]
+        if package[0] == "fwdad":
+            rows.append(Row(".".join([*package, function.__name__]), entry.kind, entry.singular))
+    return sorted(rows)
+
+
 def table() -> list[Row]:
-    """A row for each public function that dispatches, by name."""
+    """Make a row for each public function of NumPy that dispatches, by name."""
     reasons = {name: why for why, names in NO_DERIVATIVE.items() for name in names.split()}
     rows = []
     for name, function in dispatched():
@@ -90,20 +100,20 @@ DIFFERENTIABLE = ("differentiable", "linear", "composed")
 
 
 def share_of_differentiable(rows: list[Row]) -> tuple[int, int]:
-    """How many of the functions that have a derivative have a rule, and how many there are."""
+    """Count the functions that have a derivative: those with a rule, and all."""
     have = sum(row.kind in DIFFERENTIABLE for row in rows)
     return have, have + sum(row.kind == "no rule" for row in rows)
 
 
 def coverage_page() -> str:
-    """docs/coverage.md."""
+    """Return the text of docs/coverage.md."""
     rows = table()
     have, total = share_of_differentiable(rows)
     counts = {kind: sum(row.kind == kind for row in rows) for kind in KINDS}
     lines = [
         "# What of NumPy can be differentiated",
         "",
-        "Generated from the rule tables by `python -m fwdad.coverage docs`; a test keeps it true. It lists every",
+        "Generated from the rule tables by `python -m fwdad.coverage docs`; a test compares. It lists every",
         "public function of `numpy`, `numpy.linalg` and `numpy.fft` that hands its call to a `Dual`. Functions that do",
         "not (such as `np.array` or `np.full`) raise `LostDerivativeError` when they meet one.",
         "",
@@ -117,28 +127,31 @@ def coverage_page() -> str:
         "|---|---|---|",
         *(f"| `{row.name}` | {row.kind} | {_cell(row.remark)} |" for row in rows),
         "",
+        "This library's own functions, of the same kinds:",
+        "",
+        "| function | kind | singular points |",
+        "|---|---|---|",
+        *(f"| `{row.name}` | {row.kind} | {_cell(row.remark)} |" for row in of_this_library()),
+        "",
     ]
     return "\n".join(lines)
 
 
 def singular_page() -> str:
-    """docs/singular-points.md."""
+    """Return the text of docs/singular-points.md."""
     groups: dict[str, list[str]] = {}
-    for row in table():
+    for row in (*table(), *of_this_library()):
         if row.kind in DIFFERENTIABLE and row.remark:
             groups.setdefault(row.remark, []).append(row.name)
-    for function, entry in ENTRIES.items():
-        if getattr(function, "__module__", "").startswith("fwdad.functions") and entry.singular:
-            groups.setdefault(entry.singular, []).append(f"fwdad.functions.{function.__name__}")
     lines = [
         "# What happens at singular points",
         "",
-        "Generated from the last column of the rule tables by `python -m fwdad.coverage docs`; a test keeps it true.",
+        "Generated from the last column of the rule tables by `python -m fwdad.coverage docs`; a test compares.",
         "",
         "- **Kinks** take a value between the derivatives on both sides, as JAX does where that is finite.",
         "- A **strong zero**: a direction in which the argument does not move gives a zero tangent although the",
         "  derivative is infinite there. This is decided for each component of each of the k tangents, so that no NaN",
-        "  is born that the mathematics does not have. A direction that does move keeps its infinity.",
+        "  appears where the mathematics has none. A direction that does move keeps its infinity.",
         "- A **jump** counts as constant on both sides.",
         "",
         "| where, and what happens | functions |",

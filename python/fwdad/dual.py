@@ -40,7 +40,7 @@ OPTIONAL_TABLES: list[Callable[[], None]] = []
 
 
 def optional_rule(function: Callable[..., Any]) -> Rule | None:
-    """The rule of a function that `RULES` does not hold, after the optional tables have been read."""
+    """Read the optional tables, and return the function's rule if one of them has it."""
     for fill in OPTIONAL_TABLES:
         fill()
     return RULES.get(function)
@@ -50,16 +50,27 @@ _fresh_levels = itertools.count(1)
 
 
 def new_level() -> int:
-    """A level above every level that exists."""
+    """Return a level above every level that exists."""
     return next(_fresh_levels)
 
 
 class Dual:
     """A value and its k tangents, for one transform.
 
-    ``tangent.shape == (k, *primal.shape)``; both are arrays of one floating dtype, or Duals of lower levels.
-    Users meet Duals as the arguments of the functions they differentiate; `fwdad.jvp` makes them.
+    Users meet Duals as the arguments of the functions that they differentiate; `fwdad.jvp` makes them.
 
+    Parameters
+    ----------
+    primal : array_like
+        The value, of any shape.
+    tangent : array_like
+        k tangents, ``(k, *primal.shape)``, of the primal's floating dtype. Primal and tangent are arrays, or Duals of
+        lower levels.
+    level : int
+        The transform that the tangent belongs to.
+
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> fwdad.jvp(lambda x: print(x), (np.array([1.0, 2.0]),), (np.array([[1.0, 0.0]]),))[0]
     Dual(primal=[1. 2.], tangent=[[1. 0.]])
@@ -77,7 +88,7 @@ class Dual:
         self.tangent = tangent
         self.level = level
 
-    # What an array tells about itself is the primal's.
+    # Attributes of the primal.
     shape: Any = property(lambda self: self.primal.shape)
     ndim: Any = property(lambda self: self.primal.ndim)
     size: Any = property(lambda self: self.primal.size)
@@ -92,44 +103,55 @@ class Dual:
         return int(self.tangent.shape[0])
 
     def __len__(self) -> int:
+        """Return the length of the primal's first axis."""
         return len(self.primal)
 
     def __iter__(self) -> Iterator[Any]:
+        """Iterate over the first axis."""
         return map(self.__getitem__, range(len(self)))
 
     def __contains__(self, value: Any) -> bool:
+        """Whether an entry of the primal equals the value."""
         return bool(np.any(np.equal(self, value)))
 
     def __getitem__(self, index: Any) -> Any:
+        """Index primal and tangent."""
         return RULES[operator.getitem](self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        """Write into primal and tangent: see rules/assignment."""
         RULES[operator.setitem](self, index, value)
 
     def __bool__(self) -> bool:
+        """Return the truth of the primal."""
         return bool(self.primal)
 
     def __round__(self, digits: int | None = None) -> Any:
+        """Round the primal; the result does not move."""
         return np.round(self, digits or 0)
 
     def __repr__(self) -> str:
+        """Show primal and tangent."""
         return f"Dual(primal={self.primal}, tangent={self.tangent})"
 
     def __format__(self, spec: str) -> str:
-        """A format for numbers is applied to the primal and to each tangent of a Dual of shape (); arrays take none."""
+        """Apply a number format to the primal and to each tangent of a Dual of shape (); arrays take no format."""
         if not spec:
             return str(self)
         tangents = ", ".join(format(t, spec) for t in self.tangent)
         return f"Dual(primal={format(self.primal, spec)}, tangent=[{tangents}])"
 
     def __copy__(self) -> Dual:
+        """Copy primal and tangent."""
         return Dual(self.primal.copy(), self.tangent.copy(), self.level)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Dual:
+        """Copy primal and tangent."""
         return self.__copy__()
 
-    # NumPy's calls.
+    # Calls that NumPy hands over.
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Call the rule of a ufunc, or of the function that its method stands for."""
         if "out" in kwargs:
             return _into(kwargs.pop("out"), ufunc, method, inputs, kwargs)
         if method == "__call__":
@@ -145,32 +167,41 @@ class Dual:
     def __array_function__(
         self, function: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
+        """Call the rule of any other NumPy function."""
         rule = RULES.get(function)
         return rule(*args, **kwargs) if rule is not None else no_rule(function)
 
-    # Where the derivative would be lost.
+    # Conversions that would lose the derivative.
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse np.asarray."""
         lost("np.asarray, np.array, or an assignment into a NumPy array")
 
     def __float__(self) -> NoReturn:
+        """Refuse float()."""
         lost("float(), or a function of the math module")
 
     def __int__(self) -> NoReturn:
+        """Refuse int()."""
         lost("int()")
 
     def __complex__(self) -> NoReturn:
+        """Refuse complex()."""
         lost("complex(), or a function of the cmath module")
 
     def __index__(self) -> NoReturn:
+        """Refuse use as an index."""
         lost("use as an index")
 
     def __dlpack__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse DLPack."""
         lost("DLPack (from_dlpack)")
 
     def __dlpack_device__(self) -> NoReturn:
+        """Refuse DLPack."""
         lost("DLPack (from_dlpack)")
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Refuse pickling."""
         raise TypeError(
             "a Dual cannot be pickled: it belongs to a transform that runs in this process. Pickle the result of the "
             "transform, or fwdad.stop_gradient of the Dual"
@@ -180,7 +211,7 @@ class Dual:
 def _into(
     targets: tuple[Any, ...], ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """A ufunc with out=: a Dual can be written into; an array can not."""
+    """Write a ufunc's result into out=, if that is a Dual; an array would lose the derivative."""
     target = targets[0]
     if len(targets) > 1 or type(target) is not Dual:
         if all(t is None for t in targets):
@@ -214,7 +245,7 @@ def no_rule(function: Callable[..., Any], method: str = "") -> NoReturn:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """The function's name for people: np.sin, np.linalg.solve."""
+    """Return the function's name for people: np.sin, np.linalg.solve."""
     module = "np" if isinstance(function, np.ufunc) else getattr(function, "__module__", "").replace("numpy", "np", 1)
     return f"{module}.{getattr(function, '__name__', function)}"
 
@@ -230,7 +261,7 @@ UFUNC_METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {
 
 
 def _operator(ufunc: np.ufunc) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
-    """x op y and its reflection. They call the rule directly, which saves NumPy's detour."""
+    """Make the methods for ``x op y`` and its reflection; they call the rule without NumPy's dispatch, to save time."""
 
     def forward(self: Dual, other: Any) -> Any:
         return NotImplemented if type(other) is not Dual and _defers(other) else RULES[ufunc](self, other)
@@ -242,7 +273,7 @@ def _operator(ufunc: np.ufunc) -> tuple[Callable[[Any, Any], Any], Callable[[Any
 
 
 def _defers(other: Any) -> bool:
-    """Whether another type declares, as NumPy's convention has it, that operators are its own business."""
+    """Whether another type handles operators itself, which ``__array_ufunc__ = None`` says by NumPy's convention."""
     return getattr(other, "__array_ufunc__", False) is None
 
 
@@ -281,19 +312,19 @@ for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute
 
 # How rules take Duals apart.
 def highest_level(values: Iterable[Any]) -> int:
-    """The highest level among values; 0 if none is a Dual."""
+    """Return the highest level among values; 0 if none is a Dual."""
     return max((v.level for v in values if type(v) is Dual), default=0)
 
 
 def split(value: Any, level: int) -> tuple[Any, Any]:
-    """Primal and tangent of a value at a level; the tangent of what does not move there is None."""
+    """Return primal and tangent of a value at a level; the tangent is None if the value does not move there."""
     if type(value) is Dual and value.level == level:
         return value.primal, value.tangent
     return value, None
 
 
 def plain(value: Any) -> Any:
-    """The value without any tangent, at any level."""
+    """Remove the tangents of all levels."""
     while isinstance(value, Dual):
         value = value.primal
     return value
@@ -310,7 +341,7 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
         duals = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, Dual)]
         if not duals:
             return function(*args, **kwargs)
-        # As NumPy does: a subclass of Dual, with which another transform may have come, decides first.
+        # As in NumPy, a subclass decides first: another transform's carrier.
         first = next((dual for dual in duals if type(dual) is not Dual), duals[0])
         return first.__array_function__(call, (), args, kwargs)
 

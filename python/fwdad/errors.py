@@ -1,4 +1,9 @@
-"""The ways in which a derivative could be lost, as exceptions that say what happened and what to do."""
+"""Exceptions for derivatives that would be lost or wrong, and for files of a run; each says what to do."""
+
+
+def undefined(owner: object, method: str) -> NotImplementedError:
+    """Return the error for a method that a subclass was to define."""
+    return NotImplementedError(f"{type(owner).__name__} must define {method}")
 
 
 class NoRuleError(TypeError):
@@ -6,8 +11,12 @@ class NoRuleError(TypeError):
 
 
 class NaNError(FloatingPointError):
-    """A tangent became NaN while `fwdad.debug_nans` was watching."""
+    """An operation made a NaN while `fwdad.debug_nans` was watching."""
 
 
 class LostDerivativeError(TypeError):
     """An operation would have turned a Dual into plain numbers and dropped its tangent."""
+
+
+class RunError(ValueError):
+    """A run's folder or file cannot be used as asked; the message names it and says what to do."""

@@ -1,4 +1,4 @@
-"""Estimators for scikit-learn, a classifier and a regressor, that learn by forward gradients; the extra `sklearn`."""
+"""A classifier and a regressor for scikit-learn that learn by forward gradients. Needs the extra `sklearn`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fwdad import data, estimators, tree
-from fwdad.estimators import ForwardGradient
-from fwdad.train import TrainConfig, TrainingDiverged
-from fwdad.train.parts import learned, losses, make_model, make_optimizer, make_schedule
+from fwdad import data, tree
+from fwdad.train import Learner, TrainConfig, TrainingDiverged
+from fwdad.train.build import make_estimator, make_model, make_optimizer, make_schedule
+from fwdad.train.evaluation import losses, predict
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -20,8 +20,6 @@ try:
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ModuleNotFoundError as error:
     raise ImportError("fwdad.sklearn needs scikit-learn: pip install 'fwdad[sklearn]'") from error
-
-PREDICTION_BATCH = 1000
 
 
 class _ForwardGradientEstimator(BaseEstimator):
@@ -33,7 +31,7 @@ class _ForwardGradientEstimator(BaseEstimator):
         activation: str = "relu",
         tangents: int = 16,
         sampler: str = "rademacher",
-        combine: str = "projection",
+        combiner: str = "projection",
         perturb: str = "activity",
         optimizer: str = "adam",
         learning_rate: float | None = None,
@@ -46,7 +44,7 @@ class _ForwardGradientEstimator(BaseEstimator):
         self.activation = activation
         self.tangents = tangents
         self.sampler = sampler
-        self.combine = combine
+        self.combiner = combiner
         self.perturb = perturb
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -56,11 +54,10 @@ class _ForwardGradientEstimator(BaseEstimator):
         self.random_state = random_state
 
     def _config(self, schedule: str, seed: int) -> TrainConfig:
-        """The settings as a trainer's; `fwdad.train.ConfigError`, a ValueError, names one that cannot be."""
-        names = ("activation", "tangents", "sampler", "combine", "perturb", "optimizer", "weight_decay", "batch_size")
-        settings = {name: getattr(self, name) for name in (*names, "epochs")}
-        hidden = tuple(self.hidden)
-        return TrainConfig(hidden=hidden, lr=self.learning_rate, schedule=schedule, seed=seed, **settings).resolved()
+        """Return the settings as a trainer's; `fwdad.train.ConfigError`, a ValueError, names one that cannot be."""
+        settings = self.get_params(deep=False) | {"hidden": tuple(self.hidden)}
+        del settings["random_state"]
+        return TrainConfig(schedule=schedule, seed=seed, **settings).resolved()
 
     def _begin(self, features: int, outputs: int) -> None:
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -71,47 +68,70 @@ class _ForwardGradientEstimator(BaseEstimator):
 
     def _train(self, X: NDArray[np.float32], targets: NDArray[Any], epochs: int, schedule: str) -> None:
         config = self._config(schedule, self._seed)
-        batches = data.Batches(len(targets), config.batch_size, self._seed)
+        batches = data.Batches(len(targets), config.batch_size, seed=self._seed)
         steps = range(self._steps, self._steps + epochs * batches.steps_per_epoch)
-        optimizer = make_optimizer(config, make_schedule(config, len(steps)))
-        state = optimizer.init(learned(self.model_)) if self._optimizer_state is None else self._optimizer_state
-        model = self.model_
-        sampler = estimators.SAMPLERS[config.sampler](config.tangents, seed=self._seed)
-        estimator = ForwardGradient(sampler, estimators.COMBINERS[config.combine](), config.perturb)
+        optimizer, estimator = make_optimizer(config, make_schedule(config, len(steps))), make_estimator(config)
         estimator.step = self._steps
+        learner = Learner(
+            self.model_, lambda m, x, y: losses(m(x), y), estimator, optimizer, state=self._optimizer_state
+        )
         total = 0.0
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for step in steps:
-                rows = batches.indices(step)
-                value, gradient = estimator(lambda m, x, t: losses(m(x), t), model, X[rows], targets[rows])
-                model, state = optimizer.step(gradient, state, model)
-                total += value * len(rows)
-                if batches.position(step + 1)[1] == 0:
-                    self.loss_curve_.append(total / len(targets))
-                    total = 0.0
-        if not all(np.isfinite(leaf).all() for leaf in tree.leaves(model)):
-            raise TrainingDiverged(f"the parameters are no longer finite; lower learning_rate (it was {config.lr})")
-        self.model_, self._optimizer_state, self._steps = model, state, steps.stop
+        for step in steps:
+            rows = batches.indices(step)
+            value, _ = learner.step(step, X[rows], targets[rows])
+            total += value * len(rows)
+            if batches.position(step + 1)[1] == 0:
+                self.loss_curve_.append(total / len(targets))
+                total = 0.0
+        if not all(np.isfinite(leaf).all() for leaf in tree.leaves(learner.model)):
+            problem = f"the parameters are no longer finite; lower learning_rate (it was {config.learning_rate})"
+            raise TrainingDiverged(problem)
+        self.model_, self._optimizer_state, self._steps = learner.model, learner.state, steps.stop
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, reset=False)
-        blocks = (X[start : start + PREDICTION_BATCH] for start in range(0, len(X), PREDICTION_BATCH))
-        return np.concatenate([self.model_(block) for block in blocks]).astype(np.float64)
+        return predict(self.model_, X).astype(np.float64)
 
 
 class ForwardGradientClassifier(ClassifierMixin, _ForwardGradientEstimator):
     """A multilayer perceptron that classifies, trained by forward gradients on the cross-entropy.
 
-    hidden, activation : widths of the hidden layers, and their activation. tangents : directions per step, k.
-    sampler, combine, perturb : as of `fwdad train`. optimizer, learning_rate, weight_decay : likewise; a learning rate
-    of None is what suits the method; it falls by a cosine over the epochs of `fit`, and is constant in `partial_fit`.
-    epochs, batch_size : passes over the data, examples per step. random_state : None, a number or a RandomState.
+    Inputs are converted to float32 and should be standardised.
 
-    After fitting: ``classes_``, ``n_features_in_``, ``model_`` (a `fwdad.nn.MLP`), ``loss_curve_`` (loss by epoch).
-    Inputs are computed with in float32 and should be standardised. Raises ValueError for a setting that cannot be,
-    `fwdad.train.TrainingDiverged` if the parameters do not stay finite.
+    Parameters
+    ----------
+    hidden, activation
+        Widths of the hidden layers, and their activation.
+    tangents
+        Directions per step, k.
+    sampler, combiner, perturb, optimizer, weight_decay
+        As for ``fwdad train``.
+    learning_rate
+        None for what suits the method. It falls by a cosine over the epochs of `fit`, and is constant in `partial_fit`.
+    epochs, batch_size
+        Passes over the data, and examples per step.
+    random_state
+        None, a number or a RandomState; initial values, the order of the examples and the directions follow from it.
 
+    Attributes
+    ----------
+    classes_
+        The classes, sorted.
+    model_
+        The network, a `fwdad.nn.MLP`.
+    loss_curve_
+        The mean training loss of each epoch.
+
+    Raises
+    ------
+    fwdad.train.ConfigError
+        A setting cannot be used; a ValueError.
+    fwdad.train.TrainingDiverged
+        The parameters do not stay finite.
+
+    Examples
+    --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
@@ -148,14 +168,14 @@ class ForwardGradientClassifier(ClassifierMixin, _ForwardGradientEstimator):
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """The probability of each class, (N, classes), in the order of ``classes_``."""
+        """Return the probability of each class, (N, classes), in the order of ``classes_``."""
         logits = self._outputs(X)
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
         return probabilities
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each row, (N,)."""
+        """Return the most probable class of each row, (N,)."""
         best = np.argmax(self._outputs(X), axis=1)
         predicted: NDArray[Any] = self.classes_[best]
         return predicted
@@ -164,9 +184,11 @@ class ForwardGradientClassifier(ClassifierMixin, _ForwardGradientEstimator):
 class ForwardGradientRegressor(RegressorMixin, _ForwardGradientEstimator):
     """A multilayer perceptron that predicts numbers, trained by forward gradients on the squared error.
 
-    Settings are those of `ForwardGradientClassifier`. The values y are standardised for training, by `fit` or the
-    first `partial_fit`, and predictions scaled back.
+    Settings are those of `ForwardGradientClassifier`. `fit`, or the first `partial_fit`, standardises the values y for
+    training; predictions are scaled back.
 
+    Examples
+    --------
     >>> X = np.random.default_rng(0).standard_normal((200, 2))
     >>> model = ForwardGradientRegressor(random_state=0).fit(X, X[:, 0] - X[:, 1])
     >>> bool(model.score(X, X[:, 0] - X[:, 1]) > 0.95)
@@ -186,22 +208,23 @@ class ForwardGradientRegressor(RegressorMixin, _ForwardGradientEstimator):
         values = np.asarray(y, np.float64).reshape(len(y), -1)
         if first:
             self._shape = np.shape(y)[1:]
-            spread = values.std(axis=0)
-            self._mean, self._spread = values.mean(axis=0), np.where(spread > 0, spread, 1)
+            std = values.std(axis=0)
+            self._mean, self._std = values.mean(axis=0), np.where(std > 0, std, 1)
             self._begin(X.shape[1], values.shape[1])
         elif np.shape(y)[1:] != self._shape:
             raise ValueError(
                 f"y has shape {np.shape(y)}, but the first call had (N, {', '.join(map(str, self._shape))})"
             )
-        self._train(X, ((values - self._mean) / self._spread).astype(np.float32), epochs, schedule)
+        self._train(X, ((values - self._mean) / self._std).astype(np.float32), epochs, schedule)
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:
-        """The values predicted for each row, (N,) or (N, M)."""
-        values: NDArray[np.float64] = self._outputs(X) * self._spread + self._mean
+        """Return the values predicted for each row, (N,) or (N, M)."""
+        values: NDArray[np.float64] = self._outputs(X) * self._std + self._mean
         return values.reshape(len(values), *self._shape)
 
     def __sklearn_tags__(self) -> Any:
+        """Say that there may be several values per row."""
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

@@ -18,16 +18,38 @@ def check_jvp(
     f: Callable[..., Any],
     primals: Sequence[np.ndarray],
     k: int = 3,
+    *,
     seed: int = 0,
     tolerance: float = 1e-7,
     step: float = 1e-3,
 ) -> None:
-    """Raise AssertionError unless f's JVPs are right at these float64 primals.
+    """Check a function's JVPs.
 
-    Against the mathematics: central differences of fourth order, ``(8 (f(x+h) - f(x-h)) - f(x+2h) + f(x-2h)) / 12h``,
-    with an absolute and relative tolerance; against itself: k tangents in one pass equal k passes up to rounding; and
-    the primal equals f without tangents. NaN never passes.
+    They must agree with central differences of fourth order, ``(8 (f(x+h) - f(x-h)) - f(x+2h) + f(x-2h)) / 12h``. k
+    tangents in one pass must be those of k passes, up to rounding, and the primal f without tangents. NaN never passes.
 
+    Parameters
+    ----------
+    f : callable
+        A function of arrays that gives a pytree of arrays.
+    primals : sequence of arrays
+        Where; they become float64.
+    k : int
+        How many random directions.
+    seed : int
+        What the directions follow from.
+    tolerance : float
+        How far JVPs and differences may be apart, absolute and relative.
+    step : float
+        h.
+
+    Raises
+    ------
+    AssertionError
+        Where they do not agree.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> check_jvp(np.sin, [np.array([0.3, 2.0])])
     """
@@ -66,12 +88,32 @@ def expect_close(value: Any, expected: Any, tolerance: float, message: str) -> N
 
 
 def check_layer(layer: Any, x: np.ndarray, k: int = 3, local: bool = True, tolerance: float = 1e-7) -> None:
-    """Raise AssertionError unless a layer's derivatives are right: layer(x) of float64 parameters, x (B, ...).
+    """Check a layer's derivatives.
 
-    Against the mathematics: JVPs in x (if it is floating) and all parameters, by `check_jvp`. Against
-    itself: streamed directions give what the same directions give as arrays. With `local`: the gradient by moving
-    activities, put together by the layer's ``local_gradient``, is the gradient by moving parameters.
+    JVPs in x (if it is floating) and all parameters must pass `check_jvp`. Streamed directions must give what the same
+    directions give as arrays. The gradient by moving activities, which the layer's ``local_gradient`` puts together,
+    must be the gradient by moving parameters.
 
+    Parameters
+    ----------
+    layer : Perturbable
+        A layer of float64 parameters.
+    x : (B, ...)
+        Its input.
+    k : int
+        How many random directions.
+    local : bool
+        Whether the layer has a ``local_gradient``.
+    tolerance : float
+        As of `check_jvp`.
+
+    Raises
+    ------
+    AssertionError
+        Where they do not agree.
+
+    Examples
+    --------
     >>> from fwdad import nn
     >>> check_layer(nn.Linear(3, 2, activation="tanh", dtype=np.float64), np.ones((4, 3)))
     """
@@ -106,8 +148,8 @@ def _check_streams(call: Callable[..., Any], parameters: list[np.ndarray], k: in
 def _check_local_gradient(layer: Layer, x: np.ndarray) -> None:
     factors = np.random.default_rng(1).standard_normal(layer(x).shape[1:])
 
-    def loss(layer: Layer, x: Any) -> Any:  # with a slope everywhere
-        y = layer(x)
+    def loss(layer: Layer, x: Any) -> Any:
+        y = layer(x)  # what follows has a slope everywhere
         return np.sum((np.sin(y) * factors).reshape(y.shape[0], -1), axis=1)
 
     _, by_weight = estimators.exact_gradient(loss, layer, x, perturb="weight")

@@ -14,12 +14,24 @@ from typing import Any, NamedTuple
 Leaf = Any
 Tree = Any
 IsLeaf = Callable[[Any], bool]
-Parts = tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]
+Split = tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]
 
 
 def static(default: Any = dataclasses.MISSING) -> Any:
-    """A dataclass field that belongs to a tree's structure: it is compared, never differentiated.
+    """Make a dataclass field that belongs to a tree's structure: it is compared, never differentiated.
 
+    Parameters
+    ----------
+    default : object, optional
+        The field's default value.
+
+    Returns
+    -------
+    dataclasses.Field
+        A field with ``metadata={"static": True}``.
+
+    Examples
+    --------
     >>> from dataclasses import dataclass
     >>> @dataclass
     ... class Scale:
@@ -35,9 +47,11 @@ def static(default: Any = dataclasses.MISSING) -> Any:
 class Buffer:
     """A value that a model keeps but does not learn, such as a running mean: a box around one leaf.
 
-    It is saved, loaded and mapped as every part of a tree; what learns (`fwdad.ForwardGradient`, optimisers) asks
-    `is_buffer` and leaves it alone.
+    It is saved, loaded and mapped like every part of a tree. `fwdad.ForwardGradient` and the optimisers ask `is_buffer`
+    and leave it alone.
 
+    Examples
+    --------
     >>> map(lambda leaf: leaf + 1, {"mean": Buffer(1.0)})
     {'mean': Buffer(value=2.0)}
     """
@@ -46,7 +60,7 @@ class Buffer:
 
 
 def is_buffer(node: Any) -> bool:
-    """Whether a node is a `Buffer`; an ``is_leaf`` for trees in which buffers are left alone."""
+    """Whether a node is a `Buffer`; as ``is_leaf`` it keeps the functions of this module out of buffers."""
     return type(node) is Buffer
 
 
@@ -63,8 +77,8 @@ LEAF = Structure(None)
 
 
 @functools.cache
-def _splitter(node: type) -> Callable[[Any], Parts] | None:
-    """What gives the names, children and static values of a node of this type; None for a type that is a leaf."""
+def _splitter(node: type) -> Callable[[Any], Split] | None:
+    """Return a function from a node of this type to its names, children and static values; None if it is a leaf."""
     if node is type(None):
         return lambda _: ((), (), ())
     if issubclass(node, dict):
@@ -84,8 +98,24 @@ def _splitter(node: type) -> Callable[[Any], Parts] | None:
 
 
 def flatten(tree: Tree, is_leaf: IsLeaf | None = None) -> tuple[list[Leaf], Structure]:
-    """Split a tree into its leaves, in order, and its structure; `is_leaf` stops the descent early.
+    """Split a tree into its leaves, in order, and its structure.
 
+    Parameters
+    ----------
+    tree : pytree
+        Nested tuples, lists, dicts and dataclasses.
+    is_leaf : callable, optional
+        A node for which it is true counts as a leaf.
+
+    Returns
+    -------
+    leaves : list
+        The leaves, in order.
+    structure : Structure
+        What `unflatten` needs to build the tree again.
+
+    Examples
+    --------
     >>> flatten({"w": 1.0, "b": (2.0, None)})[0]
     [1.0, 2.0]
     """
@@ -95,9 +125,9 @@ def flatten(tree: Tree, is_leaf: IsLeaf | None = None) -> tuple[list[Leaf], Stru
 
 
 def _visit(node: Tree, is_leaf: IsLeaf | None, collected: list[Leaf]) -> Structure:
-    """The structure of a node, its leaves added to the list.
+    """Add a node's leaves to the list, and return its structure.
 
-    No closure: one that calls itself is a reference cycle, and would hold the leaves until the garbage collector runs.
+    This is no closure: one that calls itself is a reference cycle, and holds the leaves until the garbage is collected.
     """
     kind: Any = type(node)
     split = _splitter(kind)
@@ -111,10 +141,27 @@ def _visit(node: Tree, is_leaf: IsLeaf | None, collected: list[Leaf]) -> Structu
 def unflatten(structure: Structure, leaves: Sequence[Leaf]) -> Tree:
     """Put leaves back into a structure: the inverse of `flatten`.
 
+    Parameters
+    ----------
+    structure : Structure
+        As `flatten` returns it.
+    leaves : sequence
+        As many leaves as the structure has.
+
+    Returns
+    -------
+    pytree
+        A tree of this structure.
+
+    Raises
+    ------
+    ValueError
+        The number of leaves is not the structure's.
+
+    Examples
+    --------
     >>> unflatten(flatten([1.0, {"a": 2.0}])[1], [10.0, 20.0])
     [10.0, {'a': 20.0}]
-
-    Raises ValueError when the number of leaves is not the structure's.
     """
     remaining = iter(leaves)
     try:
@@ -137,7 +184,7 @@ def _build(s: Structure, remaining: Iterator[Leaf]) -> Tree:
 
 @functools.cache
 def _joiner(node: type) -> Callable[[list[Any], Structure], Any]:
-    """What makes a node of this type from its children and the structure: the inverse of `_splitter`."""
+    """Return a function from children and structure to a node of this type: the inverse of `_splitter`."""
     if node is type(None):
         return lambda children, s: None
     if issubclass(node, dict):
@@ -150,7 +197,7 @@ def _joiner(node: type) -> Callable[[list[Any], Structure], Any]:
 
 
 def _rebuilt(children: list[Any], s: Structure) -> Any:
-    """A dataclass, without its __init__, which may draw initial values."""
+    """Build a dataclass without calling its __init__, which may draw initial values."""
     assert s.node is not None
     made: Any = object.__new__(s.node)
     for name, value in (*zip(s.names, children, strict=True), *s.statics):
@@ -159,17 +206,36 @@ def _rebuilt(children: list[Any], s: Structure) -> Any:
 
 
 def leaves(tree: Tree) -> list[Leaf]:
-    """The leaves of a tree, in order."""
+    """Return the leaves of a tree, in order."""
     return flatten(tree)[0]
 
 
 def map(f: Callable[..., Any], tree: Tree, *rest: Tree, is_leaf: IsLeaf | None = None) -> Tree:
-    """Apply f leaf by leaf to trees of one structure; `is_leaf` stops the descent early.
+    """Apply f leaf by leaf to trees of one structure.
 
+    Parameters
+    ----------
+    f : callable
+        A function of one leaf of each tree.
+    tree, *rest : pytree
+        Trees of one structure.
+    is_leaf : callable, optional
+        A node for which it is true counts as a leaf.
+
+    Returns
+    -------
+    pytree
+        A tree of the same structure, of what f returns.
+
+    Raises
+    ------
+    ValueError
+        The structures differ.
+
+    Examples
+    --------
     >>> map(lambda a, b: a + b, {"x": 1, "y": [2]}, {"x": 10, "y": [20]})
     {'x': 11, 'y': [22]}
-
-    Raises ValueError when the structures differ.
     """
     first, structure = flatten(tree, is_leaf)
     columns = [first]
@@ -184,12 +250,13 @@ def map(f: Callable[..., Any], tree: Tree, *rest: Tree, is_leaf: IsLeaf | None =
 
 
 def named_leaves(tree: Tree) -> dict[str, Leaf]:
-    """The leaves under their dotted paths, as in ``layers.0.weight``.
+    """Return the leaves under their dotted paths, as in ``layers.0.weight``.
 
+    Examples
+    --------
     >>> named_leaves({"layers": [{"weight": 1.0}, {"weight": 2.0}]})
     {'layers.0.weight': 1.0, 'layers.1.weight': 2.0}
     """
-
     return dict(_named(tree, ()))
 
 

@@ -1,11 +1,13 @@
 """fwdad bench on the command line: what it prints and writes, and one line for every error."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from fwdad import kernels
-from fwdad.bench import Peaks, machine, place, plans, worker
+from fwdad.bench import Peaks, machine, plans, target, worker
+from fwdad.bench.suites import benchmarks
 from fwdad.cli import main
 from fwdad.kernels import device, dispatch
 
@@ -92,12 +94,12 @@ def test_kernels_on_a_device(bench, cuda_on_host, monkeypatch, tmp_path):
     monkeypatch.setattr("fwdad.bench.measure_device_peaks", lambda: Peaks(fma_one=2.0, fma=2.0, read=3.0, copy=4.0))
     monkeypatch.setattr("fwdad.bench.machine.installed_peers", lambda device: ["cupy"])
     monkeypatch.setattr("fwdad.bench.plans.installed_peers", lambda device: ["cupy"])
-    sizes = {"m": 3, "depth": 20, "n": 10, "k": 2}
-    monkeypatch.setattr(plans, "KERNELS", (("product", ("fwdad", "numpy"), (sizes,)),))
+    product = benchmarks()["product"]
+    monkeypatch.setattr(plans, "benchmarks", lambda: {"product": replace(product, sizes=[product.small])})
     try:
         code, out, err = bench("kernels --device cuda --quick --json a.json")
     finally:
-        place.use("cpu")
+        target.use("cpu")
     assert code == 0, err
     assert out.startswith("a stand-in (sm_00), driver for CUDA 13.0, CuPy 0; kernels built by the compiler of the host")
     assert "measured peak: 2 GFLOP/s float32 (a product by cuBLAS), memory 3 GB/s read" in out
@@ -110,11 +112,11 @@ def test_kernels_on_a_device(bench, cuda_on_host, monkeypatch, tmp_path):
 
 
 def test_the_peaks_of_a_device(cuda_on_host):
-    place.use("cuda")
+    target.use("cuda")
     try:
         peaks = machine.measure_device_peaks(megabytes=1)
     finally:
-        place.use("cpu")
+        target.use("cpu")
     assert min(peaks.fma, peaks.read, peaks.copy) > 0
 
 
@@ -146,7 +148,7 @@ def test_memory_prints_the_bound(bench):
         ("step --json .", "cannot write .: it is a folder"),
         ("step --plot picture.txt", "--plot: expected a name that ends in .png"),
         ("kernels --device gpu", "--device: device: expected"),
-        ("kernels --only sorting", "--only: no benchmark has 'sorting' in its name; there are product,"),
+        ("kernels --only sorting", "--only: no benchmark has 'sorting' in its name; there are affine JVP,"),
         ("compare none.json none.json", "none.json is no report of fwdad bench"),
     ],
 )

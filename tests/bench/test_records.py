@@ -18,8 +18,10 @@ def group(**blocks):
 
 def test_ratios_are_of_pairs_and_the_best_peer_is_the_fastest():
     # In the second block everyone was slowed down tenfold: pairs do not care, medians of all blocks would.
-    records = group(fwdad=[1.0, 10.0, 1.0], slow=[9.0, 90.0, 9.0], fast=[3.0, 30.0, 4.0], back=[0.5, 5.0, 0.5])
-    ours, slow, fast, back = with_ratios(records, no_peers=["back"])
+    records = group(
+        fwdad=[1.0, 10.0, 1.0], slow=[9.0, 90.0, 9.0], fast=[3.0, 30.0, 4.0], **{"a-backprop": [0.5, 5.0, 0.5]}
+    )
+    ours, slow, fast, back = with_ratios(records)
     assert ours.ratio == pytest.approx(3.0)
     assert fast.ratio == 1.0
     assert slow.ratio == pytest.approx(1 / 3)
@@ -29,7 +31,7 @@ def test_ratios_are_of_pairs_and_the_best_peer_is_the_fastest():
 def test_without_peers_there_is_no_ratio():
     (ours,) = with_ratios(group(fwdad=[1.0]))
     assert (ours.ratio, ours.ahead) == (None, 1.0)
-    ours, back = with_ratios(group(fwdad=[1.0], back=[2.0]), no_peers=["back"])
+    ours, back = with_ratios(group(fwdad=[1.0], **{"a-backprop": [2.0]}))
     assert (ours.ratio, back.ratio) == (None, None)
 
 
@@ -95,9 +97,7 @@ def test_compare_pairs_equal_figures_only():
 
 
 def test_summaries_say_what_the_records_say():
-    records = with_ratios(
-        group(**{"fwdad": [1.0], "jax": [5.0], "torch": [9.0], "jax-backprop": [2.5]}), plans.BACKPROP
-    )
+    records = with_ratios(group(**{"fwdad": [1.0], "jax": [5.0], "torch": [9.0], "jax-backprop": [2.5]}))
     assert tables.step_summary(records) == [
         "w=8 k=1: 5.00 x as fast as the best peer, jax",
         "w=8 k=1: 0.40 of the time of the fastest backpropagation step, jax-backprop",

@@ -1,74 +1,63 @@
-"""Every competitor's answer is judged, and a wrong one is never timed."""
+"""Every competitor's answer is checked, and a wrong one is never timed."""
 
-import importlib
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from fwdad import kernels
-from fwdad.bench import BenchError, Task, WrongAnswer, place, plans, verified
+from fwdad.bench import BenchError, Task, WrongAnswer, plans, target, verified
+from fwdad.bench.benchmark import normals
 from fwdad.bench.processes import Case, Effort, Worker, campaign, environment
-from fwdad.bench.suites import by_numpy, make, ours, problems
+from fwdad.bench.records import goes_backwards
+from fwdad.bench.suites import benchmarks, make
+from fwdad.bench.suites.projection import cone
 from fwdad.bench.task import relative_error, timed
-from fwdad.kernels.dispatch import Kernel
+from fwdad.kernels import KERNELS
 
-SMALL = {
-    "step": {"w": 8, "k": 3},
-    "product": {"m": 3, "depth": 20, "n": 10, "k": 2},
-    "affine JVP": {"m": 3, "depth": 20, "n": 10, "k": 2, "dx": True},
-    "normals + product": {"m": 3, "depth": 20, "n": 10, "k": 2},
-    "signs + product": {"m": 3, "depth": 20, "n": 10, "k": 2},
-    "normals": {"n": 2**21},
-    "signs": {"n": 2**14},
-    "tanh JVP": {"n": 100, "k": 2},
-    "scaled tangents": {"n": 100, "k": 2},
-    "axpby": {"n": 100},
-    "conv JVP": {"m": 1, "depth": 2, "n": 3, "k": 2},
-    "weighted rows": {"m": 5, "n": 20, "k": 2},
-    "cross-entropy JVP": {"m": 5, "n": 20, "k": 2},
-    "Gram matrix": {"k": 4, "n": 50, "exact": True},
-    "combination": {"k": 4, "n": 50},
-    "projection": {"k": 4, "n": 50, "degrees": 15.0},
-}
-TASKS = [*ours.TASKS, *by_numpy.TASKS]
+OURS = [(who, what) for what, row in benchmarks().items() for who in row.tasks if who.startswith(("fwdad", "numpy"))]
 
 
-def test_every_benchmark_counts_its_work_and_is_tried_here():
-    assert set(SMALL) == set(problems.WORK) == {what for _, what in ours.TASKS}
-    for what, who, sizes in plans.KERNELS:
-        for each in sizes:
-            assert set(each) == set(SMALL[what])
-            assert problems.WORK[what](**each) > (0, 0, 0)
-        assert who[0] == "fwdad"
+def test_every_benchmark_begins_with_ours_and_counts_its_work():
+    for what, row in benchmarks().items():
+        assert row.name == what
+        assert next(iter(row.tasks)) == "fwdad"
+        assert set(row.only) <= set(row.tasks)
+        for sizes in row.sizes:
+            assert set(sizes) == set(row.small)
+            assert row.work(**sizes) > (0, 0, 0)
 
 
-@pytest.mark.parametrize(("who", "what"), TASKS, ids=[f"{who} {what}" for who, what in TASKS])
+def test_importing_the_benchmarks_imports_no_peer():
+    code = "import sys; from fwdad.bench import suites; suites.benchmarks(); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, *(["-S"] if sys.flags.no_site else []), "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("who", "what"), OURS, ids=[f"{who} {what}" for who, what in OURS])
 def test_tasks_give_the_right_answer_again_and_again(who, what):
-    task = make(who, what, SMALL[what])
+    task = make(who, what, benchmarks()[what].small)
     assert verified(task) <= task.tolerance
     assert len(timed(task, seconds=0.0)) == 3
     verified(task)
 
 
-ON_DEVICE = [
-    *(("fwdad", what) for who, what in ours.TASKS if what != "step"),
-    *((who.replace("numpy", "cupy"), what) for who, what in by_numpy.TASKS if what != "step"),
-]
+ON_DEVICE = [(who.replace("numpy", "cupy"), what) for who, what in OURS if benchmarks()[what].on_cuda]
 
 
 @pytest.fixture
 def on_device(cuda_on_host):
     """Tasks compute on a CUDA device, made of the host's memory."""
-    place.use("cuda")
+    target.use("cuda")
     yield
-    place.use("cpu")
+    target.use("cpu")
 
 
 @pytest.mark.parametrize(("who", "what"), ON_DEVICE, ids=[f"{who} {what}" for who, what in ON_DEVICE])
 def test_the_same_on_a_device(on_device, monkeypatch, who, what):
-    monkeypatch.setattr(place, "QUEUED", 1)
-    sizes = SMALL[what] | ({"n": 2**16} if (who, what) == ("fwdad", "normals") else {})
+    monkeypatch.setattr(target, "QUEUED", 1)
+    sizes = benchmarks()[what].small | ({"n": 2**16} if (who, what) == ("fwdad", "normals") else {})
     task = make(who, what, sizes)
     answer = task.call()
     assert all(kernels.device_of(a) == "cuda:0" for a in (answer if isinstance(answer, tuple) else (answer,)))
@@ -91,22 +80,28 @@ def test_competitors_on_a_device():
 @pytest.mark.parametrize("library", ["torch", "jax"])
 def test_peers_give_the_right_answer(library):
     pytest.importorskip(library, reason=f"the peer {library} is not installed")
-    module = importlib.import_module(f"fwdad.bench.suites.by_{library}")
-    for who, what in module.TASKS:
-        verified(make(who, what, SMALL[what] | ({"k": 1} if who.endswith("backprop") else {})))
+    for what, row in benchmarks().items():
+        for who in row.tasks:
+            if who.startswith(library):
+                verified(make(who, what, row.small | ({"k": 1} if goes_backwards(who) else {})))
 
 
 def test_an_angle_makes_the_directions_a_cone():
-    v = problems.cone(5, 1000, 15.0).astype(np.float64)
-    axis = problems.normals(1, 1000)
+    v = cone(5, 1000, 15.0).astype(np.float64)
+    axis = normals(1, 1000)
     cosines = v @ axis / np.linalg.norm(v, axis=1) / np.linalg.norm(axis)
     assert np.allclose(np.degrees(np.arccos(cosines)), 15.0, atol=1e-3)
 
 
-def spoilt(kernel, spoil):
-    """The kernel, with a best body whose answers went through `spoil`."""
-    best = kernel.best
-    return Kernel(kernel.name, kernel.contract, {**kernel.bodies, "wrong": lambda *args: spoil(best(*args))})
+@pytest.fixture
+def spoil(monkeypatch):
+    """A function that sends a kernel's answers through another function."""
+
+    def change(name, function):
+        best = KERNELS[name].best
+        monkeypatch.setitem(KERNELS[name].__dict__, "best", lambda *arguments: function(best(*arguments)))
+
+    return change
 
 
 def off_by_a_little(answer):
@@ -123,23 +118,18 @@ def one_row_short(answer):
     return answer[:, 1:]
 
 
-@pytest.mark.parametrize("spoil", [off_by_a_little, not_finite, one_row_short])
-@pytest.mark.parametrize(
-    ("what", "kernel"), [("product", "products.MATMUL"), ("normals + product", "affine.STREAM_PRODUCT")]
-)
-def test_a_wrong_kernel_is_caught(monkeypatch, what, kernel, spoil):
-    name = kernel.split(".")[1].lower()
-    monkeypatch.setattr(f"fwdad.kernels.{kernel}", spoilt(kernels.KERNELS[name], spoil))
+@pytest.mark.parametrize("change", [off_by_a_little, not_finite, one_row_short])
+@pytest.mark.parametrize(("what", "kernel"), [("product", "matmul"), ("normals + product", "stream_product")])
+def test_a_wrong_kernel_is_caught(spoil, what, kernel, change):
+    spoil(kernel, change)
     with pytest.raises(WrongAnswer, match="wrong answer: relative error"):
-        verified(make("fwdad", what, SMALL[what]))
+        verified(make("fwdad", what, benchmarks()[what].small))
 
 
-def test_a_wrong_step_is_caught(monkeypatch):
-    monkeypatch.setattr(
-        "fwdad.kernels.projection.COMBINE", spoilt(kernels.KERNELS["combine"], lambda g: g * np.float32(1.001))
-    )
+def test_a_wrong_step_is_caught(spoil):
+    spoil("combine", lambda g: g * np.float32(1.001))
     with pytest.raises(WrongAnswer):
-        verified(make("fwdad", "step", SMALL["step"]))
+        verified(make("fwdad", "step", benchmarks()["step"].small))
 
 
 def test_nan_is_no_right_answer():
@@ -171,7 +161,7 @@ def test_overrides_of_other_libraries_stay_out(monkeypatch):
 def test_a_campaign_gives_everyone_as_many_blocks():
     cases = [Case("step", {"w": 4, "k": k}, ["fwdad", "numpy"]) for k in (1, 2)]
     lines = []
-    found = campaign(cases, Effort(starts=2, turns=2, seconds=0.0, settle=0.0), 1, lines.append)
+    found = campaign(cases, Effort(starts=2, turns=2, seconds=0.0, pause=0.0), 1, lines.append)
     assert lines[0] == "round 1/2  step w=4 k=1"
     assert len(lines) == 4
     for result in found:

@@ -14,27 +14,7 @@ from fwdad.train import TrainConfig
 
 SMALL = ["--hidden", "16", "8", "--tangents", "2", "--epochs", "2", "--batch-size", "400"]
 
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    """In an empty folder, and with the thread count as it was afterwards."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FWDAD_DATA", raising=False)
-    before = kernels.get_num_threads()
-    yield
-    kernels.set_num_threads(before)
-
-
-@pytest.fixture
-def fwdad_(capfd):
-    """Run a command; returns (exit code, standard output, standard error)."""
-
-    def call(*args):
-        with pytest.raises(SystemExit) as exit_:
-            main([str(arg) for arg in args])
-        return exit_.value.code or 0, *capfd.readouterr()
-
-    return call
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def config_of(folder):
@@ -83,9 +63,10 @@ def test_hidden_takes_all_the_integers_that_follow(fwdad_, tmp_path, words, hidd
 def test_every_option_reaches_the_configuration(fwdad_, tmp_path):
     given = {
         "data": "digits", "data_dir": "x", "hidden": (8,), "activation": "tanh", "tangents": 3, "sampler": "rademacher",
-        "combine": "mean", "perturb": "weight", "epochs": 1, "batch_size": 300, "optimizer": "sgd", "lr": 0.001,
-        "momentum": 0.5, "weight_decay": 0.01, "schedule": "step", "warmup": 2, "seed": 9, "threads": 1,
-        "target_accuracy": 0.99, "augment": "crop", "label_smoothing": 0.1, "clip": 5.0, "average": 0.9, "patience": 4,
+        "combiner": "mean", "perturb": "weight", "epochs": 1, "batch_size": 300, "optimizer": "sgd",
+        "learning_rate": 0.001, "momentum": 0.5, "weight_decay": 0.01, "schedule": "step", "warmup": 2,
+        "seed": 9, "threads": 1, "target_accuracy": 0.99, "augment": "crop", "label_smoothing": 0.1, "clip": 5.0,
+        "average": 0.9, "patience": 4,
     }  # fmt: skip
     words = []
     for name, value in given.items():
@@ -144,7 +125,7 @@ def test_version_and_help(fwdad_):
         ("--tangents 0", "--tangents must be from 1 to 65536, got 0"),
         ("--tangents x", "'--tangents': 'x' is not a valid integer"),
         ("--sampler cauchy", "'--sampler': 'cauchy' is not one of 'normal', 'rademacher'"),
-        ("--combine best", "'--combine': 'best' is not one of"),
+        ("--combiner best", "'--combiner': 'best' is not one of"),
         ("--perturb loss", "'--perturb': 'loss' is not one of"),
         ("--data cifar", "unknown data set 'cifar'; choose one of digits, mnist"),
         ("--activation step", "'--activation': 'step' is not one of"),
@@ -155,10 +136,10 @@ def test_version_and_help(fwdad_):
         ("--hidden 16 wide", "extra argument (wide)"),
         ("--epochs 0", "--epochs must be at least 1, got 0"),
         ("--batch-size 0", "--batch-size must be at least 1, got 0"),
-        ("--lr -1", "--lr must be at least 0, got -1.0"),
-        ("--lr nan", "--lr must be at least 0, got nan"),
-        ("--momentum 0.9", "--momentum is a setting of sgd and rmsprop, not of adam"),
-        ("--weight-decay 0.1", "--weight-decay is no setting of adam; use --optimizer adamw"),
+        ("--learning-rate -1", "--learning-rate must be at least 0, got -1.0"),
+        ("--learning-rate nan", "--learning-rate must be at least 0, got nan"),
+        ("--momentum 0.9", "--momentum is a setting of rmsprop and sgd, not of adam; leave it out"),
+        ("--weight-decay 0.1", "--weight-decay is a setting of adamw and sgd, not of adam; leave it out"),
         ("--warmup 100000", "--warmup must be below"),
         ("--seed -1", "--seed must be from 0 to"),
         ("--threads 0", "--threads must be from 1 to 1024, got 0"),
@@ -174,7 +155,7 @@ def test_version_and_help(fwdad_):
         ("--target y", "a target column, 'y', is for .csv files; digits is none"),
         ("--model rnn", "'--model': 'rnn' is not one of 'mlp'"),
         ("--model lenet5", "--model lenet5 cannot take inputs of shape (1, 8, 8)"),
-        ("--model lenet5 --hidden 16", "--hidden is a setting of the mlp, not of lenet5; leave it out"),
+        ("--model lenet5 --hidden 16", "--hidden is a setting of mlp, not of lenet5; leave it out"),
         ("--augment blur", "'--augment': 'blur' is not one of"),
         ("--clip 0", "--clip must be above 0, got 0"),
         ("--average 1", "--average must be below 1, got 1.0"),
@@ -240,11 +221,11 @@ def test_an_unknown_command(fwdad_):
 
 
 def test_a_run_that_diverges(fwdad_, tmp_path):
-    words = ["--optimizer", "sgd", "--lr", "1e30", "--schedule", "constant"]
+    words = ["--optimizer", "sgd", "--learning-rate", "1e30", "--schedule", "constant"]
     code, _, err = fwdad_("train", *SMALL, *words, "--out", "run")
     assert code == 2
     assert err.startswith("fwdad: error: ")
-    assert "lower --lr" in err
+    assert "lower --learning-rate" in err
     assert err.count("\n") == 1
     assert (tmp_path / "run" / "checkpoint.safetensors").exists()
     assert not (tmp_path / "run" / "result.json").exists()
@@ -274,12 +255,12 @@ def test_a_damaged_checkpoint_and_one_of_another_run(fwdad_, tmp_path):
     ("words", "says"),
     [
         ("--hidden 32", "--hidden is (16, 8) in the run to resume, not (32,)"),
-        ("--lr 0.5", "--lr is 0.001 in the run to resume, not 0.5"),
+        ("--learning-rate 0.5", "--learning-rate is 0.001 in the run to resume, not 0.5"),
         ("--epochs 5", "--epochs cannot change on resume: the cosine schedule was laid out for 2"),
     ],
 )
 def test_a_resume_that_contradicts_the_run(fwdad_, words, says):
-    fwdad_("train", *SMALL, "--lr", "0.001", "--out", "run")
+    fwdad_("train", *SMALL, "--learning-rate", "0.001", "--out", "run")
     code, _, err = fwdad_("train", "--resume", "--out", "run", *words.split())
     assert code == 2
     assert says in err

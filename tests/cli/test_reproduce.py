@@ -86,14 +86,20 @@ def test_a_run_and_the_same_command_again(capsys, tmp_path, small, monkeypatch):
     assert "other settings" in err
 
 
-def test_a_signal_ends_a_run_and_keeps_what_is_finished(tmp_path):
-    """And the processes of the run end with it."""
-    folder = tmp_path / "run"
+def begin(folder):
+    """A process that runs an experiment, and has finished a part of it."""
     command = [sys.executable, "-m", "fwdad.cli", "reproduce", "closed-form", "--quick", "--jobs", "1"]
     process = subprocess.Popen([*command, "--out", str(folder)], stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not list(folder.glob("cells/*.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
+    return process
+
+
+def test_a_signal_ends_a_run_and_keeps_what_is_finished(tmp_path):
+    """And the processes of the run end with it."""
+    folder = tmp_path / "run"
+    process = begin(folder)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
@@ -105,12 +111,7 @@ def test_a_signal_ends_a_run_and_keeps_what_is_finished(tmp_path):
 
 
 def test_processes_end_when_the_first_one_is_killed(tmp_path):
-    folder = tmp_path / "run"
-    command = [sys.executable, "-m", "fwdad.cli", "reproduce", "closed-form", "--quick", "--jobs", "1"]
-    process = subprocess.Popen([*command, "--out", str(folder)], stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not list(folder.glob("cells/*.json")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    process = begin(tmp_path / "run")
     os.kill(process.pid, signal.SIGKILL)
     # Its processes hold the other end of the pipe: this returns when the last has ended.
     process.communicate(timeout=60)

@@ -6,32 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from fwdad import kernels
-from fwdad.cli import main
 from fwdad.train import TrainConfig, Trainer, load_model
 
 WORDS = {"hidden": (16,), "tangents": 2, "epochs": 3, "batch_size": 400}
 
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FWDAD_DATA", raising=False)
-    before = kernels.get_num_threads()
-    yield
-    kernels.set_num_threads(before)
-
-
-@pytest.fixture
-def fwdad_(capfd):
-    """Run a command; returns (exit code, standard output, standard error)."""
-
-    def call(*args):
-        with pytest.raises(SystemExit) as exit_:
-            main([str(arg) for arg in args])
-        return exit_.value.code or 0, *capfd.readouterr()
-
-    return call
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture(scope="module")

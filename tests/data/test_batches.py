@@ -9,7 +9,7 @@ from fwdad.data.batches import permutation
 
 @given(n=st.integers(1, 60), batch_size=st.integers(1, 70), seed=st.integers(0, 2**64), epoch=st.integers(0, 5))
 def test_every_epoch_visits_every_example_once(n, batch_size, seed, epoch):
-    batches = Batches(n, batch_size, seed)
+    batches = Batches(n, batch_size, seed=seed)
     steps = range(epoch * batches.steps_per_epoch, (epoch + 1) * batches.steps_per_epoch)
     visited = [batches.indices(step) for step in steps]
     assert sorted(np.concatenate(visited)) == list(range(n))
@@ -26,7 +26,7 @@ def test_the_order_is_a_function_of_seed_and_step_alone():
 
 
 def test_epochs_and_seeds_differ():
-    orders = [tuple(Batches(50, 50, seed).indices(epoch)) for seed in (0, 1) for epoch in (0, 1)]
+    orders = [tuple(Batches(50, 50, seed=seed).indices(epoch)) for seed in (0, 1) for epoch in (0, 1)]
     assert len(set(orders)) == 4
 
 
@@ -37,11 +37,11 @@ def test_the_order_never_changes_with_a_version():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "name"), [((0, 4), "n"), ((4, 0), "batch_size"), ((4, 4, -1), "seed"), ((-1, 4), "n")]
+    ("n", "batch_size", "seed", "name"), [(0, 4, 0, "n"), (4, 0, 0, "batch_size"), (4, 4, -1, "seed"), (-1, 4, 0, "n")]
 )
-def test_bad_sizes_are_named(arguments, name):
+def test_bad_sizes_are_named(n, batch_size, seed, name):
     with pytest.raises(ValueError, match=rf"^{name} must"):
-        Batches(*arguments)
+        Batches(n, batch_size, seed=seed)
 
 
 def test_a_negative_step_is_refused():

@@ -9,6 +9,7 @@ from fwdad.experiments import Settings
 from fwdad.experiments.fc_mnist import FcMnist, initial
 from fwdad.experiments.networks import estimator, loss, train
 from fwdad.testing import expect_close
+from fwdad.train import Learner
 
 
 def cells(**settings):
@@ -60,10 +61,9 @@ def test_with_as_many_directions_as_dimensions_all_methods_are_one(perturb, nois
 def test_runs_end_early():
     dataset = data.load("digits")
 
-    def end(rate, estimate=None):
-        estimate = estimate or estimator({"method": "gradient"})
-        batches = data.Batches(len(dataset.train.targets), 64, seed=0)
-        return train(initial((64, 4, 10), 0), estimate, optim.sgd(rate), dataset, batches, 20, lambda part: None)
+    def end(rate):
+        learner = Learner(initial((64, 4, 10), 0), loss, estimator({"method": "gradient"}), optim.sgd(rate))
+        return train(learner, dataset, data.Batches(len(dataset.train.targets), 64, seed=0), 20, lambda part: None)
 
     diverged = end(1e6)
     assert len(diverged) == 1

@@ -6,7 +6,8 @@ import pytest
 from fwdad import data, nn, optim
 from fwdad.data import DataError, cifar
 from fwdad.experiments import EXPERIMENTS, Settings
-from fwdad.experiments.networks import estimator, train
+from fwdad.experiments.networks import estimator, loss, train
+from fwdad.train import Learner
 
 NAMES = ("resnet18-mnist", "resnet18-cifar10", "vit-mnist", "vit-cifar10")
 RECORDS = 20  # a file here, instead of 10,000
@@ -92,7 +93,7 @@ def test_running_statistics_are_kept():
         return estimate(loss, model, *batch)
 
     batches = data.Batches(len(dataset.train.targets), 400, seed=0)
-    train(model, watched, optim.sgd(0.0), dataset, batches, 1, lambda part: None)
+    train(Learner(model, loss, watched, optim.sgd(0.0)), dataset, batches, 1, lambda part: None)
     assert [int(norm.num_batches_tracked.value) for norm in kept] == [0, 1, 2]
     x = model.conv1(dataset.train.inputs[batches.indices(0)].reshape(-1, *dataset.shape))
     np.testing.assert_allclose(kept[1].running_mean.value, 0.1 * x.mean(axis=(0, 2, 3)), rtol=1e-4, atol=1e-6)

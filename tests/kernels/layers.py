@@ -8,7 +8,7 @@ from fwdad.kernels import Stream
 
 
 def draw(x, w, y, k, dtype, *, bias=1, dx=True, dw="dense", db=1, seed=0):
-    """x, w, b, dx, dw, db for these shapes: bias and db may be None, 1 (a row for all) or 2 (as y); dw also a stream."""
+    """x, w, b, dx, dw, db for these shapes: bias and db are None, 1 (a row for all) or 2 (as y); dw also a stream."""
     rng = np.random.default_rng([seed, *x, *w, k])
 
     def normal(*shape):

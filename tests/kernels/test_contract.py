@@ -1,10 +1,12 @@
 """The list of kernels, threads, and the suite's own tools."""
 
 import os
+import runpy
 import subprocess
 import sys
 import threading
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +23,13 @@ def test_native_bodies_are_built():
         assert kernel.best is kernel.on("cpu") is kernel.bodies["native"]
         assert kernel.computes
         assert kernel.contract
+
+
+def test_the_page_lists_the_rows():
+    path = Path(__file__).parents[2] / "docs" / "kernels.py"
+    written = path.with_suffix(".md").read_text(encoding="utf-8")
+    assert "<!-- kernels -->\n" in written
+    assert runpy.run_path(str(path))["page"](written) == written, "run: python docs/kernels.py"
 
 
 def test_a_kernel_without_a_body_for_devices_says_so():

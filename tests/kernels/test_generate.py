@@ -1,6 +1,7 @@
 """The random contract: words by known answers and by another derivation, values bit for bit in every body."""
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from fwdad.kernels import Stream, philox
 from fwdad.kernels import generate as public_generate
 from fwdad.kernels.generate import generate_reference
 
+CSRC = Path(__file__).parents[2] / "csrc"
 DTYPES = [np.float32, np.float64]
 KNOWN = [
     [int(word, 16) for word in line.split()]
@@ -30,6 +32,24 @@ def test_known_answers(numbers):
     words = philox.philox4x32(tuple(numbers[:4]), tuple(numbers[4:6]))
     assert [int(w) for w in words] == numbers[6:]
     assert philox_by_integers(numbers[:4], numbers[4:6]) == numbers[6:]
+
+
+@pytest.mark.skipif(not CSRC.exists(), reason="the sources of the native kernels are not here")
+def test_the_constants_of_the_sources_are_the_specifications():
+    """To the bit: csrc/constants.hpp and csrc/formulas.hpp, beside philox.py."""
+    text = "".join((CSRC / name).read_text(encoding="utf-8") for name in ("constants.hpp", "formulas.hpp"))
+
+    def numbers(name, parse):
+        (values,) = re.findall(rf"\b{name}(?:\[\])? = (\{{[^}}]*\}}|[^,;]*)[,;]", text)
+        return tuple(parse(value.strip().rstrip("fu")) for value in values.strip("{}").split(","))
+
+    assert numbers("log_terms", float.fromhex) == philox.LOG
+    assert numbers("sin_terms", float.fromhex) == philox.SIN
+    assert numbers("cos_terms", float.fromhex) == philox.COS
+    assert numbers("minus_2_ln_2", float.fromhex) == (philox.MINUS_2_LN_2,)
+    for j in (0, 1):
+        assert numbers(f"philox_multiplier{j}", lambda word: int(word, 16)) == (philox.MULTIPLIERS[j],)
+        assert numbers(f"philox_weyl{j}", lambda word: int(word, 16)) == (philox.WEYL[j],)
 
 
 def philox_by_integers(counter, key):

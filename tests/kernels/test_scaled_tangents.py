@@ -6,7 +6,6 @@ from elementwise import DTYPES, MANY, SIZES, assert_tangents_are_alone, normal, 
 
 from fwdad.kernels import scaled_tangents as public_scaled_tangents
 
-
 KS = [0, 1, 2, 3, 16]
 
 

@@ -76,6 +76,24 @@ def test_a_step_is_the_parameters_and_the_updates(name, dtype):
             np.testing.assert_array_equal(params["w"], np.stack([p["w"] for p, _ in pieces]))
 
 
+def test_wrappers_keep_the_one_pass_of_what_they_wrap():
+    params = {"w": np.ones(3), "b": np.ones(2)}
+    for wrapped in (
+        optim.clipped(optim.sgd(0.5), 100.0),
+        optim.grouped({"all": optim.sgd(0.5)}, lambda path: "all"),
+        optim.averaged(optim.clipped(optim.rmsprop(0.5), 100.0)),
+    ):
+        updates, _ = wrapped.update(params, wrapped.init(params), params)
+        assert all(isinstance(update, optim.Scaled) and update.factor == -0.5 for update in tree.leaves(updates))
+
+
+def test_a_scaled_update_is_an_array_to_whatever_else_is_done_with_it():
+    updates, _ = optim.sgd(0.5).update({"w": np.ones(3)}, {"step": np.array(0)}, {"w": np.ones(3)})
+    doubled = tree.map(lambda update: 2 * update, updates)
+    np.testing.assert_array_equal(optim.apply_updates({"w": np.ones(3)}, doubled)["w"], 0)
+    assert np.linalg.norm(updates["w"]) == pytest.approx(np.sqrt(0.75))
+
+
 def test_float32_parameters_stay_float32():
     for optimizer in (optim.sgd(0.1, 0.9, True, 0.1), optim.adamw(optim.cosine(0.1, 10))):
         assert run(optimizer, np.ones(3, np.float32)).dtype == np.float32
@@ -110,7 +128,7 @@ def test_clipping_is_over_all_parameters_and_leaves_short_gradients_alone():
     for length in (0.5, 2.0, 8.0):
         grads = {"a": np.array([length / 2, length / 2], np.float32), "b": np.full((2, 1), length / 2)}
         updates, _ = optimizer.update(grads, optimizer.init(params), params)
-        assert updates["a"].dtype == np.float32
+        assert np.asarray(updates["a"]).dtype == np.float32
         for name in params:
             expect_close(-updates[name], grads[name] * min(1.0, 2 / length), 1e-7, "clipped")
 

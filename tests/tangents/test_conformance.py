@@ -1,10 +1,13 @@
 """Every kind of direction is the ndarray that its `dense()` gives, in all that is done with it."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from fwdad import Dual, functions, kernels
-from fwdad.dual import new_level
+from fwdad import Dual, functions, jacfwd, jvp, kernels, laplacian, tree
+from fwdad.dual import new_level, split
 from fwdad.kernels import Window
 from fwdad.tangents import KINDS, DuckTangent, as_dense, is_kind, kind_of
 from fwdad.testing import expect_close
@@ -57,7 +60,7 @@ def test_what_an_estimator_asks(kind, shape, dtype):
     expect_close(duties.combine(c), np.tensordot(c, v, 1), tolerance, "combine")
     expect_close(duties.inner(g), flat @ g.astype(np.float64).ravel(), tolerance, "inner")
     expect_close(np.asarray(duties.with_gram_slot()), v, 0, "with a slot")
-    expect_close(np.asarray(duties.to("cpu")), v, 0, "on the same device")
+    assert duties.to("cpu") is t
     if len(shape) == 2:
         rows = v.transpose(1, 0, 2)
         expect_close(duties.gram(per_row=True), rows @ rows.swapaxes(-1, -2), 1e-12, "gram per row")
@@ -87,6 +90,8 @@ OPERATIONS = {
     "astype": lambda t: t.astype(np.float32),
     "equal": lambda t: np.equal(t, 0),
     "reduce": lambda t: np.add.reduce(t, axis=1),
+    "iterate": lambda t: np.stack(list(t)),
+    "copy": lambda t: t.copy(),
 }
 
 
@@ -149,6 +154,27 @@ def test_affine_layers(kind, other, moving, activation, axes):
     expect_close(np.asarray(found.tangent), expected.tangent, 1e-11, "dy")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bias", ["none", "(N,)", "(1, N)", "all rows"])
+@pytest.mark.parametrize("n", [0, 1, 2])
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (0, 3), (2, 0), (2, 4, 3), (2, 0, 3)], ids=str)
+def test_affine_layers_of_odd_shapes(kind, bias, n, shape):
+    """Vectors, no rows, no columns, one column, biases by row: as the plain NumPy program."""
+    biases = {"none": None, "(N,)": (n,), "(1, N)": (1,) * (len(shape) - 1) + (n,), "all rows": (*shape[:-1], n)}
+    shapes = {"x": shape, "w": (shape[-1], n), "b": biases[bias]}
+    values = {name: None if s is None else RNG.standard_normal(s) for name, s in shapes.items()}
+    for moving in ("x", "w", "b", "xwb"):
+        tangents = {name: RNG.standard_normal((3, *shapes[name])) for name in moving if shapes[name] is not None}
+        if not tangents or not fits(kind, shapes[moving[0]]):
+            continue
+        tangents[moving[0]] = example(kind, 3, shapes[moving[0]])
+        found, dense = both(lambda x, w, b: functions.affine(x, w, b, "tanh"), tangents, values)
+        _, plain = both(lambda x, w, b: np.tanh(x @ w if b is None else x @ w + b), tangents, values)
+        for y in (found, dense):
+            expect_close(y.primal, plain.primal, 1e-14, "y")
+            expect_close(np.asarray(y.tangent), plain.tangent, 1e-12, "dy")
+
+
 CONVOLUTION = {"x": (9, 5, 6, 2), "w": (3, 3, 2, 4), "b": (4,)}
 
 
@@ -182,3 +208,77 @@ def test_a_slot_is_filled_by_a_layer():
     assert v.gram() is not v.slot.gram
     again = functions.affine(x, Dual(w, v, level), None, "relu")  # the slot is full: the product alone
     expect_close(again.tangent, y.tangent, 1e-5, "dy")
+
+
+def cases_of_the_rules():
+    """The cases that the rules' own tests have."""
+    path = Path(__file__).parents[1] / "rules" / "test_rules.py"
+    spec = importlib.util.spec_from_file_location("cases_of_the_rules", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.CASES | module.WRITES
+
+
+IMAGE, PATCHES = RNG.standard_normal((1, 3, 3, 1)), RNG.standard_normal((2, 2, 1, 2))
+FUNCTIONS = {
+    "affine": (functions.affine, RNG.standard_normal((2, 3)), np.ones((3, 2)), np.ones(2)),
+    **{name: (row.value, RNG.standard_normal((2, 3))) for name, row in functions.ACTIVATIONS.items()},
+    "softmax_cross_entropy of rows": (lambda z: functions.softmax_cross_entropy(z, np.array([1, 0])), np.ones((2, 3))),
+    "attention": (functions.attention, *RNG.standard_normal((3, 4, 2))),
+    "standardise": (lambda x: functions.standardise(x, (-1,), 1e-3), RNG.standard_normal((2, 3))),
+    "conv2d": (lambda x, w: functions.conv2d(x, w, None, Window((2, 2)), "relu"), IMAGE, PATCHES),
+}
+CASES = cases_of_the_rules() | FUNCTIONS
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rules(name):
+    """Every case of every rule, with one argument after the other moving by each kind, and the others by arrays."""
+    f, *arrays = CASES[name]
+    for which, x in enumerate(arrays):
+        for kind in KINDS:
+            tangents = [RNG.standard_normal((2, *array.shape)) for array in arrays]
+            tangents[which] = example(kind, 2, x.shape)
+            if tangents[which] is None:
+                continue
+            level = new_level()
+            by_kind, by_array = (
+                tree.leaves(f(*(Dual(x, make(t), level) for x, t in zip(arrays, tangents, strict=True))))
+                for make in (lambda t: t, as_dense)
+            )
+            for found, expected in zip(by_kind, by_array, strict=True):
+                (y, dy), (expected_y, expected_dy) = (split(answer, level) for answer in (found, expected))
+                np.testing.assert_allclose(y, expected_y, 1e-14, 1e-14)
+                assert (dy is None) == (expected_dy is None)
+                if dy is not None:
+                    expect_close(np.asarray(dy), expected_dy, 1e-12, f"argument {which} moves by {kind}")
+
+
+INNER = {
+    "jvp": lambda f, x: jvp(f, (x,), (np.ones_like(x),))[1],
+    "second": lambda f, x: jvp(lambda x: jvp(f, (x,), (x,))[1], (x,), (np.ones_like(x),))[1],
+    "jacfwd": lambda f, x: jacfwd(f)(x),
+    "laplacian": lambda f, x: laplacian(f)(x),
+}
+
+
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_parameter_moves_by_a_kind_around_an_inner_transform(kind, inner):
+    x = RNG.standard_normal((2, 3))
+    values = {"w": RNG.standard_normal((3, 4)), "b": RNG.standard_normal((2, 4)), "v": RNG.standard_normal((4, 2))}
+
+    def program(w, b, v):
+        return INNER[inner](lambda x: functions.affine(functions.affine(x, w, b, "tanh"), v, None, "sigmoid"), x)
+
+    for name, value in values.items():
+        found, expected = both(program, {name: example(kind, 3, value.shape)}, values)
+        expect_close(found.primal, expected.primal, 1e-14, "primal")
+        expect_close(np.asarray(found.tangent), expected.tangent, 1e-12, name)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_direction_at_all(name):
+    f, *arrays = FUNCTIONS[name]
+    y = f(*(Dual(x, np.zeros((0, *x.shape)), 1) for x in arrays))
+    assert y.tangent.shape == (0, *y.shape)

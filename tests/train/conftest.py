@@ -14,9 +14,24 @@ class StopAt(Observer):
     def __init__(self, step):
         self.step = step
 
-    def stepped(self, trainer):
-        if trainer.progress.step == self.step:
-            trainer.stop()
+    def stepped(self, run):
+        if run.progress.step == self.step:
+            run.stop()
+
+
+class Models(Observer):
+    """Keeps the model that a run began with, and the model after each step."""
+
+    def began(self, run):
+        self.models = [run.model]
+
+    def stepped(self, run):
+        self.models.append(run.model)
+
+
+@pytest.fixture
+def watch():
+    return Models()
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +50,7 @@ def outcome():
 
     def read(folder):
         trainer = Trainer.resume(folder)
-        arrays = tree.named_leaves({"model": trainer.model, "optimizer": trainer.optimizer_state})
+        arrays = tree.named_leaves({"model": trainer.model, "optimizer": trainer.learner.state})
         return (folder / "metrics.csv").read_bytes(), {name: np.asarray(a).tobytes() for name, a in arrays.items()}
 
     return read

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from fwdad import functions, nn, optim, tree
-from fwdad.train import CheckpointError, ConfigError, Observer, TrainConfig, Trainer, evaluate, load_model
-from fwdad.train.trainer import best_row
+from fwdad.train import CheckpointError, ConfigError, TrainConfig, Trainer, evaluate, load_model
 
 # Far too large a rate: the loss soon rises again.
-OVERSHOOTING = TrainConfig(hidden=(8,), tangents=2, epochs=12, batch_size=256, lr=0.5, schedule="constant", seed=1)
+OVERSHOOTING = TrainConfig(
+    hidden=(8,), tangents=2, epochs=12, batch_size=256, learning_rate=0.5, schedule="constant", seed=1
+)
 
 
 def losses(folder):
@@ -31,7 +32,7 @@ def overshot(tmp_path_factory):
 
 def test_the_best_model_is_that_of_the_lowest_validation_loss(overshot):
     result, trainer = json.loads((overshot / "result.json").read_text()), Trainer.resume(overshot)
-    row = best_row(trainer.progress.rows)
+    row = trainer.progress.best
     assert row.epoch == 1 + int(np.argmin(losses(overshot))) < 12
     best = load_model(overshot, "best")
     assert evaluate(best, trainer.data.validation) == (row.validation_loss, row.validation_accuracy)
@@ -103,18 +104,10 @@ def test_the_average_is_what_is_validated_tested_and_loaded(small, whole, tmp_pa
     assert all(np.array_equal(a, b) for a, b in zip(*steps, strict=True))
 
 
-def test_clipping_bounds_the_step(small, tmp_path):
-    config = dataclasses.replace(small, optimizer="sgd", momentum=0.0, lr=1.0, schedule="constant", clip=0.01)
-    trainer = Trainer.new(config, tmp_path / "run")
-    models = [trainer.model]
-
-    class Watch(Observer):
-        def stepped(self, trainer):
-            models.append(trainer.model)
-
-    trainer.observers = [Watch()]
-    trainer.run()
-    for before, after in itertools.pairwise(models):
+def test_clipping_bounds_the_step(small, tmp_path, watch):
+    settings = {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 1.0, "schedule": "constant", "clip": 0.01}
+    Trainer.new(dataclasses.replace(small, **settings), tmp_path / "run", observers=[watch]).run()
+    for before, after in itertools.pairwise(watch.models):
         step = tree.map(lambda a, b: np.asarray(a, float) - b, before, after)
         assert np.sqrt(sum(np.sum(s**2) for s in tree.leaves(step))) == pytest.approx(0.01, rel=1e-3)
 
@@ -165,7 +158,7 @@ class Restless(nn.Module):
     "settings", [{}, {"average": 0.5}, {"perturb": "weight", "optimizer": "sgd", "weight_decay": 0.01}]
 )
 def test_buffers_and_dropout_resume_bit_for_bit(small, tmp_path, outcome, stop_at, monkeypatch, settings):
-    monkeypatch.setitem(nn.MODELS, "convnet", Restless)
+    monkeypatch.setitem(nn.MODELS, "convnet", nn.ModelRow(Restless))
     config = dataclasses.replace(small, model="convnet", hidden=TrainConfig.hidden, **settings)
     trainer = Trainer.new(config, tmp_path / "whole")
     trainer.run()

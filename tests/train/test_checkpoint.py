@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from fwdad.train import CheckpointError, checkpoint, files
+from fwdad import files
+from fwdad.train import CheckpointError, checkpoint
 
 TREES = {
     "model": [

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from fwdad import optim
 from fwdad.estimators import COMBINERS
 from fwdad.perturbation import PERTURBATIONS
 from fwdad.train import ConfigError, TrainConfig
-from fwdad.train.config import OPTIMIZERS, SCHEDULES
-from fwdad.train.parts import make_schedule
+from fwdad.train.build import make_schedule
 
 NAN, INF = float("nan"), float("inf")
 
@@ -20,8 +20,9 @@ NAN, INF = float("nan"), float("inf")
         ("task", "ranking"), ("augment", "blur"), ("model", "rnn"),
         ("data_dir", 3), ("hidden", ()), ("hidden", (16, 0)), ("hidden", 16),
         ("hidden", (16.0,)), ("activation", "step"), ("tangents", 0), ("tangents", -1), ("tangents", 2**16 + 1),
-        ("tangents", 1.5), ("tangents", True), ("sampler", "cauchy"), ("combine", "median"), ("perturb", "loss"),
-        ("epochs", 0), ("batch_size", 0), ("optimizer", "lion"), ("lr", -0.1), ("lr", NAN), ("lr", INF), ("lr", "big"),
+        ("tangents", 1.5), ("tangents", True), ("sampler", "cauchy"), ("combiner", "median"), ("perturb", "loss"),
+        ("epochs", 0), ("batch_size", 0), ("optimizer", "lion"), ("learning_rate", -0.1),
+        ("learning_rate", NAN), ("learning_rate", INF), ("learning_rate", "big"),
         ("momentum", -0.1), ("weight_decay", -1.0), ("weight_decay", NAN), ("schedule", "linear"), ("warmup", -1),
         ("label_smoothing", 1.5), ("clip", 0.0), ("clip", -1.0), ("average", 1.0), ("patience", 0),
         ("seed", -1), ("seed", 2**64), ("threads", 0), ("target_accuracy", 1.5), ("target_accuracy", NAN),
@@ -51,17 +52,19 @@ def test_a_setting_of_another_optimiser_is_refused_not_ignored(settings, field):
         TrainConfig(**settings)
 
 
-@pytest.mark.parametrize("method", list(itertools.product(OPTIMIZERS, PERTURBATIONS, COMBINERS)))
+@pytest.mark.parametrize("method", list(itertools.product(optim.OPTIMIZERS, PERTURBATIONS, COMBINERS)))
 def test_every_method_has_a_learning_rate(method):
-    optimizer, perturb, combine = method
-    config = TrainConfig(optimizer=optimizer, perturb=perturb, combine=combine).resolved()
-    assert config.lr > 0
-    assert (config.momentum is None) == (optimizer != "sgd")
-    assert TrainConfig(optimizer=optimizer, perturb=perturb, combine=combine, lr=0.25).resolved().lr == 0.25
+    settings = dict(zip(("optimizer", "perturb", "combiner"), method, strict=True))
+    config = TrainConfig(**settings).resolved()
+    assert config.learning_rate > 0
+    assert config.momentum == {"sgd": 0.9, "rmsprop": 0.0}.get(settings["optimizer"])
+    assert TrainConfig(**settings, learning_rate=0.25).resolved().learning_rate == 0.25
 
 
 def test_json_and_back():
-    config = TrainConfig(hidden=(3, 4), optimizer="sgd", lr=0.1, momentum=0.3, target_accuracy=0.5, data_dir="x")
+    config = TrainConfig(
+        hidden=(3, 4), optimizer="sgd", learning_rate=0.1, momentum=0.3, target_accuracy=0.5, data_dir="x"
+    )
     assert TrainConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
@@ -74,14 +77,14 @@ def test_every_setting_has_help():
     assert all(field.metadata["help"].endswith(".") for field in dataclasses.fields(TrainConfig))
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", optim.SCHEDULES)
 def test_schedules_begin_at_the_learning_rate_and_warm_up(schedule):
-    steps, lr = 30, 0.5
-    plain = make_schedule(TrainConfig(schedule=schedule, lr=lr), steps)
-    assert plain(0) == lr
-    ends = {"constant": lr, "cosine": 0.0, "step": lr / 100, "exponential": lr / 100, "plateau": lr}
-    assert ends[schedule] == pytest.approx(plain(29), abs=0.01 * lr)
-    warm = make_schedule(TrainConfig(schedule=schedule, lr=lr, warmup=10), steps)
-    assert warm(0) == pytest.approx(lr / 10)
+    steps, rate = 30, 0.5
+    plain = make_schedule(TrainConfig(schedule=schedule, learning_rate=rate), steps)
+    assert plain(0) == rate
+    ends = {"constant": rate, "cosine": 0.0, "step": rate / 100, "exponential": rate / 100, "plateau": rate}
+    assert ends[schedule] == pytest.approx(plain(29), abs=0.01 * rate)
+    warm = make_schedule(TrainConfig(schedule=schedule, learning_rate=rate, warmup=10), steps)
+    assert warm(0) == pytest.approx(rate / 10)
     with pytest.raises(ConfigError, match=r"^warmup must be below the 30 steps"):
-        make_schedule(TrainConfig(schedule=schedule, lr=lr, warmup=30), steps)
+        make_schedule(TrainConfig(schedule=schedule, learning_rate=rate, warmup=30), steps)

@@ -25,7 +25,7 @@ def passes(place):
         os.kill(os.getpid(), signal.SIGKILL)
 
 class Watch(Observer):
-    def stepped(self, trainer):
+    def stepped(self, run):
         passes("step")
 
 replace = os.replace

@@ -3,7 +3,8 @@ import pytest
 
 from fwdad import data, nn
 from fwdad.train import EpochMetrics, evaluate
-from fwdad.train.metrics import EVALUATION_BATCH, write_metrics
+from fwdad.train.evaluation import BATCH
+from fwdad.train.metrics import write_metrics
 
 
 def test_the_file_reads_back_exactly(tmp_path):
@@ -15,7 +16,7 @@ def test_the_file_reads_back_exactly(tmp_path):
 
 
 def test_evaluation_in_batches_equals_evaluation_at_once():
-    n = 2 * EVALUATION_BATCH + 37
+    n = 2 * BATCH + 37
     rng = np.random.default_rng(0)
     split = data.Split(rng.standard_normal((n, 6)).astype(np.float32), rng.integers(0, 4, n))
     model = nn.MLP((6, 5, 4), seed=1)

@@ -8,16 +8,16 @@ class Listen(Observer):
     def __init__(self, heard, name):
         self.heard, self.name = heard, name
 
-    def began(self, trainer):
-        self.heard.append((self.name, "began", trainer.progress.step))
+    def began(self, run):
+        self.heard.append((self.name, "began", run.progress.step))
 
-    def stepped(self, trainer):
-        self.heard.append((self.name, "stepped", trainer.progress.step))
+    def stepped(self, run):
+        self.heard.append((self.name, "stepped", run.progress.step))
 
-    def epoch_ended(self, trainer, row):
+    def epoch_ended(self, run, row):
         self.heard.append((self.name, "epoch", row.epoch))
 
-    def ended(self, trainer, result):
+    def ended(self, run, result):
         self.heard.append((self.name, "ended", None if result is None else result["steps"]))
 
 
@@ -36,7 +36,7 @@ def test_an_exception_ends_the_run_and_is_not_swallowed(small, tmp_path):
     heard = []
 
     class Fails(Observer):
-        def stepped(self, trainer):
+        def stepped(self, run):
             raise KeyError("a fault of the observer's")
 
     with pytest.raises(KeyError, match="fault"):
@@ -53,8 +53,8 @@ def test_event_files_hold_the_curves_of_a_run_that_was_resumed(small, whole, tmp
     # Stopped in the middle of an epoch, at step 7, by an exception: the last checkpoint is of step 5.
 
     class Fails(Observer):
-        def stepped(self, trainer):
-            if trainer.progress.step == 7:
+        def stepped(self, run):
+            if run.progress.step == 7:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

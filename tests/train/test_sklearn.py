@@ -116,7 +116,7 @@ def test_several_values_at_once():
 
 
 def test_settings_reach_the_method():
-    model = ForwardGradientClassifier(hidden=(8, 4), activation="tanh", perturb="weight", combine="mean", epochs=2)
+    model = ForwardGradientClassifier(hidden=(8, 4), activation="tanh", perturb="weight", combiner="mean", epochs=2)
     model.set_params(optimizer="sgd", learning_rate=1e-3, tangents=2, sampler="normal").fit(*IRIS)
     assert [layer.weight.shape for layer in model.model_.layers] == [(4, 8), (8, 4), (4, 3)]
     assert model.model_.layers[0].activation == "tanh"

@@ -11,7 +11,6 @@ from fwdad import data, kernels, nn, optim, tree
 from fwdad.train import (
     CheckpointError,
     ConfigError,
-    Observer,
     RunError,
     TrainConfig,
     Trainer,
@@ -19,7 +18,6 @@ from fwdad.train import (
     evaluate,
 )
 from fwdad.train import trainer as module
-from fwdad.train.config import OPTIMIZERS
 
 FILES = ["best.safetensors", "checkpoint.safetensors", "config.json", "metrics.csv", "result.json"]
 
@@ -48,17 +46,11 @@ def test_the_result_is_that_of_the_saved_model(whole):
     assert set(result["versions"]) == {"fwdad", "numpy", "python"}
 
 
-def test_metrics_are_means_over_the_epoch(small, tmp_path):
+def test_metrics_are_means_over_the_epoch(small, tmp_path, watch):
     """The first epoch, done by hand: every batch measured before its own step."""
-    trainer = Trainer.new(dataclasses.replace(small, epochs=1), tmp_path / "run")
-    models = [trainer.model]
-
-    class Watch(Observer):
-        def stepped(self, trainer):
-            models.append(trainer.model)
-
-    trainer.observers = [Watch()]
+    trainer = Trainer.new(dataclasses.replace(small, epochs=1), tmp_path / "run", observers=[watch])
     trainer.run()
+    models = watch.models
     images, labels = trainer.data.train
     losses, hits = [], []
     for step, model in enumerate(models[:-1]):
@@ -73,7 +65,7 @@ def test_metrics_are_means_over_the_epoch(small, tmp_path):
 
 
 @pytest.mark.parametrize("perturb", ["weight", "activity"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", optim.OPTIMIZERS)
 def test_every_method_learns(tmp_path, perturb, optimizer):
     config = TrainConfig(hidden=(8,), epochs=2, tangents=8, perturb=perturb, optimizer=optimizer, schedule="constant")
     trainer = Trainer.new(config, tmp_path / "run")
@@ -138,8 +130,8 @@ def test_stopped_after_any_step_it_resumes_bit_for_bit(small, whole, tmp_path, o
     "settings",
     [
         {"optimizer": "sgd", "schedule": "step", "warmup": 4},
-        {"optimizer": "adamw", "weight_decay": 0.1, "sampler": "rademacher", "combine": "mean"},
-        {"perturb": "weight", "combine": "projection", "activation": "tanh"},
+        {"optimizer": "adamw", "weight_decay": 0.1, "sampler": "rademacher", "combiner": "mean"},
+        {"perturb": "weight", "combiner": "projection", "activation": "tanh"},
         {"augment": "crop-flip", "label_smoothing": 0.1, "clip": 0.5},
         {"optimizer": "rmsprop", "momentum": 0.5, "average": 0.9, "schedule": "exponential"},
         {"model": "convnet", "hidden": TrainConfig.hidden},
@@ -216,7 +208,7 @@ def contents(folder):
     [
         ({"hidden": (17,)}, r"^hidden is \(16,\) in the run to resume, not \(17,\)"),
         ({"seed": 0}, "^seed is 5 in the run to resume, not 0"),
-        ({"lr": 0.5}, "^lr is 0.005 in the run to resume, not 0.5"),
+        ({"learning_rate": 0.5}, "^learning_rate is 0.005 in the run to resume, not 0.5"),
         ({"epochs": 4}, "^epochs cannot change on resume: the cosine schedule was laid out for 3"),
         ({"threads": 0}, "^threads must be from 1 to 1024"),
     ],
@@ -296,9 +288,11 @@ def test_the_checkpoint_of_another_run_is_refused(whole, small, tmp_path):
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_checkpoint(small, tmp_path):
-    config = dataclasses.replace(small, optimizer="sgd", lr=1e30, schedule="constant")
+    config = dataclasses.replace(small, optimizer="sgd", learning_rate=1e30, schedule="constant")
     trainer = Trainer.new(config, tmp_path / "run", checkpoint_seconds=0)
-    with pytest.raises(TrainingDiverged, match=r"(nan|inf|not finite) at step \d+: .* lower --lr \(it was 1e\+30\)"):
+    with pytest.raises(
+        TrainingDiverged, match=r"(nan|inf|not finite) at step \d+: .* lower --learning-rate \(it was 1e\+30\)"
+    ):
         trainer.run()
     assert not (tmp_path / "run" / "result.json").exists()
     saved = Trainer.resume(tmp_path / "run")
@@ -321,13 +315,13 @@ def test_every_kind_of_no_number_is_caught_at_its_step(small, tmp_path, monkeypa
 
 def test_a_parameter_that_is_no_number_is_named(small, tmp_path):
     trainer = Trainer.new(small, tmp_path / "run")
-    optimizer = trainer.optimizer
+    optimizer = trainer.learner.optimizer
 
     def broken(*arguments):
         updates, state = optimizer.update(*arguments)
         updates.layers[1].bias[2] = np.nan
         return updates, state
 
-    trainer.optimizer = optim.Optimizer(optimizer.init, broken)
+    trainer.learner.optimizer = optim.Optimizer(optimizer.init, broken)
     with pytest.raises(TrainingDiverged, match=r"^parameter layers\.1\.bias is not finite at step 0"):
         trainer.run()

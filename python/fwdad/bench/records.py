@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fwdad.bench.task import BenchError
-from fwdad.train.files import read_json, write_atomic, write_json
+from fwdad.files import read_json, write_atomic, write_json
 
 OURS = "fwdad"
 

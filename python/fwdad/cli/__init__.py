@@ -1,13 +1,15 @@
-"""The command line: ``fwdad train``, ``bench``, ``download``, ``info``. The only part of fwdad that prints.
+"""The command line. The only part of fwdad that prints.
 
-main      the entry point: errors and exit codes
-options   options made from TrainConfig
-train     fwdad train
-progress  the progress bar
-runs      fwdad eval, plot, export
-download  fwdad download
-bench     fwdad bench
-info      fwdad info
+main       the entry point: errors and exit codes
+train      fwdad train
+options    ... its options, made from TrainConfig
+progress   ... its progress bar
+runs       fwdad eval, plot, export: what is done with a finished run
+download   fwdad download
+reproduce  fwdad reproduce
+bench      fwdad bench
+info       fwdad info
+signals    stopping by a signal
 """
 
 from fwdad.cli.main import main

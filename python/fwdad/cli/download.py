@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from fwdad import data
+from fwdad.cli.options import verbose
 
 
 @click.command()
 @click.argument("name", metavar="DATA", type=click.Choice([*data.SOURCES]))
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder to put it in; without it $FWDAD_DATA.")
-@click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+@verbose
 def download(name: str, data_dir: Path | None) -> None:
     """Get a published data set, and check it by its checksums.
 

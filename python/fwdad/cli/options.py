@@ -9,14 +9,15 @@ from typing import Any, TypeVar
 
 import click
 
-from fwdad.train import TrainConfig
+from fwdad.train.config import TrainConfig, takers
 
 F = TypeVar("F", bound=Callable[..., Any])
+verbose = click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 INTEGER = re.compile(r"[+-]?\d+")
 
 
 def integers(value: str) -> tuple[int, ...]:
-    """The type of an option that holds one or more integers, as in ``256 256`` or ``256,256``."""
+    """Read an option that holds one or more integers, as in ``256 256`` or ``256,256``."""
     words = re.split(r"[\s,]+", value.strip())
     if not all(INTEGER.fullmatch(word) for word in words):
         raise click.BadParameter(f"{value!r} is not a list of integers such as 256 256")
@@ -24,15 +25,26 @@ def integers(value: str) -> tuple[int, ...]:
 
 
 class TrainCommand(click.Command):
-    """A command whose ``--hidden`` takes all integers that follow it; click's options take a fixed number of values."""
+    """A command with an option for each field of `TrainConfig`; those that are not on the command line are None.
+
+    The options are made when the command runs, so that they show what has been added to a registry. ``--hidden`` takes
+    all integers that follow it; click's options take a fixed number of values.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the settings, then the options of the command itself."""
+        return [*map(_option, dataclasses.fields(TrainConfig)), *super().get_params(ctx)]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments, the integers of ``--hidden`` in one word."""
         return super().parse_args(ctx, gather("--hidden", args))
 
 
 def gather(option: str, args: list[str]) -> list[str]:
-    """The arguments with every integer that follows `option` in one word.
+    """Return the arguments with every integer that follows `option` in one word.
 
+    Examples
+    --------
     >>> gather("--hidden", ["--hidden", "256", "256", "--epochs", "3"])
     ['--hidden=256 256', '--epochs', '3']
     """
@@ -49,21 +61,22 @@ def gather(option: str, args: list[str]) -> list[str]:
 
 
 def name_of(field: str) -> str:
-    """The option of a setting: ``--batch-size`` for ``batch_size``."""
+    """Return the option of a setting: ``--batch-size`` for ``batch_size``."""
     return "--" + field.replace("_", "-")
 
 
-def settings(command: F) -> F:
-    """Give a command one option for each field of `TrainConfig`; options that are not on the command line are None."""
-    for field in reversed(dataclasses.fields(TrainConfig)):
-        several = isinstance(field.default, tuple)
-        about = field.metadata
-        default = " ".join(map(str, field.default)) if several else field.default
-        command = click.option(
-            name_of(field.name),
-            field.name,
-            type=integers if several else click.Choice(about["choices"]) if about["choices"] else about["kind"],
-            metavar="INTEGER..." if several else None,
-            help=about["help"] + ("" if default is None else f"  [default: {default}]"),
-        )(command)
-    return command
+def _option(field: dataclasses.Field[Any]) -> click.Option:
+    several = isinstance(field.default, tuple)
+    about = field.metadata
+    default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+    notes = [about["help"]]
+    if about["of"]:
+        notes.append(f"[{about['of']}: {', '.join(takers(field))}]")
+    if default is not None:
+        notes.append(f"[default: {default}]")
+    return click.Option(
+        [name_of(field.name), field.name],
+        type=integers if several else click.Choice([*about["choices"]]) if about["choices"] else about["kind"],
+        metavar="INTEGER..." if several else None,
+        help="  ".join(notes),
+    )

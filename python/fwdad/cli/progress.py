@@ -9,22 +9,23 @@ from typing import Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from fwdad.train import EpochMetrics, Observer, Trainer
+from fwdad.train import EpochMetrics, ObservedRun, Observer
 
 
 def report() -> Observer:
-    """The kind of progress report that suits standard output."""
+    """Return the kind of progress report that suits standard output."""
     return Bar() if sys.stdout.isatty() else Lines()
 
 
 class Lines(Observer):
     """One plain line an epoch."""
 
-    def epoch_ended(self, trainer: Trainer, row: EpochMetrics) -> None:
+    def epoch_ended(self, run: ObservedRun, row: EpochMetrics) -> None:
+        """Print the line."""
         click.echo(
-            f"epoch {row.epoch}/{trainer.config.epochs}  step {row.step}  "
-            f"{_train(row.train_loss, row.train_accuracy)}  {_validation(row)}  {_speed(trainer)}  "
-            f"{_left(trainer)} left"
+            f"epoch {row.epoch}/{run.config.epochs}  step {row.step}  "
+            f"{_train(row.train_loss, row.train_accuracy)}  {_validation(row)}  {_speed(run)}  "
+            f"{_left(run)} left"
         )
 
 
@@ -42,24 +43,28 @@ class Bar(Observer):
         self._task = self._bar.add_task("", total=None, epoch="", report="")
         self._validation = ""
 
-    def began(self, trainer: Trainer) -> None:
+    def began(self, run: ObservedRun) -> None:
+        """Show the bar."""
         self._bar.start()
 
-    def ended(self, trainer: Trainer, result: dict[str, Any] | None) -> None:
+    def ended(self, run: ObservedRun, result: dict[str, Any] | None) -> None:
+        """Leave the terminal as it was."""
         self._bar.stop()
 
-    def stepped(self, trainer: Trainer) -> None:
-        progress = trainer.progress
-        accuracy = None if trainer.data.classes is None else progress.correct / progress.seen
+    def stepped(self, run: ObservedRun) -> None:
+        """Move the bar."""
+        progress = run.progress
+        accuracy = None if run.data.classes is None else progress.correct / progress.seen
         self._bar.update(
             self._task,
             completed=progress.step,
-            total=trainer.steps,
-            epoch=f"{len(progress.rows) + 1}/{trainer.config.epochs}",
-            report=f"{_train(progress.loss_sum / progress.seen, accuracy)}{self._validation}  {_speed(trainer)}",
+            total=run.steps,
+            epoch=f"{len(progress.rows) + 1}/{run.config.epochs}",
+            report=f"{_train(progress.loss_sum / progress.seen, accuracy)}{self._validation}  {_speed(run)}",
         )
 
-    def epoch_ended(self, trainer: Trainer, row: EpochMetrics) -> None:
+    def epoch_ended(self, run: ObservedRun, row: EpochMetrics) -> None:
+        """Take the validation into the bar."""
         self._validation = "  " + _validation(row)
 
 
@@ -68,18 +73,18 @@ def _train(loss: float, accuracy: float | None) -> str:
 
 
 def _validation(row: EpochMetrics) -> str:
-    """The validation accuracy; in a regression the loss."""
+    """Show the validation accuracy, or the loss in a regression."""
     return f"validation {row.validation_loss if row.validation_accuracy is None else row.validation_accuracy:.4f}"
 
 
-def _speed(trainer: Trainer) -> str:
-    progress = trainer.progress
-    examples = len(progress.rows) * len(trainer.data.train.targets) + progress.seen
+def _speed(run: ObservedRun) -> str:
+    progress = run.progress
+    examples = len(progress.rows) * len(run.data.train.targets) + progress.seen
     per_step, per_second = 1e3 * progress.step_seconds / progress.step, examples / progress.step_seconds
     return f"{per_step:.2f} ms/step  {per_second:,.0f} examples/s"
 
 
-def _left(trainer: Trainer) -> str:
-    """The time to the last epoch, as h:mm:ss, if it goes on as it went."""
-    progress = trainer.progress
-    return str(timedelta(seconds=round(progress.seconds / progress.step * (trainer.steps - progress.step))))
+def _left(run: ObservedRun) -> str:
+    """Estimate the time to the last epoch from the time so far, as h:mm:ss."""
+    progress = run.progress
+    return str(timedelta(seconds=round(progress.seconds / progress.step * (run.steps - progress.step))))

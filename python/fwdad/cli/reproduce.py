@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from fwdad.cli.options import verbose
+from fwdad.cli.signals import stop_on_signals
 from fwdad.experiments import EXPERIMENTS, Experiment, Run, Settings, Summary
 from fwdad.perturbation import NOISES, PERTURBATIONS
 
@@ -23,8 +23,10 @@ PLAIN_WIDTH = 220  # of tables that go to a file or a pipe
 
 
 def seeds(value: str) -> tuple[int, ...]:
-    """The type of ``--seeds``: integers and ranges, as in ``0,1,2`` or ``0-4``.
+    """Read ``--seeds``: integers and ranges, as in ``0,1,2`` or ``0-4``.
 
+    Examples
+    --------
     >>> seeds("0-2,7")
     (0, 1, 2, 7)
     """
@@ -51,7 +53,7 @@ def seeds(value: str) -> tuple[int, ...]:
 @click.option("--data-dir", help="Folder of the data set's files; without it $FWDAD_DATA.")
 @click.option("--perturb", type=click.Choice(PERTURBATIONS), help="What the directions move.  [default: activity]")
 @click.option("--noise", type=click.Choice(NOISES), help="Which noise an example has.  [default: batch, the paper's]")
-@click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+@verbose
 @click.pass_context
 def reproduce(
     ctx: click.Context, /, name: str | None, listing: bool, out: Path | None, jobs: int | None, **options: Any
@@ -68,7 +70,7 @@ def reproduce(
     ready = len(run.cells) - len(run.missing)
     if ready:
         click.echo(f"{ready} of {len(run.cells)} parts are finished in {run.folder} and are not run again.")
-    with stop_on_signals(run) as received:
+    with stop_on_signals(run.stop) as received:
         finished = execute(run, console)
     if not finished:
         again = shlex.join(["fwdad", *sys.argv[1:]])
@@ -83,11 +85,11 @@ def reproduce(
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "matplotlib":
             raise
-        click.echo("figure  not drawn, for matplotlib is missing: pip install 'fwdad[plot]', then the same command")
+        click.echo("figure  not drawn: matplotlib is missing. Run pip install 'fwdad[plot]', then the same command")
 
 
 def chosen(experiment: Experiment, options: dict[str, Any]) -> Settings:
-    """The settings; UsageError for one that the experiment does not have."""
+    """Return the settings; UsageError for one that the experiment does not have."""
     given = {name: value for name, value in options.items() if value is not None}
     for option in given:
         if option not in ("quick", "seeds", *experiment.takes):
@@ -96,8 +98,10 @@ def chosen(experiment: Experiment, options: dict[str, Any]) -> Settings:
 
 
 def default_folder(name: str, options: dict[str, Any]) -> str:
-    """A name that tells runs with different settings apart.
+    """Return a name that tells runs with different settings apart.
 
+    Examples
+    --------
     >>> default_folder("fc-mnist", {"quick": True, "noise": "example", "seeds": None})
     'fc-mnist-quick-example'
     """
@@ -126,7 +130,7 @@ def execute(run: Run, console: Console) -> bool:
 
 
 def show_list(console: Console) -> None:
-    """All experiments."""
+    """Print all experiments."""
     for experiment in EXPERIMENTS.values():
         console.print(f"[bold]{experiment.name}[/bold]  ({experiment.source})", highlight=False)
         console.print(f"    {experiment.about}", highlight=False)
@@ -136,7 +140,7 @@ def show_list(console: Console) -> None:
 
 
 def show(console: Console, summary: Summary) -> None:
-    """A table for people."""
+    """Print a table for people."""
     table = Table(title=summary.title, title_justify="left")
     for i, column in enumerate(summary.columns):
         table.add_column(column, justify="left" if i == 0 else "right")
@@ -145,20 +149,3 @@ def show(console: Console, summary: Summary) -> None:
     console.print(table, highlight=False)
     for remark in summary.remarks:
         console.print(remark, highlight=False)
-
-
-@contextlib.contextmanager
-def stop_on_signals(run: Run) -> Iterator[list[int]]:
-    """Within the block, SIGINT and SIGTERM stop the run; yields a list that will hold the signal received."""
-    received: list[int] = []
-
-    def handle(number: int, frame: object) -> None:
-        received.append(number)
-        run.stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""fwdad eval, plot, export: what becomes of a run."""
+"""fwdad eval, plot, export: what is done with a finished run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import click
 import numpy as np
 
 from fwdad import __version__, data, nn
+from fwdad.cli.options import verbose
 from fwdad.export import to_onnx
+from fwdad.files import write_atomic
 from fwdad.train import WEIGHTS, RunError, load_run
-from fwdad.train.files import write_atomic
-from fwdad.train.metrics import evaluate, predict
+from fwdad.train.evaluation import evaluate, predict
 from fwdad.train.plot import plot
 
 folder_argument = click.argument("run", type=click.Path(path_type=Path))
@@ -22,9 +23,6 @@ weights_option = click.option(
     default="final",
     help="Of the last checkpoint, or of the best epoch.  [default: final]",
 )
-verbose_option = click.option(
-    "-v", "--verbose", is_flag=True, expose_value=False, help="Show the traceback of an error."
-)
 
 
 @click.command("eval")
@@ -32,7 +30,7 @@ verbose_option = click.option(
 @weights_option
 @click.option("--data", "name", help="Another data set of the same kind, by name or path.  [default: the run's]")
 @click.option("--data-dir", help="Folder of a named data set; without it the run's, or $FWDAD_DATA.")
-@verbose_option
+@verbose
 def evaluation(run: Path, weights: str, name: str | None, data_dir: str | None) -> None:
     """Test the model of the run in the folder RUN."""
     saved = load_run(run, weights)
@@ -48,8 +46,8 @@ def evaluation(run: Path, weights: str, name: str | None, data_dir: str | None) 
     click.echo(f"data           {dataset.name}, {len(test.targets)} test examples\nweights        {weights}")
     click.echo(f"test loss      {loss:.4f}")
     if accuracy is None:
-        spread = np.mean(np.var(test.targets, axis=0, dtype=np.float64))
-        click.echo(f"test R2        {1 - loss / spread:.4f}")
+        variance = np.mean(np.var(test.targets, axis=0, dtype=np.float64))
+        click.echo(f"test R2        {1 - loss / variance:.4f}")
         return
     click.echo(f"test accuracy  {accuracy:.4f}")
     if saved.outputs > 5:
@@ -61,7 +59,7 @@ def evaluation(run: Path, weights: str, name: str | None, data_dir: str | None) 
 @click.option(
     "--out", type=click.Path(path_type=Path), default="curves.png", help="File to write.  [default: curves.png]"
 )
-@verbose_option
+@verbose
 def curves(runs: tuple[Path, ...], out: Path) -> None:
     """Draw loss and accuracy by epoch of the runs in the folders RUNS. Needs: pip install 'fwdad[plot]'."""
     plot(runs, out)
@@ -72,7 +70,7 @@ def curves(runs: tuple[Path, ...], out: Path) -> None:
 @folder_argument
 @click.option("--onnx", "file", required=True, type=click.Path(path_type=Path), help="File to write.")
 @weights_option
-@verbose_option
+@verbose
 def export(run: Path, file: Path, weights: str) -> None:
     """Write the model of the run in the folder RUN for other programs. Needs: pip install 'fwdad[onnx]'."""
     saved = load_run(run, weights)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from fwdad.cli.options import TrainCommand, settings
+from fwdad.cli.options import TrainCommand, verbose
 from fwdad.cli.progress import report
+from fwdad.cli.signals import stop_on_signals
 from fwdad.train import BEST, CHECKPOINT, METRICS, RunError, TrainConfig, Trainer
 from fwdad.train.tensorboard import TensorBoard
 
 
 @click.command(cls=TrainCommand)
-@settings
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder, new or empty.  [default: runs/DATA, -2, ...]")
 @click.option("--resume", is_flag=True, help="Continue the run in --out, with its own settings, bit for bit.")
 @click.option("--tensorboard", is_flag=True, help="Write event files too; needs fwdad[tensorboard].")
-@click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+@verbose
 @click.pass_context
 def train(ctx: click.Context, /, out: Path | None, resume: bool, tensorboard: bool, **options: Any) -> None:
     """Train a network by forward gradients: no backward pass."""
@@ -38,7 +36,7 @@ def train(ctx: click.Context, /, out: Path | None, resume: bool, tensorboard: bo
     if trainer.finished:
         click.echo(f"The run in {trainer.folder} is finished: {trainer.progress.step} steps. Nothing to do.")
         return
-    with stop_on_signals(trainer) as received:
+    with stop_on_signals(trainer.stop) as received:
         result = trainer.run()
     if result is None:
         name = signal.Signals(received[0]).name
@@ -60,27 +58,3 @@ def train(ctx: click.Context, /, out: Path | None, resume: bool, tensorboard: bo
 def _tested(result: dict[str, Any]) -> str:
     loss, accuracy = result["test_loss"], result["test_accuracy"]
     return f"test loss {loss:.4f}" if accuracy is None else f"test accuracy {accuracy:.4f} (loss {loss:.4f})"
-
-
-@contextlib.contextmanager
-def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
-    """Within the block, SIGINT and SIGTERM stop the trainer after its step; a second one ends the process at once.
-
-    Yields a list that will hold the first signal received.
-    """
-    received: list[int] = []
-
-    def handle(number: int, frame: object) -> None:
-        received.append(number)
-        trainer.stop()
-        restore()
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        restore()

@@ -7,7 +7,7 @@ cifar       CIFAR-10, CIFAR-100
 arrays      .npz files, folders of .npy files
 table       .csv files
 splitting   train, validation and test parts; standardisation
-download    getting what is published
+download    getting published data sets
 batches     the order of the examples
 augment     crops and mirror images
 """
@@ -17,15 +17,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .arrays import load_arrays
-from .augment import AUGMENTATIONS, Augmenter
-from .batches import Batches
-from .cifar import LAYOUTS, load_cifar
-from .dataset import DataError, Dataset, Split
-from .digits import load_digits
-from .download import SOURCES, download
-from .mnist import NORMALISATION, load_mnist
-from .table import load_table
+from fwdad.data.arrays import load_arrays
+from fwdad.data.augment import AUGMENTATIONS, Augmenter
+from fwdad.data.batches import Batches
+from fwdad.data.cifar import LAYOUTS, load_cifar
+from fwdad.data.dataset import DataError, Dataset, Split
+from fwdad.data.digits import load_digits
+from fwdad.data.download import SOURCES, download
+from fwdad.data.mnist import NORMALISATION, load_mnist
+from fwdad.data.table import load_table
 
 __all__ = [
     "AUGMENTATIONS",
@@ -53,13 +53,27 @@ def load(
     task: str = "classification",
     target: str | None = None,
 ) -> Dataset:
-    """The data set ``name``, split and normalised; `DataError` if unknown, missing or malformed.
+    """Load a data set, split and normalised.
 
-    name : one of `NAMES`, or the path of a .csv file, an .npz file or a folder of .npy files.
-    data_dir : the folder of the files of a named data set, in ``data_dir/name`` or ``data_dir``; without it the folder
-    that the environment variable ``FWDAD_DATA`` names. ``digits`` is part of the package.
-    task : one of `TASKS`. target : the column of a .csv file to predict, by default the last.
+    Parameters
+    ----------
+    name
+        One of `NAMES`, or the path of a .csv file, an .npz file or a folder of .npy files.
+    data_dir
+        The folder of the files of a named data set, which are in ``data_dir/name`` or ``data_dir``; without it the
+        folder that the environment variable ``FWDAD_DATA`` names. ``digits`` is part of the package.
+    task
+        One of `TASKS`.
+    target
+        The column of a .csv file to predict, by default the last.
 
+    Raises
+    ------
+    DataError
+        The data set is unknown, missing or malformed.
+
+    Examples
+    --------
     >>> digits = load("digits")
     >>> digits.train.inputs.shape, digits.validation.inputs.shape, digits.test.inputs.shape
     ((1197, 64), (300, 64), (300, 64))

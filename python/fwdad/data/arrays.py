@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .batches import permutation
-from .dataset import DataError, Dataset, Split
-from .splitting import HELD_OUT, split_apart, standardised, stratified_order
+from fwdad.data.batches import permutation
+from fwdad.data.dataset import DataError, Dataset, Split
+from fwdad.data.splitting import HELD_OUT, split_apart, standardised, stratified_order
 
 PARTS = ("train", "validation", "test")
 NAMES = ("x", "y", *(f"{kind}_{part}" for part in PARTS for kind in "xy"))
 
 
 def load_arrays(path: Path, task: str) -> Dataset:
-    """The data set in the file or folder at ``path``; `DataError` names an array that is missing or does not fit."""
+    """Load the data set in a file or folder; `DataError` names an array that is missing or does not fit."""
     arrays = _read(path)
     if "x_train" in arrays or "y_train" in arrays:
         parts = {part: _part(path, arrays, f"x_{part}", f"y_{part}", task) for part in PARTS if f"x_{part}" in arrays}
@@ -88,7 +88,7 @@ def _part(path: Path, arrays: dict[str, NDArray[Any]], x_name: str, y_name: str,
 
 
 def _held_out(train: Split, path: Path) -> tuple[Split, Split]:
-    """A training part without its validation part, a tenth, and that."""
+    """Split a training part into itself without a tenth, and that tenth, for validation."""
     count = len(train.inputs) // HELD_OUT
     if not count:
         raise DataError(f"{path} holds {len(train.inputs)} training examples; at least {HELD_OUT} are needed")

@@ -10,21 +10,32 @@ PADDING = 4  # pixels on each side, of normalised value 0, from which a crop tak
 
 
 class Augmenter:
-    """Crops and mirrors images anew every epoch.
+    """Crops and mirrors images anew every epoch; all cases are equally likely.
 
-    kind : ``crop`` takes a window of the image's size from the image padded by 4 pixels of value 0, the mean colour;
-    ``flip`` mirrors it left to right, or not; ``crop-flip`` does both; ``none`` neither. All cases are equally likely.
-    n : number of examples. shape : (C, H, W) of an image.
+    Parameters
+    ----------
+    kind
+        ``crop`` takes a window of the image's size from the image padded by 4 pixels of value 0, the mean colour;
+        ``flip`` mirrors it left to right, or not; ``crop-flip`` does both; ``none`` neither.
+    n
+        Number of examples.
+    shape
+        Of an image, (C, H, W).
 
-    Raises ValueError for an unknown kind, or for anything but ``none`` with a shape that is not an image's.
+    Raises
+    ------
+    ValueError
+        An unknown kind, or anything but ``none`` with a shape that is not an image's.
 
+    Examples
+    --------
     >>> augmenter = Augmenter("crop-flip", n=100, shape=(3, 32, 32), seed=0)
     >>> rows = np.array([5, 17])
     >>> augmenter(np.zeros((2, 3072), np.float32), rows, epoch=3).shape
     (2, 3072)
     """
 
-    def __init__(self, kind: str, n: int, shape: tuple[int, ...], seed: int = 0) -> None:
+    def __init__(self, kind: str, n: int, shape: tuple[int, ...], *, seed: int = 0) -> None:
         if kind not in AUGMENTATIONS:
             raise ValueError(f"augmentation must be one of {', '.join(AUGMENTATIONS)}; got {kind!r}")
         if kind != "none" and len(shape) != 3:
@@ -34,7 +45,7 @@ class Augmenter:
         self._draws = np.empty((0, 3), np.uint64)
 
     def __call__(self, inputs: NDArray[np.float32], rows: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
-        """The images ``inputs`` (B, D) of the examples ``rows`` (B,) as they are to be seen in ``epoch``, (B, D)."""
+        """Return the images `inputs` (B, D) of the examples `rows` (B,) as training sees them in an epoch, (B, D)."""
         if self.kind == "none":
             return inputs
         if epoch != self._epoch:  # only a cache: the draws are a function of (seed, epoch)

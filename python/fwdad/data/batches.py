@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def permutation(n: int, *key: int) -> NDArray[np.int64]:
-    """A permutation of ``0..n-1``, int64 (n,), determined by ``(n, key)`` alone.
+    """Return a permutation of ``0..n-1``, int64 (n,), determined by ``(n, key)`` alone.
 
     It sorts raw Philox words, whose stream NumPy guarantees; ``Generator.permutation`` may change with NumPy's version.
     """
@@ -19,8 +19,15 @@ class Batches:
     """Mini-batches of ``n`` examples, visited in a new random order every epoch.
 
     The order of epoch ``e`` depends on ``(seed, e)`` alone. Every example is visited once an epoch: the last
-    batch of an epoch is smaller where ``batch_size`` does not divide ``n``.
+    batch of an epoch is smaller where `batch_size` does not divide `n`.
 
+    Raises
+    ------
+    ValueError
+        A size below 1, or a negative seed.
+
+    Examples
+    --------
     >>> batches = Batches(n=10, batch_size=4, seed=0)
     >>> batches.steps_per_epoch, batches.position(4)
     (3, (1, 1))
@@ -28,7 +35,7 @@ class Batches:
     [4, 4, 2]
     """
 
-    def __init__(self, n: int, batch_size: int, seed: int = 0) -> None:
+    def __init__(self, n: int, batch_size: int, *, seed: int = 0) -> None:
         if n < 1:
             raise ValueError(f"n must be at least 1 example, not {n}")
         if batch_size < 1:
@@ -41,13 +48,13 @@ class Batches:
         self._order = np.empty(0, np.int64)
 
     def position(self, step: int) -> tuple[int, int]:
-        """Step (from 0) as (epoch, index of the batch in it), both from 0."""
+        """Return the epoch of a step, and the index of its batch in the epoch; all count from 0."""
         if step < 0:
             raise ValueError(f"step must not be negative, not {step}")
         return divmod(step, self.steps_per_epoch)
 
     def indices(self, step: int) -> NDArray[np.int64]:
-        """The examples of the batch at ``step``: int64, ``batch_size`` of them; in an epoch's last batch, the rest."""
+        """Return the examples of the batch at a step, int64: `batch_size` of them, or the rest at an epoch's end."""
         epoch, index = self.position(step)
         if epoch != self._epoch:  # only a cache: the order is a function of (seed, epoch)
             self._epoch, self._order = epoch, permutation(self.n, self.seed, epoch)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import DataError, Dataset, Split
-from .files import find_home, read_bytes
+from fwdad.data.dataset import DataError, Dataset, Split
+from fwdad.data.files import find_home, read_bytes
 
 SHAPE = (3, 32, 32)
 PIXELS = 3 * 32 * 32
@@ -23,7 +23,7 @@ HELD_OUT = 5  # the last fifth of the training examples (10,000) is for validati
 class Layout(NamedTuple):
     """How a data set is published: its folder in the archive, its files and the records in each, its classes.
 
-    mean, std : by channel, of pixel over the training files.
+    `mean` and `std` are those of the pixels over the training files, by channel.
     """
 
     folder: str
@@ -50,7 +50,7 @@ LAYOUTS = {
 
 
 def load_cifar(name: str, folder: Path) -> Dataset:
-    """``name`` from ``folder/name`` or ``folder``, or the folder of the archive in either."""
+    """Load `name` from ``folder/name`` or ``folder``, or from the folder of the archive in either."""
     layout = LAYOUTS[name]
     home = find_home(folder, f"{name}/{layout.folder}", name, layout.folder)
     train = [_read(name, home / file, layout.train_records) for file in layout.train]
@@ -95,7 +95,7 @@ def _read(name: str, path: Path, records: int) -> tuple[NDArray[np.float32], NDA
 
 
 def _class_names(home: Path, name: str, layout: Layout) -> tuple[str, ...]:
-    """The names of the classes from the text file that the archive has beside the data, if it is there."""
+    """Read the names of the classes from the text file that the archive has beside the data, if it is there."""
     path = home / ("batches.meta.txt" if name == "cifar10" else "fine_label_names.txt")
     names = tuple(path.read_text(encoding="utf-8").split()) if path.is_file() else ()
     return names if len(names) == layout.classes else ()

@@ -1,4 +1,4 @@
-"""What every data set is once it is loaded, and the one error all loaders raise."""
+"""What every data set is once it is loaded, and the one error that all loaders raise."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 
 
 class DataError(ValueError):
-    """A data set that cannot be used; the message names the file, what is wrong with it and what to do."""
+    """A data set cannot be used; the message names the file, what is wrong with it and what to do."""
 
 
 class Split(NamedTuple):
     """Examples of one split.
 
-    inputs : float32 (N, D), normalised; an image is flat here, channel by channel and row by row.
-    targets : class numbers int64 (N,), or, for a regression, values float32 (N, M).
+    Parameters
+    ----------
+    inputs
+        float32 (N, D), normalised; an image is flat here, channel by channel and row by row.
+    targets
+        Class numbers int64 (N,), or, for a regression, values float32 (N, M).
     """
 
     inputs: NDArray[np.float32]
@@ -29,9 +33,14 @@ class Split(NamedTuple):
 class Dataset:
     """Three splits of examples, and what they are.
 
-    shape : of one input: (C, H, W) for images, (D,) for the rows of a table; its product is the inputs' D.
-    classes : how many classes there are; None for a regression.
-    class_names : what the classes are called, where the data says so.
+    Parameters
+    ----------
+    shape
+        Of one input: (C, H, W) for images, (D,) for the rows of a table; its product is the inputs' D.
+    classes
+        How many classes there are; None for a regression.
+    class_names
+        What the classes are called, where the data says so.
     """
 
     name: str
@@ -48,7 +57,7 @@ class Dataset:
         return self.train.targets.shape[1] if self.classes is None else self.classes
 
     def digest(self) -> str:
-        """A SHA-256 of every value of every split (hex), by which a resumed run knows its data again."""
+        """Return the SHA-256 of all values of all splits, in hex; a resumed run compares it with the first run's."""
         state = hashlib.sha256()
         for split in (self.train, self.validation, self.test):
             for array in split:
@@ -57,7 +66,7 @@ class Dataset:
 
 
 def normalise(pixels: NDArray[np.uint8], largest: int, mean: float, std: float) -> NDArray[np.float32]:
-    """Pixels (N, ...) in 0..largest as float32 (N, D): ``(pixel / largest - mean) / std``."""
+    """Return pixels (N, ...) in 0..largest as float32 (N, D): ``(pixel / largest - mean) / std``."""
     # One entry per pixel value: computed in float64, rounded once, and no float64 copy of the images.
     table = ((np.arange(largest + 1) / largest - mean) / std).astype(np.float32)
     return table[pixels.reshape(len(pixels), -1)]

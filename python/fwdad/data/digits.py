@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .dataset import DataError, Dataset, Split, normalise
-from .splitting import stratified_order
+from fwdad.data.dataset import DataError, Dataset, Split, normalise
+from fwdad.data.splitting import stratified_order
 
 FILE = Path(__file__).with_name("digits.npz")
 HELD_OUT = 300  # examples in the test split, and again in the validation split; 1,197 are left to train on
@@ -16,7 +16,7 @@ MEAN, STD = 0.3049, 0.3759  # of pixel / 16 over the training split
 
 
 def load_digits() -> Dataset:
-    """The digits, split once and for all: 1,197 to train, 300 to validate, 300 to test, each with all classes alike."""
+    """Load the digits: always the same 1,197 to train, 300 to validate and 300 to test, with all classes in each."""
     try:
         with np.load(FILE, allow_pickle=False) as arrays:
             pixels, labels = arrays["images"], arrays["labels"].astype(np.int64)

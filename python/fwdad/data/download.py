@@ -1,11 +1,11 @@
-"""Getting the published data sets: where they are, and the MD5 sums by which their publishers know them."""
+"""Getting the published data sets: where they are, and the MD5 sums that their publishers give."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
 
-from .dataset import DataError
+from fwdad.data.dataset import DataError
 
 
 class Source(NamedTuple):
@@ -60,11 +60,20 @@ SOURCES = {
 
 
 def download(name: str, data_dir: Path) -> Path:
-    """Get the files of ``name``, one of `SOURCES`, into ``data_dir/name``, where `fwdad.data.load` finds them.
+    """Get the files of `name`, one of `SOURCES`, into ``data_dir/name``, where `fwdad.data.load` finds them.
 
-    A file that is there and has the right sum is not fetched again. Returns the folder. Needs the extra ``download``.
-    Raises `DataError`, with what to do by hand, if pooch is missing, a file cannot be fetched, or its sum is wrong
-    (then the file is not kept).
+    A file that is there and has the right sum is not fetched again.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    DataError
+        pooch, the extra ``download``, is missing, a file cannot be fetched, or its sum is wrong (then the file is not
+        kept). The message says what to do by hand.
     """
     if name not in SOURCES:
         raise DataError(f"there is nothing to download for {name!r}; choose one of {', '.join(SOURCES)}")
@@ -83,7 +92,7 @@ def download(name: str, data_dir: Path) -> Path:
 
 
 def by_hand(name: str, home: Path) -> str:
-    """What to do where there is no network or no pooch."""
+    """Say what to do where there is no network or no pooch."""
     source = SOURCES[name]
     unpacked = ", unpacked" if any(file.endswith(".tar.gz") for file in source.files) else ""
     return f"or get by hand {', '.join(source.files)} from {source.url} and put them{unpacked} into {home}"

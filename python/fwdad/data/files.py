@@ -6,20 +6,20 @@ import gzip
 import zlib
 from pathlib import Path
 
-from .dataset import DataError
+from fwdad.data.dataset import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
 
 
 def find_home(folder: Path, *names: str) -> Path:
-    """The first of ``folder/name`` that is a folder, else ``folder`` itself; `DataError` if there is none."""
+    """Return the first of ``folder/name`` that is a folder, else `folder` itself; `DataError` if there is none."""
     if not folder.is_dir():
         raise DataError(f"data folder {folder} {'is not a folder' if folder.exists() else 'does not exist'}")
     return next((folder / name for name in names if (folder / name).is_dir()), folder)
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file, unpacked if it is gzipped; `DataError` if it cannot be read or is damaged."""
+    """Read a file, and unpack it if it is gzipped; `DataError` if it cannot be read or is damaged."""
     try:
         content = path.read_bytes()
         return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content

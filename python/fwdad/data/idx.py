@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import DataError
-from .files import read_bytes
+from fwdad.data.dataset import DataError
+from fwdad.data.files import read_bytes
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_RANK = 32  # what every NumPy can hold; real files have 1 to 4
 
 
 def read_idx(path: Path) -> NDArray[np.generic]:
-    """The array in the IDX file at ``path``, in the machine's byte order; `DataError` if the file is anything else."""
+    """Read the array in an IDX file, in the machine's byte order; `DataError` if the file is anything else."""
     content = read_bytes(path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in DTYPES or content[3] > MAX_RANK:
         raise DataError(f"{path} is not an IDX file: it begins with {content[:4].hex(' ') or 'nothing'}")

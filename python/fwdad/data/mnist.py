@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import DataError, Dataset, Split, normalise
-from .files import find_home
-from .idx import read_idx
+from fwdad.data.dataset import DataError, Dataset, Split, normalise
+from fwdad.data.files import find_home
+from fwdad.data.idx import read_idx
 
 # Mean and standard deviation of pixel / 255 over the training file.
 NORMALISATION = {"mnist": (0.1307, 0.3081), "fashion-mnist": (0.2860, 0.3530), "kmnist": (0.1918, 0.3483)}
@@ -17,7 +17,7 @@ SHAPE, CLASSES = (28, 28), 10
 
 
 def load_mnist(name: str, folder: Path) -> Dataset:
-    """``name`` from ``folder/name`` or ``folder``; the last sixth of the training file (10,000) is for validation."""
+    """Load `name` from ``folder/name`` or ``folder``; the last sixth of the training file is for validation."""
     home = find_home(folder, name)
     images, labels = _part(home, "train", name)
     test = Split(*_part(home, "t10k", name))

@@ -1,4 +1,4 @@
-"""From examples in one heap to a data set: split once and for all, standardised by what the training part shows."""
+"""Examples split into training, validation and test parts, and standardised by the statistics of the training part."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .batches import permutation
-from .dataset import DataError, Dataset, Split
+from fwdad.data.batches import permutation
+from fwdad.data.dataset import DataError, Dataset, Split
 
 HELD_OUT = 10  # a tenth of the examples is for validation, another for testing
 
 
 def stratified_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A fixed shuffled order of the examples in which every stretch has the classes in their overall proportion.
+    """Return a fixed shuffled order of the examples in which every stretch has the classes in their overall proportion.
 
     The r-th of a class's c shuffled examples stands at (r + 1/2) / c of the whole.
     """
@@ -27,10 +27,15 @@ def stratified_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def split_apart(inputs: NDArray[Any], targets: NDArray[Any], origin: object) -> tuple[Split, Split, Split]:
-    """Train, validation and test parts, 8 : 1 : 1: in an order that depends on the number of examples alone; classes
-    in equal measure in all three if the targets are integers.
+    """Split into training, validation and test parts, 8 : 1 : 1.
 
-    Raises `DataError`, naming `origin`, for fewer than 10 examples.
+    The order depends on the number of examples alone. If the targets are integers, all three parts have the classes in
+    the same proportion.
+
+    Raises
+    ------
+    DataError
+        There are fewer than 10 examples; the message names `origin`.
     """
     if len(inputs) < HELD_OUT:
         raise DataError(f"{origin} holds {len(inputs)} examples; at least {HELD_OUT} are needed to split them")
@@ -44,11 +49,11 @@ def split_apart(inputs: NDArray[Any], targets: NDArray[Any], origin: object) -> 
 def standardised(
     name: str, splits: tuple[Split, Split, Split], classes: int | None, class_names: tuple[str, ...] = ()
 ) -> Dataset:
-    """The data set of splits with inputs (N, D), (N, H, W) or (N, C, H, W), numbers of any kind.
+    """Make a data set of splits with inputs (N, D), (N, H, W) or (N, C, H, W), numbers of any kind.
 
     Inputs become ``(x - mean) / std`` with the mean and standard deviation of the *training* part: of each column of a
-    table, of each channel of images. What does not vary there becomes 0. The targets of a regression likewise, column
-    by column, so that a loss of 1 is that of predicting the mean.
+    table, of each channel of images. What does not vary there becomes 0. The targets of a regression are treated alike,
+    column by column, so that predicting the mean has a loss of 1.
     """
     fitted = splits[0]
     shape = fitted.inputs.shape[1:]
@@ -63,7 +68,7 @@ def standardised(
 
 
 def _standardiser(values: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
-    """``x -> (x - mean) / std`` in float32, with the statistics of `values` (N, C, ...) for each of C."""
+    """Return ``x -> (x - mean) / std`` in float32, with the statistics of `values` (N, C, ...) for each of C."""
     axes = (0, *range(2, values.ndim))
     mean = np.mean(values, axis=axes, keepdims=True, dtype=np.float64)
     squares = sum(np.sum((block - mean) ** 2, axis=axes, keepdims=True) for block in _blocks(values))
@@ -81,5 +86,5 @@ def _standardiser(values: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[np.f
 
 
 def _blocks(x: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Stretches of x, so that the float64 copy of no more than a few examples is ever held."""
+    """Yield stretches of x, so that no float64 copy of more than 1,000 examples is ever held."""
     return (x[start : start + 1000] for start in range(0, len(x), 1000))

@@ -8,15 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from .dataset import DataError, Dataset
-from .splitting import split_apart, standardised
+from fwdad.data.dataset import DataError, Dataset
+from fwdad.data.splitting import split_apart, standardised
 
 
 def load_table(path: Path, task: str, target: str | None) -> Dataset:
-    """The data set in the CSV file at ``path``: numbers in every column, save that classes may be words.
+    """Load the data set in a CSV file, with numbers in every column; only classes may be words.
 
-    target : the name of the column to predict; by default the last. All others are inputs.
-    Raises `DataError`, which names line and column, for a value that is missing or no number.
+    Parameters
+    ----------
+    target
+        The name of the column to predict; by default the last. All others are inputs.
+
+    Raises
+    ------
+    DataError
+        A value is missing or no number; the message names line and column.
     """
     header, rows = _read(path)
     target = header[-1] if target is None else target
@@ -45,7 +52,7 @@ def load_table(path: Path, task: str, target: str | None) -> Dataset:
 
 
 def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header, and the rows with the numbers of their lines; blank lines are left out."""
+    """Read the header, and the rows with the numbers of their lines; blank lines are left out."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
@@ -77,7 +84,7 @@ def _number(path: Path, line: int, column: str, cell: str) -> float:
 
 
 def _class_order(name: str) -> tuple[float, str]:
-    """Numbers by their value, before words by the alphabet."""
+    """Order numbers by their value, before words by the alphabet."""
     try:
         return float(name), ""
     except ValueError:

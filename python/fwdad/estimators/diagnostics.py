@@ -15,18 +15,31 @@ from fwdad.perturbation import Directions
 
 @dataclass(frozen=True)
 class Report:
-    """What an estimate and its directions look like. With directions by example, means over the examples.
+    """What an estimate and its directions look like; means over the examples, where each has directions of its own.
 
-    k, n : directions, and dimensions of the space that they are in.
-    rank : how many directions are independent.
-    condition : largest over smallest singular value of V (of those that are not zero), 1 at best.
-    effective_rank : exp of the entropy of G's normalised eigenvalues: as many directions of equal length at right
-        angles would be as even (O. Roy, M. Vetterli, EUSIPCO 2007).
-    d_mean, d_variance : of the directional derivatives, over all directions and examples.
-    cosine, norm_ratio : of the estimated to the reference gradient, over all parameters; None without reference.
-    expected : theory for k normal directions in n dimensions; None where nothing is derived. With activity
-        perturbation this is for one example's dL/dz: parameters' gradients, in which errors average over the
-        batch, come out better with noise by example.
+    Parameters
+    ----------
+    k, n
+        The numbers of directions, and of dimensions of the space that they are in.
+    rank : float
+        How many directions are independent.
+    condition : float
+        The largest over the smallest singular value of V that is not zero; 1 at best.
+    effective_rank : float
+        exp of the entropy of G's normalised eigenvalues: so many directions of equal length at right angles would be
+        spread as evenly.
+    d_mean, d_variance : float
+        Of the directional derivatives, over all directions and examples.
+    cosine, norm_ratio : float or None
+        Of the estimated to the reference gradient, over all parameters; None without a reference.
+    expected : Expectation or None
+        Theory for k normal directions in n dimensions; None where nothing is derived. With activity perturbation it is
+        for one example's dL/dz: with noise by example, errors average over the batch, and parameters' gradients are
+        better.
+
+    References
+    ----------
+    O. Roy, M. Vetterli, EUSIPCO 2007 (effective rank).
     """
 
     k: int
@@ -44,7 +57,7 @@ class Report:
 def report(
     d: np.ndarray, directions: Directions, combiner: Combiner, compared: tuple[np.ndarray, np.ndarray] | None
 ) -> Report:
-    """A report on derivatives d along directions; `compared` holds estimate and reference as vectors."""
+    """Return a report on derivatives d along directions; `compared` holds estimate and reference as vectors."""
     ranks, conditions, effective = _spectrum(kernels.to_device(directions.gram(), "cpu"))
     n = float(np.mean(directions.n))
     cosine, ratio = (None, None) if compared is None else _compare(*compared)
@@ -63,7 +76,7 @@ def report(
 
 
 def _spectrum(gram: np.ndarray) -> tuple[Any, Any, Any]:
-    """Rank, condition number and effective rank of directions with Gram matrix (..., k, k); NaN gives NaN."""
+    """Return rank, condition number and effective rank of directions with Gram matrix (..., k, k); NaN gives NaN."""
     if not np.all(np.isfinite(gram)):
         return np.nan, np.nan, np.nan
     eigenvalues = np.maximum(np.linalg.eigvalsh(gram), 0)
@@ -78,7 +91,7 @@ def _spectrum(gram: np.ndarray) -> tuple[Any, Any, Any]:
 
 
 def _compare(estimate: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
-    """Cosine and ratio of norms; NaN where a norm is 0."""
+    """Return cosine and ratio of norms; NaN where a norm is 0."""
     if estimate.shape != reference.shape:
         raise ValueError(
             f"the reference must be a tree like the model, {estimate.size} entries; it has {reference.size}"

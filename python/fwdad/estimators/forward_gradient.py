@@ -71,6 +71,7 @@ class ForwardGradient:
         self.step = 0
 
     def __call__(self, loss: Loss, model: Model, *batch: Any) -> tuple[float, Model]:
+        """Return the mean loss and the gradient of one step."""
         estimate = self.estimate(loss, model, *batch)
         return estimate.value, estimate.gradient
 
@@ -85,6 +86,11 @@ class ForwardGradient:
             As of a call.
         reference : optional
             The true gradient, a tree like the model (see `exact_gradient`), to compare the estimate with.
+
+        Raises
+        ------
+        ValueError
+            Where nothing moved, or for a reference that is not a tree like the model.
 
         Examples
         --------
@@ -106,10 +112,11 @@ class ForwardGradient:
         draw = self._draw(loss, model, batch)
         outcome = self.perturbation.run(loss, model, batch, draw, gram=self.combiner.uses_gram)
         parts = self.combiner.gradient(outcome.d, outcome.directions) if outcome.directions.parts else []
+        gradient = self.perturbation.gradient(model, outcome, parts)
         if parts:
             self.sampler.observe(parts)
         self.step += 1
-        return Estimate(outcome.value, self.perturbation.gradient(model, outcome, parts), parts, outcome)
+        return Estimate(outcome.value, gradient, parts, outcome)
 
     def _draw(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Draw:
         """Return this step's directions: drawn array by array during the pass, or for all arrays before it."""

@@ -1,6 +1,6 @@
-"""Samplers of directions that know of each other: at right angles, or at one angle to a first one.
+"""Samplers of directions that depend on each other: at right angles, or at one angle to a first one.
 
-They begin with k independent normal directions over all arrays together, and rearrange them. V is held as a dense
+They draw k independent normal directions over all arrays together, and rearrange them. V is held as a dense
 float64 array: 8 k n bytes, and about 4 k^2 n operations a draw.
 """
 
@@ -13,18 +13,20 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
+from fwdad.errors import undefined
 from fwdad.estimators.samplers import Random
 from fwdad.perturbation import Directions, Template, join, separate
 
 
 class Frame(Random):
-    """Random directions made of normal ones by `arrange`."""
+    """Random directions made of normal ones by `arrange`, which a subclass defines."""
 
     def arrange(self, v: np.ndarray, templates: Sequence[Template], per_row: bool) -> np.ndarray:
-        """The directions, the rows of (..., k, n), from independent normal ones, float64."""
-        raise NotImplementedError
+        """Return the directions, the rows of (..., k, n), from independent normal ones, float64."""
+        raise undefined(self, "arrange(v, templates, per_row)")
 
     def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
+        """Return what `arrange` makes of this step's normal directions."""
         normal = [self.stream(p, t.shape, np.float64, step, "normal").dense() for p, t in enumerate(templates)]
         v = self.arrange(join(normal, per_row), templates, per_row)
         return Directions(separate(v, templates, per_row), per_row)
@@ -33,14 +35,24 @@ class Frame(Random):
 class Haar(Frame):
     """Orthonormal directions: k rows of a uniformly distributed orthogonal matrix; every n in a row for k > n.
 
-    Source: F. Mezzadri, How to generate random matrices from the classical compact groups, Notices AMS 54(5), 2007.
+    Parameters
+    ----------
+    k, seed
+        As of `Normal`.
 
+    References
+    ----------
+    F. Mezzadri, How to generate random matrices from the classical compact groups, Notices AMS 54(5), 2007.
+
+    Examples
+    --------
     >>> v = Haar(k=2, seed=1).directions([np.zeros(3)], step=0).dense()
     >>> np.allclose(v @ v.T, np.eye(2))
     True
     """
 
     def arrange(self, v: np.ndarray, templates: Sequence[Template], per_row: bool) -> np.ndarray:
+        """Return the directions orthonormalised."""
         return orthonormalised(v)
 
 
@@ -49,13 +61,21 @@ class Orthogonal(Frame):
 
     Each by itself is N(0, I_n), so that their mean is unbiased, and they cover the space evenly.
 
+    Parameters
+    ----------
+    k, seed
+        As of `Normal`.
+
+    Examples
+    --------
     >>> v = Orthogonal(k=2, seed=1).directions([np.zeros(3)], step=0).dense()
     >>> bool(abs(v[0] @ v[1]) < 1e-12)
     True
     """
 
     def arrange(self, v: np.ndarray, templates: Sequence[Template], per_row: bool) -> np.ndarray:
-        # The length of a normal vector is independent of its direction, and so of what becomes of it.
+        """Return the directions orthonormalised, as long as they were."""
+        # The length of a normal vector is independent of its direction, and so of the orthonormalised one.
         return np.asarray(orthonormalised(v) * np.linalg.norm(v, axis=-1, keepdims=True))
 
 
@@ -64,13 +84,27 @@ class FixedAngle(Frame):
     """Unit directions: a first one u, and k - 1 at one angle a to it, ``cos(a) u + sin(a) w_i``.
 
     The w_i are independent, of length 1, uniform at right angles to u.
-    angle : a, in degrees, from 0 to 180.
-    base : the direction of u, of any length: arrays that broadcast to those that move, in a tree of any structure; by
-        default random.
 
-    Raises ValueError for an angle out of range, a base that does not fit or is zero, or a space of one dimension.
-    Source: arXiv 2410.17764, section 4.3.
+    Parameters
+    ----------
+    k, seed
+        As of `Normal`.
+    angle : float
+        a, in degrees, from 0 to 180.
+    base : pytree, optional
+        The direction of u, of any length: arrays that broadcast to those that move; by default random.
 
+    Raises
+    ------
+    ValueError
+        For an angle out of range, a base that does not fit or is zero, or a space of one dimension.
+
+    References
+    ----------
+    arXiv 2410.17764, section 4.3.
+
+    Examples
+    --------
     >>> v = FixedAngle(k=3, seed=1, angle=15).directions([np.zeros(5)], step=0).dense()
     >>> np.rad2deg(np.arccos(v[1:] @ v[0])).round(6)
     array([15., 15.])
@@ -80,11 +114,13 @@ class FixedAngle(Frame):
     base: Any = None
 
     def __post_init__(self) -> None:
+        """Check k, seed and angle."""
         super().__post_init__()
         if not 0 <= self.angle <= 180:
             raise ValueError(f"angle must be from 0 to 180 degrees; got {self.angle!r}")
 
     def arrange(self, v: np.ndarray, templates: Sequence[Template], per_row: bool) -> np.ndarray:
+        """Return u, and the w_i turned towards it."""
         if v.shape[-1] < 2:
             raise ValueError("directions at an angle need a space of two dimensions or more; it has one")
         first = v[..., :1, :] if self.base is None else self._base(templates, per_row)
@@ -111,8 +147,10 @@ class FixedAngle(Frame):
 
 
 def orthonormalised(v: np.ndarray) -> np.ndarray:
-    """Orthonormal rows for (..., k, n), spanning what the first 1, 2, ... rows span; anew after every n rows.
+    """Return orthonormal rows for (..., k, n); every n of them, the first j span what the first j of v span.
 
+    Examples
+    --------
     >>> orthonormalised(np.array([[2.0, 0.0], [1.0, 1.0], [0.0, 3.0]])).tolist()
     [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
     """

@@ -14,44 +14,62 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fwdad.errors import undefined
 from fwdad.perturbation import Directions, Template
 from fwdad.tangents import BasisTangent, StreamTangent, Tangent
 
 
 class Sampler:
-    """Draws k directions over all arrays that move.
+    """Where k directions over all arrays that move come from.
 
-    A subclass gives `directions`. In activity perturbation the arrays are the layers' pre-activations, whose shapes are
-    known only once the layers have run: a sampler that is `joint` gets them all at once after a first pass without
-    noise; the others, `Independent`, are asked layer by layer and need none.
+    A subclass draws all arrays together and defines `directions`; or it says ``joint = False``, draws one array after
+    the other, and defines `draw`. In activity perturbation the arrays are the layers' pre-activations, whose shapes are
+    known once the layers have run: a joint sampler costs a pass without tangents before the pass with its directions.
+
+    Examples
+    --------
+    >>> import fwdad
+    >>> class Ones(Sampler):
+    ...     joint = False
+    ...     def draw(self, parameter, shape, dtype, step):
+    ...         return np.ones((1, *shape), dtype)
+    >>> fwdad.ForwardGradient(Ones(), perturb="weight")(lambda x: np.sum(x**2), np.array([1.0, 3.0]))
+    (10.0, array([4., 4.]))
     """
 
     joint: ClassVar[bool] = True
     unit: ClassVar[bool] = False  # whether directions are divided by their length, see `Directions`
 
     def draw(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int) -> Tangent:
-        """The k directions of one array at one step, as tangents of shape (k, *shape); unless the sampler is joint."""
-        raise NotImplementedError
+        """Return the k directions of one array at one step, (k, *shape); `parameter` is the array's number."""
+        raise TypeError(
+            f"{type(self).__name__} must define draw(parameter, shape, dtype, step), which gives the directions of one "
+            "array; or directions(templates, step, per_row), with joint = True, which gives those of all arrays"
+        )
 
     def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
-        """The directions at one step, over arrays of the templates' shapes and dtypes.
+        """Return the directions at one step, over arrays of the templates' shapes and dtypes.
 
-        With `per_row` all shapes are (B, n_s), and every row has directions of its own over the sum of the n_s; the
-        arrays of a joint sampler are then fresh: they are written to.
+        With `per_row` all shapes are (B, n_s), and every row has directions of its own over the sum of the n_s.
         """
-        raise NotImplementedError
+        if self.joint:
+            raise undefined(self, "directions(templates, step, per_row)")
+        return Directions([self.draw(p, t.shape, t.dtype, step) for p, t in enumerate(templates)], per_row, self.unit)
 
     def observe(self, estimate: Sequence[np.ndarray]) -> None:
-        """Hears of the estimate, one array a template, that its directions gave; most samplers have no use for it."""
+        """Hear of the estimate that the directions gave, one array a template; most samplers have no use for it."""
 
     def state(self) -> dict[str, np.ndarray]:
-        """What the sampler has learnt from estimates, as arrays by name; empty for a function of (seed, step)."""
+        """Return what the sampler has learnt from estimates, as arrays by name; nothing for most samplers."""
         return {}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what `state` of a sampler made alike has given, so that the next draws are those it would make.
+        """Take over the `state` of a sampler with the same arguments: the next draws are those that it would make.
 
-        Raises ValueError for a state of another kind of sampler.
+        Raises
+        ------
+        ValueError
+            For a state of another kind of sampler.
         """
         if state:
             raise ValueError(f"{type(self).__name__} has no state, but was given {', '.join(state)}")
@@ -59,22 +77,20 @@ class Sampler:
 
 @dataclass(frozen=True)
 class Random(Sampler):
-    """k random directions; a pure function of (seed, step).
-
-    Raises ValueError for k or seed out of range.
-    """
+    """A sampler of k random directions that is a pure function of (seed, step)."""
 
     k: int
     seed: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
+        """Check k and seed."""
         if not isinstance(self.k, (int, np.integer)) or not 1 <= self.k <= 2**16:
             raise ValueError(f"k, the number of tangents, must be an integer from 1 to 65,536; got {self.k!r}")
         if not isinstance(self.seed, (int, np.integer)) or not 0 <= self.seed < 2**64:
             raise ValueError(f"seed must be an integer from 0 to 2^64 - 1; got {self.seed!r}")
 
     def stream(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int, distribution: str) -> StreamTangent:
-        """This sampler's stream of a distribution for one array."""
+        """Return the stream of a distribution for one array."""
         return StreamTangent(
             seed=int(self.seed),
             step=step,
@@ -88,27 +104,37 @@ class Random(Sampler):
 
 @dataclass(frozen=True)
 class Independent(Random):
-    """k independent random directions whose entries have mean 0 and variance 1; a pure function of (seed, step).
-
-    Raises ValueError for k or seed out of range.
-    """
+    """Random directions whose entries are independent, of mean 0 and variance 1."""
 
     distribution: ClassVar[str]
     joint: ClassVar[bool] = False
 
     def draw(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int) -> Tangent:
+        """Return a stream."""
         return self.stream(parameter, shape, dtype, step, self.distribution)
-
-    def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
-        parts = [self.draw(p, t.shape, t.dtype, step) for p, t in enumerate(templates)]
-        return Directions(parts, per_row, self.unit)
 
 
 class Normal(Independent):
     """Directions with entries from N(0, 1): the paper's choice.
 
-    Source: arXiv 2410.17764, section 3; arXiv 2202.08587, section 3.
+    Parameters
+    ----------
+    k : int
+        The number of directions, from 1 to 65,536.
+    seed : int
+        With the step, what the directions follow from; from 0 to 2^64 - 1.
 
+    Raises
+    ------
+    ValueError
+        For k or seed out of range.
+
+    References
+    ----------
+    arXiv 2410.17764, section 3; arXiv 2202.08587, section 3.
+
+    Examples
+    --------
     >>> Normal(k=3, seed=1).draw(0, (4, 5), "float32", step=0).shape
     (3, 4, 5)
     """
@@ -119,6 +145,13 @@ class Normal(Independent):
 class Rademacher(Independent):
     """Directions with entries +1 or -1, each with probability 1/2: the least variance of all with independent entries.
 
+    Parameters
+    ----------
+    k, seed
+        As of `Normal`.
+
+    Examples
+    --------
     >>> np.unique(Rademacher(k=3, seed=1).draw(0, (40,), "float32", step=0).dense())
     array([-1.,  1.], dtype=float32)
     """
@@ -130,10 +163,21 @@ class Rademacher(Independent):
 class Normalised(Independent):
     """Directions ``v / |v|`` of length 1, by default uniform on the sphere (v normal); they stay streams.
 
-    of : `Normal` or `Rademacher`. The length is that over all arrays together; in activity perturbation over the units
-    that a direction can move.
-    Source: arXiv 2410.17764, section 4.1 (normalised tangents).
+    The length is that over all arrays together; in activity perturbation over the units that a direction can move.
 
+    Parameters
+    ----------
+    k, seed
+        As of `Normal`.
+    of : type
+        `Normal` or `Rademacher`.
+
+    References
+    ----------
+    arXiv 2410.17764, section 4.1 (normalised tangents).
+
+    Examples
+    --------
     >>> v = Normalised(k=3, seed=1).directions([np.zeros((4, 5)), np.zeros(5)], step=0)
     >>> np.linalg.norm(v.dense(), axis=1).round(12)
     array([1., 1., 1.])
@@ -143,20 +187,29 @@ class Normalised(Independent):
     unit: ClassVar[bool] = True
 
     def draw(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int) -> Tangent:
+        """Return a stream, of another length than that of the directions."""
         return self.stream(parameter, shape, dtype, step, self.of.distribution)
 
 
 class StandardBasis(Random):
     """Unit vectors e_j of distinct coordinates j, all equally likely; for k > n every n in a row are distinct.
 
-    ``d_i`` is then one entry of the gradient, and `Mean` times n is unbiased.
+    ``d_i`` is then one entry of the gradient, and `MeanTimesDimension` is unbiased.
 
+    Parameters
+    ----------
+    k, seed
+        As of `Normal`.
+
+    Examples
+    --------
     >>> v = StandardBasis(k=4, seed=1).directions([np.zeros(3), np.zeros(())], step=0)
     >>> np.sort(v.dense().argmax(axis=1))
     array([0, 1, 2, 3])
     """
 
     def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
+        """Return unit vectors: basis tangents, or arrays where each row has its own."""
         random = np.random.default_rng((int(self.seed), step))
         sizes = [int(np.prod(t.shape[per_row:], dtype=np.int64)) for t in templates]
         ends = np.cumsum(sizes)
@@ -176,6 +229,6 @@ class StandardBasis(Random):
 
 
 def _distinct(random: np.random.Generator, n: int, k: int) -> np.ndarray:
-    """k numbers below n, each n in a row distinct."""
+    """Return k numbers below n, each n in a row distinct."""
     rounds = [random.choice(n, min(n, k - i), replace=False) for i in range(0, k, n)]
     return np.concatenate(rounds)

@@ -26,7 +26,12 @@ from fwdad import kernels
 class Expectation(NamedTuple):
     """Expected quality of an estimate of the gradient g.
 
-    cosine : E cos of the angle between estimate and g. cosine_squared : E cos^2. norm_ratio : E of norm over norm of g.
+    Parameters
+    ----------
+    cosine, cosine_squared
+        E cos and E cos^2 of the angle between the estimate and g.
+    norm_ratio
+        E of the estimate's norm over that of g.
     """
 
     cosine: Any
@@ -35,10 +40,15 @@ class Expectation(NamedTuple):
 
 
 def chi_mean(m: Any) -> Any:
-    """``E chi_m = sqrt 2 Gamma((m+1)/2) / Gamma(m/2)``: the expected length of a normal vector in m > 0 dimensions.
+    """Return the expected length of a normal vector in m dimensions, ``sqrt 2 Gamma((m+1)/2) / Gamma(m/2)``.
 
-    m is a number or an array, and need not be whole; relative error below 1e-10.
+    Parameters
+    ----------
+    m : number or array
+        Above 0; it need not be whole. The relative error is below 1e-10.
 
+    Examples
+    --------
     >>> chi_mean(np.array([1, 100])).round(6)  # sqrt(2 / pi); close to sqrt(m)
     array([0.797885, 9.975032])
     """
@@ -55,10 +65,12 @@ _chi_mean = np.vectorize(_chi_mean_of_number, otypes=[np.float64])
 
 
 def projection(n: Any, k: Any) -> Expectation:
-    """The projection on k random directions in n dimensions; it is exact for k >= n.
+    """Return what to expect of the projection on k random directions in n dimensions; it is exact for k >= n.
 
     ``E cos = E norm ratio = E chi_k / E chi_n``, ``E cos^2 = k / n``.
 
+    Examples
+    --------
     >>> projection(4, 4)
     Expectation(cosine=np.float64(1.0), cosine_squared=np.float64(1.0), norm_ratio=np.float64(1.0))
     """
@@ -68,11 +80,13 @@ def projection(n: Any, k: Any) -> Expectation:
 
 
 def mean(n: Any, k: Any) -> Expectation:
-    """The mean of k random directions in n dimensions.
+    """Return what to expect of the mean over k random directions in n dimensions.
 
     ``E cos = E chi_k / E chi_{n+k-1}``, ``E cos^2 = k / (n+k-1)``, ``E norm ratio = (n+k-1) E cos / k`` (and the
     expected square of the norm ratio is ``(n+k+1) / k``).
 
+    Examples
+    --------
     >>> mean(100, 1).cosine_squared, mean(1, 7).cosine
     (0.01, np.float64(1.0))
     """
@@ -81,12 +95,21 @@ def mean(n: Any, k: Any) -> Expectation:
 
 
 def norm_ratio_of_sum(gram: np.ndarray, n: Any) -> Any:
-    """Expected norm of ``V^T V g`` over that of g, for these directions and a g of random direction in n dimensions.
+    """Return the expected norm of ``V^T V g`` over that of g, for a g of random direction in n dimensions.
 
-    For G = V V^T (..., k, k) with eigenvalues l, the square is ``sum l_i^2 u_i^2`` for u uniform on the sphere: mean
-    ``tr G^2 / n``. As for one direction or orthogonal ones of one length, where it is exact, the root is taken to be
-    distributed as a chi, with ``m = (tr G^2)^2 / tr G^4`` degrees of freedom. Zero where all directions are zero.
+    For G = V V^T with eigenvalues l, the square is ``sum l_i^2 u_i^2`` with u uniform on the sphere: its mean is
+    ``tr G^2 / n``. The root is taken to be distributed as a chi with ``m = (tr G^2)^2 / tr G^4`` degrees of freedom,
+    which is exact for one direction, and for orthogonal ones of one length.
 
+    Parameters
+    ----------
+    gram : (..., k, k)
+        G. Where all directions are zero, the result is zero.
+    n : number or array
+        The dimensions of the space.
+
+    Examples
+    --------
     >>> float(norm_ratio_of_sum(np.eye(4), 4))
     1.0
     """

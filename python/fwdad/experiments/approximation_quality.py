@@ -31,12 +31,15 @@ AGREEMENT = 1e-3  # of a projection's cosine by both ways; the directions are fl
 
 
 class ApproximationQuality(Experiment):
+    """Cosine and norm ratio of each estimate, by n and k."""
+
     name = "approximation-quality"
     source = "arXiv 2410.17764, section 4.1"
     about = "cosine to the gradient and norm ratio of projection, mean and sum: n to 2^16, k to 2^10, beside theory"
     costs = "full: about 10 minutes on 2 cores, 1 GB; --quick (n to 2^10, k to 2^6, 100 samples): seconds"
 
     def cells(self, settings: Settings) -> list[Cell]:
+        """Return blocks of samples for each n and seed."""
         sizes = [2**i for i in range(11 if settings.quick else 17)]
         k = 2**6 if settings.quick else 2**10
         cells = []
@@ -50,6 +53,7 @@ class ApproximationQuality(Experiment):
         return cells
 
     def run(self, parameters: dict[str, Any], report: Report) -> list[Row]:
+        """Return moments over the samples of a block, for each estimate and k."""
         n, samples = parameters["n"], parameters["samples"]
         ks = [2**i for i in range(parameters["k"].bit_length())]
         sampler = Normal(parameters["k"], seed=parameters["seed"])
@@ -72,6 +76,7 @@ class ApproximationQuality(Experiment):
         return rows
 
     def table(self, rows: list[Row]) -> list[Row]:
+        """Put the moments of all blocks together, beside theory."""
         groups: dict[tuple[Any, ...], list[Row]] = {}
         for row in rows:
             groups.setdefault((row["n"], row["k"], row["method"], row["tangents"]), []).append(row)
@@ -85,6 +90,7 @@ class ApproximationQuality(Experiment):
         return table
 
     def summary(self, table: list[Row]) -> list[Summary]:
+        """Show measured and expected cosine of projection and mean, and where they differ."""
         summaries = []
         for method in ("projection", "mean"):
             rows = select(table, method=method, tangents="as drawn")
@@ -107,6 +113,7 @@ class ApproximationQuality(Experiment):
         return summaries
 
     def draw(self, table: list[Row], figure: Any) -> None:
+        """Draw cosine and norm ratio against n, a line for each k."""
         ks = distinct(table, "k")
         shown = ks[:: max(1, (len(ks) - 1) // 5)]
         axes = figure.subplots(2, 3, sharex=True)
@@ -148,7 +155,7 @@ ESTIMATES = [
 
 
 def sample(v: np.ndarray, ks: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines and norm ratios, (5, len(ks)) each in the order of `ESTIMATES`, for directions V (k, n), float32."""
+    """Return cosines and norm ratios, (5, len(ks)) each in the order of `ESTIMATES`, for directions V (k, n)."""
     k, n = v.shape
     ones = np.ones(n, np.float32)
     _, d = transforms.jvp(lambda x: np.sum(x, dtype=np.float64), (ones,), (v,))
@@ -165,7 +172,7 @@ def sample(v: np.ndarray, ks: list[int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def nested_projections(v: np.ndarray, d: np.ndarray, ks: list[int], columns: int) -> np.ndarray:
-    """Coefficients (len(ks), columns) of the projection on the first k directions, for all k, from one factor."""
+    """Return coefficients (len(ks), columns) of the projections on the first k directions, from one factor."""
     m, n = v.shape
     gram = (v @ v.T).astype(np.float64) if 2 * m <= n else kernels.gram(v)
     # One more row: the factor's last row is then e = L^-1 d. Any corner above |e|^2 <= |g|^2 = n will do.
@@ -179,7 +186,7 @@ def nested_projections(v: np.ndarray, d: np.ndarray, ks: list[int], columns: int
 
 
 def backward_substitution(lower: np.ndarray, b: np.ndarray, block: int = 64) -> np.ndarray:
-    """x with ``L^T x = b`` for L (m, m) and b (m, r): a block of unknowns at a time, the last first."""
+    """Solve ``L^T x = b`` for L (m, m) and b (m, r): a block of unknowns at a time, the last first."""
     x = b.copy()
     for start in reversed(range(0, len(b), block)):
         here = slice(start, start + block)
@@ -204,7 +211,7 @@ def check(stream: Any, ks: list[int], cosine: np.ndarray) -> None:
 
 
 def agrees(row: Row) -> bool:
-    """Whether the measured mean cosine is within 1% or 3 standard errors of theory."""
+    """Tell whether the measured mean cosine is within 1% or 3 standard errors of theory."""
     return bool(_deviation(row) <= 0.01 or abs(row["cosine"] - row["cosine_theory"]) <= 3 * row["cosine_error"])
 
 
@@ -222,7 +229,7 @@ def _sums(name: str, values: list[np.ndarray], m: int, j: int) -> Row:
 
 
 def _merge(name: str, group: list[Row], samples: int) -> Row:
-    """Mean and its standard error over cells, from each cell's mean and sum of squares around it."""
+    """Return the mean and its standard error over cells, from each cell's mean and sum of squares around it."""
     mean = sum(row["samples"] * row[name] for row in group) / samples
     squares = sum(row[f"{name}_squares"] + row["samples"] * (row[name] - mean) ** 2 for row in group)
     error = float(np.sqrt(squares / (samples - 1) / samples))

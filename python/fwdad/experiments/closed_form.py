@@ -12,17 +12,8 @@ from typing import Any
 import numpy as np
 
 from fwdad.estimators import Normal
-from fwdad.experiments.experiment import (
-    Cell,
-    Experiment,
-    Report,
-    Row,
-    Settings,
-    Summary,
-    distinct,
-    paper_table,
-    select,
-)
+from fwdad.experiments import experiment
+from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
 from fwdad.experiments.landscapes import LANDSCAPES, Descent, Landscape, by_estimates, descend, exact_gradient
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -31,14 +22,17 @@ DRAWN_AT_ONCE = 2**16  # entries a seed: directions of many steps come from one 
 
 
 class ClosedForm(Experiment):
+    """Best and last value of each descent, by function, method, k and n."""
+
     name = "closed-form"
     source = "arXiv 2410.17764, section 4.2"
     about = "sphere, Rosenbrock, Styblinski-Tang, n to 2^10: best and last value by gradient, mean and projection"
     costs = "full: 3 minutes on 2 cores; --quick (five n to 2^8, two seeds, Rosenbrock 2,500 steps): seconds"
 
     def cells(self, settings: Settings) -> list[Cell]:
+        """Return a cell for each function, n and k of the paper's table."""
         rates: dict[tuple[str, int, int | None], dict[str, float]] = {}
-        for row in paper_table("closed_form_learning_rates"):
+        for row in experiment.paper_table("closed_form_learning_rates"):
             k = int(row["k"]) if row["k"] else None
             rates.setdefault((row["function"], int(row["n"]), k), {})[row["method"]] = float(row["learning_rate"])
         seeds = settings.seeds or (SEEDS[:2] if settings.quick else SEEDS)
@@ -53,6 +47,7 @@ class ClosedForm(Experiment):
         return cells
 
     def run(self, parameters: dict[str, Any], report: Report) -> list[Row]:
+        """Return a row for each method and seed; all descend in one pass."""
         function, n, k, steps = (parameters[name] for name in ("function", "n", "k", "steps"))
         landscape, rates = LANDSCAPES[function], parameters["rates"]
         start = time.process_time()
@@ -82,6 +77,7 @@ class ClosedForm(Experiment):
         ]
 
     def summary(self, table: list[Row]) -> list[Summary]:
+        """Show the mean best value by n and method, a table for each function."""
         summaries = []
         for function in distinct(table, "function"):
             rows = select(table, function=function)
@@ -100,6 +96,7 @@ class ClosedForm(Experiment):
         return summaries
 
     def draw(self, table: list[Row], figure: Any) -> None:
+        """Draw what is left above the minimum against n."""
         functions = distinct(table, "function")
         figure.set_size_inches(5 * len(functions), 4.5)
         for axes, function in zip(figure.subplots(1, len(functions), squeeze=False)[0], functions, strict=True):
@@ -126,7 +123,7 @@ class ClosedForm(Experiment):
 
 
 def by_gradient(landscape: Landscape, n: int, rate: float, steps: int, report: Report) -> Descent:
-    """One descent by the exact gradient."""
+    """Descend once by the exact gradient."""
     return descend(
         landscape.begin(n)[None],
         np.array([rate]),
@@ -147,6 +144,7 @@ class Draws:
         self._block, self._values = -1, np.empty((self.steps, k, len(seeds), n))
 
     def __call__(self, step: int) -> np.ndarray:
+        """Return the directions of a step."""
         block, within = divmod(step, self.steps)
         if block != self._block:
             for s, sampler in enumerate(self.samplers):

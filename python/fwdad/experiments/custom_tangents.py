@@ -11,17 +11,8 @@ from typing import Any
 import numpy as np
 
 from fwdad.estimators import COMBINERS, FixedAngle
-from fwdad.experiments.experiment import (
-    Cell,
-    Experiment,
-    Report,
-    Row,
-    Settings,
-    Summary,
-    distinct,
-    paper_table,
-    select,
-)
+from fwdad.experiments import experiment
+from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
 from fwdad.experiments.landscapes import LANDSCAPES, by_estimates, derivatives
 
 N = 64
@@ -32,16 +23,19 @@ FUNCTION = "styblinski-tang"
 
 
 class CustomTangents(Experiment):
+    """Quality of estimates and descents by them, by angle, method and k."""
+
     name = "custom-tangents"
     source = "arXiv 2410.17764, section 4.3"
     about = "directions at 15 to 90 degrees to a first one, n = 64: cosine and norm ratio; descents on Styblinski-Tang"
     costs = "full (1,000 samples, 5 seeds): 10 seconds; --quick (100 samples, 2 seeds, 200 steps): seconds"
 
     def cells(self, settings: Settings) -> list[Cell]:
+        """Return a cell for the quality at each k and angle, and one for the descents where the paper has a rate."""
         seeds = list(settings.seeds or ((0, 1) if settings.quick else (0, 1, 2, 3, 4)))
         samples = 100 if settings.quick else 1000
         rates: dict[int, dict[tuple[str, str], float]] = {}
-        for row in paper_table("custom_tangents_learning_rates"):
+        for row in experiment.paper_table("custom_tangents_learning_rates"):
             rate = float(row["learning_rate"])
             rates.setdefault(int(row["k"]), {})[row["method"], row["angle_degrees"]] = rate
         cells = []
@@ -59,12 +53,14 @@ class CustomTangents(Experiment):
         return cells
 
     def run(self, parameters: dict[str, Any], report: Report) -> list[Row]:
+        """Return the rows of either part; columns of the other part are None."""
         about = {"part": parameters["part"], "angle": parameters["angle"], "k": parameters["k"]}
         measure = quality if parameters["part"] == "quality" else descents
         nothing = dict.fromkeys(("cosine", "cosine_error", "norm_ratio", "norm_ratio_error", "best", "last", "steps"))
         return [about | nothing | row for row in measure(parameters, report)]
 
     def summary(self, table: list[Row]) -> list[Summary]:
+        """Show mean cosines and mean best values by angle."""
         summaries = []
         for part, column, title in (
             ("quality", "cosine", "mean cosine to the gradient, n = 64"),
@@ -80,6 +76,7 @@ class CustomTangents(Experiment):
         return summaries
 
     def draw(self, table: list[Row], figure: Any) -> None:
+        """Draw cosine, norm ratio and best value against the angle."""
         figure.set_size_inches(15, 4.5)
         panels = figure.subplots(1, 3)
         for axes, part, quantity, title in zip(
@@ -104,9 +101,9 @@ class CustomTangents(Experiment):
 
 
 def quality(parameters: dict[str, Any], report: Report) -> list[Row]:
-    """Cosine and norm ratio over samples, each a row with directions of its own."""
+    """Return cosine and norm ratio over samples, each a row with directions of its own."""
     samples, k = parameters["samples"], parameters["k"]
-    sampler = FixedAngle(k, parameters["seeds"][0], parameters["angle"])
+    sampler = FixedAngle(k, seed=parameters["seeds"][0], angle=parameters["angle"])
     rows: dict[str, list[np.ndarray]] = {method: [] for method in METHODS}
     block = 100
     for i in range(samples // block):
@@ -128,7 +125,7 @@ def quality(parameters: dict[str, Any], report: Report) -> list[Row]:
 
 
 def descents(parameters: dict[str, Any], report: Report) -> list[Row]:
-    """Best and last value, for each method and seed; all are rows of one pass."""
+    """Return best and last value for each method and seed; all are rows of one pass."""
     landscape, seeds, rates = LANDSCAPES[FUNCTION], parameters["seeds"], parameters["rates"]
     samplers = [FixedAngle(parameters["k"], parameters["angle"], seed=seed) for seed in seeds]
     template = np.zeros(N)

@@ -1,4 +1,4 @@
-"""What an experiment is: cells of work that are independent of each other, and what becomes of their rows."""
+"""What an experiment is: cells of independent work, and the table and the figure that are made of their rows."""
 
 from __future__ import annotations
 
@@ -20,8 +20,14 @@ PACKAGE_TABLES = Path(__file__).with_name("tables")
 class Cell(NamedTuple):
     """One piece of work.
 
-    name : unique in the experiment; also a file's name. parameters : all that its numbers depend on, JSON values.
-    cost : about how much work, in any unit, so that the longest can go first.
+    Parameters
+    ----------
+    name
+        Unique in the experiment; also a file's name.
+    parameters
+        All that its numbers depend on, JSON values.
+    cost
+        About how much work, in any unit, so that the longest can go first.
     """
 
     name: str
@@ -33,10 +39,16 @@ class Cell(NamedTuple):
 class Settings:
     """What a user can choose. Every experiment takes `quick` and `seeds`; `Experiment.takes` names what else.
 
-    quick : a reduced run that keeps the shape of every curve.
-    seeds : independent repetitions; None for the paper's.
-    data, data_dir : data set, None for the paper's, and the folder of its files (see `fwdad.data.load`).
-    perturb, noise : as for `fwdad.ForwardGradient`.
+    Parameters
+    ----------
+    quick
+        A reduced run that keeps the shape of every curve.
+    seeds
+        Independent repetitions; None for the paper's.
+    data, data_dir
+        Data set, None for the paper's, and the folder of its files (see `fwdad.data.load`).
+    perturb, noise
+        What the directions move, and the noise of `fwdad.perturbation.Activities`.
     """
 
     quick: bool = False
@@ -59,8 +71,18 @@ class Summary(NamedTuple):
 class Experiment:
     """One experiment of a paper: a subclass says what its cells are, how one runs and what the rows mean.
 
-    name : on the command line. source : the paper and section. about : what it measures, in a line.
-    costs : how long the full and the quick run take. takes : settings that it has beside `quick` and `seeds`.
+    Attributes
+    ----------
+    name
+        On the command line.
+    source
+        The paper and section.
+    about
+        What it measures, in a line.
+    costs
+        How long the full and the quick run take.
+    takes
+        Settings that it has beside `quick` and `seeds`.
     """
 
     name: str
@@ -70,19 +92,19 @@ class Experiment:
     takes: ClassVar[tuple[str, ...]] = ()
 
     def cells(self, settings: Settings) -> list[Cell]:
-        """The work to do."""
+        """Return the work to do."""
         raise NotImplementedError
 
     def run(self, parameters: dict[str, Any], report: Report) -> list[Row]:
-        """The rows of one cell: a function of its parameters alone, but for times."""
+        """Return the rows of one cell: except for times, a function of its parameters alone."""
         raise NotImplementedError
 
     def table(self, rows: list[Row]) -> list[Row]:
-        """The tidy table from the rows of all cells, in the order of the cells."""
+        """Make the tidy table from the rows of all cells, in the order of the cells."""
         return rows
 
     def summary(self, table: list[Row]) -> list[Summary]:
-        """What to show in the terminal."""
+        """Make what the terminal shows."""
         raise NotImplementedError
 
     def draw(self, table: list[Row], figure: Any) -> None:
@@ -91,14 +113,16 @@ class Experiment:
 
 
 def paper_table(name: str) -> list[dict[str, str]]:
-    """The rows of one of the paper's tables, as text."""
+    """Read the rows of one of the paper's tables, as text."""
     with (PACKAGE_TABLES / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def select(rows: Sequence[Row], **values: Any) -> list[Row]:
-    """The rows that have these values.
+    """Return the rows that have these values.
 
+    Examples
+    --------
     >>> select([{"n": 1, "k": 2}, {"n": 2, "k": 2}], n=2)
     [{'n': 2, 'k': 2}]
     """
@@ -106,8 +130,10 @@ def select(rows: Sequence[Row], **values: Any) -> list[Row]:
 
 
 def distinct(rows: Sequence[Row], column: str) -> list[Any]:
-    """The values of a column, in the order of their first appearance.
+    """Return the values of a column, in the order of their first appearance.
 
+    Examples
+    --------
     >>> distinct([{"k": 4}, {"k": 1}, {"k": 4}], "k")
     [4, 1]
     """

@@ -14,6 +14,8 @@ BATCH = 64
 
 
 class FcMnist(NetworkTraining):
+    """Networks of three widths by gradient, mean and projection."""
+
     name = "fc-mnist"
     source = "arXiv 2410.17764, section 4.4"
     about = "test accuracy of 784-w-w-10, w = 256, 1024, 4096, by gradient, mean and projection with the paper's rates"
@@ -23,17 +25,21 @@ class FcMnist(NetworkTraining):
     )
 
     def rows(self, settings: Settings) -> list[dict[str, str]]:
+        """Return the rows of the fully connected networks; of the smallest in a quick run."""
         networks = ("fc-256",) if settings.quick else ("fc-256", "fc-1024", "fc-4096")
         return [row for row in paper_table("network_learning_rates") if row["model"] in networks]
 
     def size(self, settings: Settings) -> dict[str, Any]:
+        """Return data, batch size and epochs."""
         return {"data": settings.data or "mnist", "batch": BATCH, "epochs": 10 if settings.quick else EPOCHS}
 
     def cost(self, row: dict[str, str]) -> float:
+        """Count directions times width."""
         width = _width(row["model"])
         return width * (10 + int(row["k"] or width))
 
     def model(self, parameters: dict[str, Any], dataset: data.Dataset) -> nn.MLP:
+        """Make the network with the paper's initial values."""
         width = _width(parameters["network"])
         return initial((dataset.train.inputs.shape[1], width, width, dataset.outputs), parameters["seed"])
 
@@ -43,7 +49,7 @@ def _width(network: str) -> int:
 
 
 def initial(sizes: tuple[int, ...], seed: int) -> nn.MLP:
-    """An MLP whose weights and biases are uniform in ``+-1/sqrt(inputs)``, as the paper's framework draws them."""
+    """Make an MLP whose weights and biases are uniform in ``+-1/sqrt(inputs)``, as the paper's framework draws them."""
     model = nn.MLP(sizes, activation="relu")
     random = np.random.default_rng(seed)
     leaves, structure = tree.flatten(model)

@@ -1,12 +1,13 @@
 """Forward gradient descent with one direction on functions of two variables, beside descent by the gradient.
 
-Starting points and learning rates are ours, for the paper's text does not fix them all; the rates are such that both
-methods settle. The gradient is computed forward as well, with two directions a step. Times are those of one run by
+Starting points and learning rates are ours, since the paper's text does not fix them all; with these rates both methods
+settle. The gradient is computed forward as well, with two directions a step. Times are those of one run by
 itself, so that steps of the two methods compare.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any, ClassVar
 
@@ -19,13 +20,13 @@ ROWS_A_RUN = 200
 
 
 def beale(p: Any) -> Any:
-    """``(1.5 - x + x y)^2 + (2.25 - x + x y^2)^2 + (2.625 - x + x y^3)^2``, 0 at (3, 1/2)."""
+    """Compute ``(1.5 - x + x y)^2 + (2.25 - x + x y^2)^2 + (2.625 - x + x y^3)^2``, 0 at (3, 1/2)."""
     x, y = p[0], p[1]
     return (1.5 - x + x * y) ** 2 + (2.25 - x + x * y * y) ** 2 + (2.625 - x + x * y * y * y) ** 2
 
 
 def rosenbrock(p: Any) -> Any:
-    """``100 (y - x^2)^2 + (1 - x)^2``, 0 at (1, 1)."""
+    """Compute ``100 (y - x^2)^2 + (1 - x)^2``, 0 at (1, 1)."""
     x, y = p[0], p[1]
     return 100 * (y - x * x) ** 2 + (1 - x) ** 2
 
@@ -42,10 +43,11 @@ class FgdOnFunction(Experiment):
 
     @staticmethod
     def function(p: Any) -> Any:
-        """The value at p = (x, y)."""
+        """Compute the value at p = (x, y)."""
         raise NotImplementedError
 
     def cells(self, settings: Settings) -> list[Cell]:
+        """Return one descent by the gradient, and one by the forward gradient for each seed."""
         seeds = settings.seeds or tuple(range(2 if settings.quick else 10))
         steps = 200 if settings.quick else 1000
         runs = [("gradient", None), *(("forward gradient", seed) for seed in seeds)]
@@ -55,10 +57,11 @@ class FgdOnFunction(Experiment):
         ]
 
     def run(self, parameters: dict[str, Any], report: Report) -> list[Row]:
+        """Return points of one descent, with time."""
         method, seed, steps = parameters["method"], parameters["seed"], parameters["steps"]
         function = self.function
         forward = ForwardGradient(Normal(1, seed=seed or 0), Mean(), perturb="weight")
-        estimate = exact_gradient if method == "gradient" else forward
+        estimate: Any = functools.partial(exact_gradient, perturb="weight") if method == "gradient" else forward
         p = np.array(self.start)
         estimate(function, p)  # what is only done once is not timed
         forward.step = 0
@@ -76,6 +79,7 @@ class FgdOnFunction(Experiment):
         return rows
 
     def summary(self, table: list[Row]) -> list[Summary]:
+        """Show last value, distance to the minimum and time per step, by method."""
         lines = []
         for method in distinct(table, "method"):
             rows = select(table, method=method)
@@ -95,6 +99,7 @@ class FgdOnFunction(Experiment):
         return [Summary(f"{self.name}: from {self.start}, learning rate {self.rate:g}", columns, lines)]
 
     def draw(self, table: list[Row], figure: Any) -> None:
+        """Draw value against steps and time, and the trajectories."""
         figure.set_size_inches(15, 4.5)
         by_step, by_time, plane = figure.subplots(1, 3)
         for method, color in (("forward gradient", "C0"), ("gradient", "k")):
@@ -118,6 +123,8 @@ class FgdOnFunction(Experiment):
 
 
 class FgdBeale(FgdOnFunction):
+    """The Beale function."""
+
     name = "fgd-beale"
     about = "one-direction forward gradient descent on Beale: value against steps and time, trajectories"
     function = staticmethod(beale)
@@ -125,6 +132,8 @@ class FgdBeale(FgdOnFunction):
 
 
 class FgdRosenbrock(FgdOnFunction):
+    """The Rosenbrock function."""
+
     name = "fgd-rosenbrock"
     about = "one-direction forward gradient descent on Rosenbrock: value against steps and time, trajectories"
     function = staticmethod(rosenbrock)

@@ -1,7 +1,7 @@
 """Gradient guess by gradient target, on MNIST: what is guessed matters more than how many guesses there are.
 
 A target is the loss whose gradient is wanted: the network's own (global), or for each layer that of a linear classifier
-on its output (local), which nothing behind the layer enters. A guess is what the gradient is projected on: normal
+on its output (local), which does not depend on later layers. A guess is what the gradient is projected on: normal
 noise, the gradient of the layer's local loss, or both. The paper does this with blocks of a ResNet18 on CIFAR-10; here
 the blocks are the layers of 784-256-256-10, moved in activity space, noise by example. Its optimiser is kept, at a
 tenth of its learning rate: without batch normalisation local gradients as guesses diverge at more.
@@ -18,7 +18,7 @@ from fwdad.estimators import ForwardGradient, LocalClassifier, Mixed, Normal, Sa
 from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
 from fwdad.experiments.fc_mnist import BATCH, initial
 from fwdad.experiments.networks import loss
-from fwdad.train import evaluate
+from fwdad.train import Learner, evaluate
 
 GUESSES = ("1 normal", "16 normal", "local gradient", "local gradient and 16 normal", "the gradient")
 TARGETS = ("global", "local")
@@ -27,6 +27,8 @@ COMPARED = 10  # batches an epoch whose estimates are compared with the target's
 
 
 class Guesses(Experiment):
+    """Test accuracy and cosine by guess and target."""
+
     name = "guesses"
     source = "arXiv 2306.06968, section 4"
     about = "gradient guess by gradient target for an MLP on MNIST: test accuracy and cosine to the target's gradient"
@@ -34,6 +36,7 @@ class Guesses(Experiment):
     takes = ("data", "data_dir")
 
     def cells(self, settings: Settings) -> list[Cell]:
+        """Return a run for each target, guess and seed."""
         cells = []
         for target in TARGETS:
             for guess in GUESSES:
@@ -52,6 +55,7 @@ class Guesses(Experiment):
         return cells
 
     def run(self, parameters: dict[str, Any], report: Report) -> list[Row]:
+        """Return a row for each epoch."""
         dataset = data.load(parameters["data"], parameters["data_dir"])
         target, guess, seed, epochs = (parameters[name] for name in ("target", "guess", "seed", "epochs"))
         sizes = (dataset.train.inputs.shape[1], HIDDEN, HIDDEN, dataset.outputs)
@@ -62,25 +66,27 @@ class Guesses(Experiment):
         if target == "local":
             heads = [initial((size, dataset.outputs), seed + 1 + i).layers for i, size in enumerate(sizes[1:-1])]
             models = [nn.Sequential([layer, *(heads[i] if i < last else [])]) for i, layer in enumerate(layers)]
-        estimators = [estimator(guess, seed, i, dataset.outputs) for i in range(len(models))]
         optimizer = optim.sgd(0.005, momentum=0.9, weight_decay=5e-4)
-        states = [optimizer.init(model) for model in models]
-        batches = data.Batches(len(dataset.train.targets), BATCH, seed)
+        learners = [
+            Learner(model, loss, estimator(guess, seed, i, dataset.outputs), optimizer)
+            for i, model in enumerate(models)
+        ]
+        batches = data.Batches(len(dataset.train.targets), BATCH, seed=seed)
         rows, steps = [], batches.steps_per_epoch
         for epoch in range(epochs):
             cosines = []
             for step in range(epoch * steps, (epoch + 1) * steps):
                 chosen = batches.indices(step)
                 x, y = dataset.train.inputs[chosen], dataset.train.targets[chosen]
-                for i, estimate in enumerate(estimators):
-                    model = models[i]
-                    _, g = estimate(loss, model, x, y)
+                for learner in learners:
+                    model = learner.model
+                    _, g = learner.step(step, x, y)
                     if step % (steps // COMPARED) == 0:
                         cosines.append(cosine(g, exact(loss, model, x, y)[1]))
                     if target == "local":
                         x = model.layers[0](x)
-                    models[i], states[i] = optimizer.step(g, states[i], model)
                 report(step / (epochs * steps))
+            models = [learner.model for learner in learners]
             whole = nn.Sequential([model.layers[0] for model in models]) if target == "local" else models[0]
             validation, test = evaluate(whole, dataset.validation), evaluate(whole, dataset.test)
             row = {"target": target, "guess": guess, "seed": seed, "epoch": epoch + 1}
@@ -89,6 +95,7 @@ class Guesses(Experiment):
         return rows
 
     def summary(self, table: list[Row]) -> list[Summary]:
+        """Show test accuracy and cosine after the last epoch."""
         summaries = []
         last = select(table, epoch=max(row["epoch"] for row in table))
         for column, title in (("test_accuracy", "test accuracy"), ("cosine", "mean cosine to the target's gradient")):
@@ -103,6 +110,7 @@ class Guesses(Experiment):
         return summaries
 
     def draw(self, table: list[Row], figure: Any) -> None:
+        """Draw test accuracy against epochs, a panel for each target."""
         figure.set_size_inches(11, 4.5)
         for axes, target in zip(figure.subplots(1, 2, sharey=True), TARGETS, strict=True):
             for i, guess in enumerate(GUESSES):
@@ -116,7 +124,7 @@ class Guesses(Experiment):
 
 
 def estimator(guess: str, seed: int, number: int, classes: int) -> Any:
-    """``(loss, model, *batch) -> value, gradient`` by the projection on a guess; `number` tells estimators apart."""
+    """Make ``(loss, model, *batch) -> value, gradient``, the projection on a guess; `number` tells estimators apart."""
     if guess == "the gradient":
         return exact
     noise = Normal(1 if guess == "1 normal" else 16, seed=1000 * seed + number)
@@ -131,12 +139,12 @@ def estimator(guess: str, seed: int, number: int, classes: int) -> Any:
 
 
 def exact(*args: Any) -> Any:
-    """The gradient itself, computed forward."""
+    """Compute the gradient itself, forward."""
     return exact_gradient(*args, perturb="activity", chunk_size=128)
 
 
 def cosine(a: Any, b: Any) -> float:
-    """Cosine of the angle between two trees."""
+    """Compute the cosine of the angle between two trees."""
     pairs = list(zip(tree.leaves(a), tree.leaves(b), strict=True))
     products = [sum(float(np.vdot(x, y)) for x, y in some) for some in (pairs, [(x, x) for x, _ in pairs])]
     length = np.sqrt(products[1] * sum(float(np.vdot(y, y)) for _, y in pairs))

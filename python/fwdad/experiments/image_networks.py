@@ -35,6 +35,7 @@ class ImageNetwork(NetworkTraining):
         )
 
     def rows(self, settings: Settings) -> list[dict[str, str]]:
+        """Return the rows of this network and data set; four of them in a quick run."""
         rows = [
             row
             for row in paper_table("network_learning_rates")
@@ -43,6 +44,7 @@ class ImageNetwork(NetworkTraining):
         return [row for row in rows if (row["method"], row["k"]) in QUICK_METHODS] if settings.quick else rows
 
     def size(self, settings: Settings) -> dict[str, Any]:
+        """Return data, batch size and epochs, and whether the network is a small one."""
         return {
             "data": settings.data or self.data,
             "batch": BATCHES[self.data],
@@ -51,16 +53,18 @@ class ImageNetwork(NetworkTraining):
         }
 
     def cost(self, row: dict[str, str]) -> float:
+        """Count directions, and three for what does not depend on k."""
         return 3 + float(row["k"])
 
     def model(self, parameters: dict[str, Any], dataset: data.Dataset) -> Any:
+        """Make the network with the initial values of `fwdad.nn`."""
         network, shape = parameters["network"], dataset.shape
         options = small(network, shape[-1]) if parameters["small"] else {}
         return nn.MODELS[network](shape, dataset.outputs, seed=parameters["seed"], **options)
 
 
 def small(network: str, side: int) -> dict[str, Any]:
-    """Options for a quick run's network: a quarter as wide; the ViT has two layers and cuts an image into 4 x 4."""
+    """Return options for a network a quarter as wide; the ViT has two layers and cuts an image into 4 x 4."""
     if network == "resnet18":
         return {"widths": (16, 32, 64, 128)}
     return {"patch": side // 4, "depth": 2, "width": 64, "hidden": 128}

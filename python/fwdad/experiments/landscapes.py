@@ -21,9 +21,18 @@ from fwdad.perturbation import Directions
 class Landscape(NamedTuple):
     """A function to minimise, ``f(x) = sum_i terms(x)_i`` over the last axis.
 
-    terms : (..., n) to (..., m). reach : term i depends on coordinates i to i + reach - 1 alone.
-    start : the first n entries of (start[0], start[1], start[1], ...). steps : of a descent.
-    minimum : the smallest value is this times n.
+    Parameters
+    ----------
+    terms
+        From (..., n) to (..., m).
+    reach
+        Term i depends on coordinates i to i + reach - 1 alone.
+    start
+        Descents begin at the first n entries of (start[0], start[1], start[1], ...).
+    steps
+        Of a descent.
+    minimum
+        The smallest value is this times n.
     """
 
     terms: Callable[[Array], Array]
@@ -33,30 +42,30 @@ class Landscape(NamedTuple):
     minimum: float
 
     def value(self, x: np.ndarray) -> np.ndarray:
-        """f at x (..., n), (...)."""
+        """Compute f at x (..., n), (...)."""
         return np.asarray(np.sum(self.terms(x), axis=-1))
 
     def begin(self, n: int) -> np.ndarray:
-        """Where descents begin, (n,)."""
+        """Return where descents begin, (n,)."""
         x = np.full(n, self.start[1])
         x[0] = self.start[0]
         return x
 
 
 def sphere(x: Array) -> Array:
-    """``x_i^2``"""
+    """Compute ``x_i^2``."""
     return x * x
 
 
 def rosenbrock(x: Array) -> Array:
-    """``100 (x_{i+1} - x_i^2)^2 + (1 - x_i)^2``; without terms, and so zero, for n = 1."""
+    """Compute ``100 (x_{i+1} - x_i^2)^2 + (1 - x_i)^2``; for n = 1 there are no terms, and f is zero."""
     here, there = x[..., :-1], x[..., 1:]
     curve, rest = there - here * here, 1 - here
     return 100 * (curve * curve) + rest * rest
 
 
 def styblinski_tang(x: Array) -> Array:
-    """``(x_i^4 - 16 x_i^2 + 5 x_i) / 2``"""
+    """Compute ``(x_i^4 - 16 x_i^2 + 5 x_i) / 2``."""
     square = x * x
     return 0.5 * (square * (square - 16) + 5 * x)
 
@@ -70,15 +79,17 @@ LANDSCAPES = {
 
 
 def derivatives(landscape: Landscape, x: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values (R,) and directional derivatives (R, k) at R points x (R, n), along k directions each, v (k, R, n)."""
+    """Compute values (R,) and derivatives (R, k) at R points x (R, n), along k directions each, v (k, R, n)."""
     level = new_level()
     value, d = split(np.sum(landscape.terms(Dual(x, v, level)), axis=-1), level)
     return value, d.T
 
 
 def exact_gradient(landscape: Landscape, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values (R,) and gradients (R, n) at R points x (R, n), by as many directions as the terms reach.
+    """Compute values (R,) and gradients (R, n) at R points x (R, n), by as many directions as the terms reach.
 
+    Examples
+    --------
     >>> exact_gradient(LANDSCAPES["sphere"], np.array([[1.0, 2.0]]))
     (array([5.]), array([[2., 4.]]))
     """
@@ -95,7 +106,7 @@ def exact_gradient(landscape: Landscape, x: np.ndarray) -> tuple[np.ndarray, np.
 
 
 class Descent(NamedTuple):
-    """What R descents came to, (R,) each: smallest and last value, and steps taken."""
+    """The results of R descents, (R,) each: smallest and last value, and steps taken."""
 
     best: np.ndarray
     last: np.ndarray
@@ -111,10 +122,16 @@ def descend(
     report: Report,
     patience: int = 50,
 ) -> Descent:
-    """Gradient descent ``x <- x - rate g`` of R rows at once, x (R, n), each by itself with its own rate.
+    """Descend ``x <- x - rate g`` in R rows at once, x (R, n), each by itself with its own rate.
 
-    gradient(x, rows, step) : values (r,) and estimates (r, n) at x (r, n), the rows that still go on. value(x) : (r,).
     A row stops when its value is not finite, or was no new minimum for `patience` steps in a row.
+
+    Parameters
+    ----------
+    gradient
+        ``gradient(x, rows, step)``: values (r,) and estimates (r, n) at x (r, n), the rows that go on.
+    value
+        ``value(x)``: values (r,).
     """
     rows = np.arange(len(x))
     best, last, taken = np.full(len(x), np.inf), np.full(len(x), np.nan), np.zeros(len(x), np.int64)
@@ -145,9 +162,9 @@ def by_estimates(
     steps: int,
     report: Report,
 ) -> Descent:
-    """Descents by forward gradients: for each combiner with a rate, the seeds one after the other.
+    """Descend by forward gradients: for each combiner with a rate, the seeds one after the other.
 
-    draw(step) : directions (k, seeds, n). The runs of one seed see the same.
+    ``draw(step)`` gives directions (k, seeds, n); the runs of one seed see the same.
     """
     combiners = [COMBINERS[name]() for name in rates]
 

@@ -18,7 +18,7 @@ from fwdad import data, nn, optim
 from fwdad.estimators import COMBINERS, ForwardGradient, Normal, exact_gradient
 from fwdad.experiments.experiment import Cell, Experiment, Report, Row, Settings, Summary, distinct, select
 from fwdad.perturbation import Activities
-from fwdad.train import evaluate
+from fwdad.train import Learner, evaluate
 
 EPOCHS = 200  # at most
 SEEDS = (0, 1, 2)
@@ -35,18 +35,19 @@ class NetworkTraining(Experiment):
     takes = ("data", "data_dir", "perturb", "noise")
 
     def rows(self, settings: Settings) -> list[dict[str, str]]:
-        """The rows of the paper's table of learning rates that are to be run."""
+        """Return the rows of the paper's table of learning rates that are to be run."""
         raise NotImplementedError
 
     def size(self, settings: Settings) -> dict[str, Any]:
-        """The parameters that all cells share: data, batch, epochs, and what else a subclass asks for."""
+        """Return the parameters that all cells share: data, batch, epochs, and what else a subclass asks for."""
         raise NotImplementedError
 
     def cost(self, row: dict[str, str]) -> float:
-        """About how long a step takes, in any unit."""
+        """Estimate how long a step takes, in any unit."""
         raise NotImplementedError
 
     def cells(self, settings: Settings) -> list[Cell]:
+        """Return a run for each of the rows and each seed."""
         cells = []
         for row in self.rows(settings):
             for seed in settings.seeds or (SEEDS[:1] if settings.quick else SEEDS):
@@ -65,19 +66,21 @@ class NetworkTraining(Experiment):
         return cells
 
     def model(self, parameters: dict[str, Any], dataset: data.Dataset) -> Any:
-        """The network of a cell with its initial values."""
+        """Make the network of a cell with its initial values."""
         raise NotImplementedError
 
     def run(self, parameters: dict[str, Any], report: Report) -> list[Row]:
+        """Return a row for each epoch."""
         dataset = data.load(parameters["data"], parameters["data_dir"])
-        batches = data.Batches(len(dataset.train.targets), parameters["batch"], parameters["seed"])
-        model, estimate = self.model(parameters, dataset), estimator(parameters)
+        batches = data.Batches(len(dataset.train.targets), parameters["batch"], seed=parameters["seed"])
         optimizer = optim.sgd(parameters["learning_rate"])
-        rows = train(model, estimate, optimizer, dataset, batches, parameters["epochs"], report)
+        learner = Learner(self.model(parameters, dataset), loss, estimator(parameters), optimizer)
+        rows = train(learner, dataset, batches, parameters["epochs"], report)
         about = {name: parameters[name] for name in ("network", "method", "k", "seed", "learning_rate")}
         return [about | row for row in rows]
 
     def summary(self, table: list[Row]) -> list[Summary]:
+        """Show test accuracies, loss, epochs and time, by network and method."""
         lines = []
         for network, method, k in dict.fromkeys((row["network"], row["method"], row["k"]) for row in table):
             runs = [
@@ -107,6 +110,7 @@ class NetworkTraining(Experiment):
         return [Summary(self.name, columns, lines, remarks)]
 
     def draw(self, table: list[Row], figure: Any) -> None:
+        """Draw validation loss and test accuracy against epochs."""
         networks = distinct(table, "network")
         figure.set_size_inches(5.5 * len(networks), 8)
         panels = figure.subplots(2, len(networks), squeeze=False)
@@ -134,9 +138,10 @@ class NetworkTraining(Experiment):
 
 
 def estimator(parameters: dict[str, Any]) -> Any:
-    """``(loss, model, *batch) -> value, gradient``, exact or estimated."""
+    """Make ``(loss, model, *batch) -> value, gradient``, exact or estimated."""
     if parameters["method"] == "gradient":
-        return lambda loss, model, *batch: exact_gradient(loss, model, *batch, perturb="activity", chunk_size=128)
+        units = Activities("batch")  # one for all steps: it checks the loss once
+        return lambda loss, model, *batch: exact_gradient(loss, model, *batch, perturb=units, chunk_size=128)
     combiner = COMBINERS[parameters["method"]]()
     sampler = Normal(parameters["k"], seed=parameters["seed"])
     perturb = parameters["perturb"]
@@ -144,39 +149,25 @@ def estimator(parameters: dict[str, Any]) -> Any:
 
 
 def loss(model: Any, x: np.ndarray, y: np.ndarray) -> Any:
-    """Cross-entropy per example, (B,)."""
+    """Compute the cross-entropy of each example, (B,)."""
     return nn.cross_entropy(model(x), y)
 
 
-def train(
-    model: Any,
-    estimate: Any,
-    optimizer: optim.Optimizer,
-    dataset: data.Dataset,
-    batches: data.Batches,
-    epochs: int,
-    report: Report,
-) -> list[Row]:
-    """One row an epoch; ends after `PATIENCE` epochs without a lower validation loss, or at a loss of `TOO_HIGH`."""
-    state = optimizer.init(model)
+def train(learner: Learner, dataset: data.Dataset, batches: data.Batches, epochs: int, report: Report) -> list[Row]:
+    """Return a row for each epoch; end after `PATIENCE` epochs without a lower validation loss, or at `TOO_HIGH`."""
     rows: list[Row] = []
     while len(rows) < epochs:
         begin, total, seconds = len(rows) * batches.steps_per_epoch, 0.0, 0.0
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a run that diverges ends
-            for step in range(begin, begin + batches.steps_per_epoch):
-                start = time.perf_counter()
-                chosen = batches.indices(step)
-                batch = dataset.train.inputs[chosen], dataset.train.targets[chosen]
-                with nn.training(step) as running:
-                    value, gradient = estimate(loss, model, *batch)
-                model, state = optimizer.step(gradient, state, model)
-                model = running.updated(model)
-                seconds += time.perf_counter() - start
-                total += value * len(chosen)
-                report(step / (epochs * batches.steps_per_epoch))
-                if not value < TOO_HIGH:
-                    break
-            validation, test = evaluate(model, dataset.validation), evaluate(model, dataset.test)
+        for step in range(begin, begin + batches.steps_per_epoch):
+            start = time.perf_counter()
+            chosen = batches.indices(step)
+            value, _ = learner.step(step, dataset.train.inputs[chosen], dataset.train.targets[chosen])
+            seconds += time.perf_counter() - start
+            total += value * len(chosen)
+            report(step / (epochs * batches.steps_per_epoch))
+            if not value < TOO_HIGH:
+                break
+        validation, test = evaluate(learner.model, dataset.validation), evaluate(learner.model, dataset.test)
         rows.append(
             {
                 "epoch": len(rows) + 1,
@@ -200,5 +191,5 @@ def _nan_last(value: float) -> float:
 
 
 def _mean_and_range(values: list[float]) -> str:
-    spread = f"  ({min(values):.4f} to {max(values):.4f})" if len(values) > 1 else ""
-    return f"{np.mean(values):.4f}{spread}"
+    extent = f"  ({min(values):.4f} to {max(values):.4f})" if len(values) > 1 else ""
+    return f"{np.mean(values):.4f}{extent}"

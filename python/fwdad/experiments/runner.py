@@ -29,8 +29,9 @@ from pathlib import Path
 from typing import Any
 
 import fwdad
+from fwdad.errors import RunError
 from fwdad.experiments.experiment import Cell, Experiment, Row, Settings
-from fwdad.train.files import RunError, read_json, write_atomic, write_json
+from fwdad.files import read_json, write_atomic, write_json
 
 THREAD_VARIABLES = ("FWDAD_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # Large arrays come and go in every pass. By default glibc hands their memory back to the system and gets it again, page
@@ -49,8 +50,15 @@ class Stopped(Exception):
 class Run:
     """A run of an experiment in a folder; nothing is written before `execute`.
 
-    jobs : processes; by default one a core.
-    Raises `RunError` if the folder holds a run with other settings, or something else.
+    Parameters
+    ----------
+    jobs
+        Processes; by default one a core.
+
+    Raises
+    ------
+    RunError
+        The folder holds a run with other settings, or something else.
     """
 
     def __init__(self, experiment: Experiment, settings: Settings, folder: Path, jobs: int | None = None) -> None:
@@ -121,7 +129,7 @@ class Run:
         return not self.missing
 
     def _leave_nothing(self) -> None:
-        """Of a run that failed before a cell was finished, for want of data or by a wrong setting."""
+        """Remove the folder of a run that failed before a cell was finished, say because data is missing."""
         with contextlib.suppress(OSError):  # something else is in the folder
             (self.folder / "cells").rmdir()
             (self.folder / "settings.json").unlink()
@@ -132,14 +140,14 @@ class Run:
             rows = future.result()
         except BrokenProcessPool as error:
             raise RunError(
-                "a process ended by force, perhaps for want of memory; finished parts are kept: "
+                "a process was killed, perhaps because memory ran out; finished parts are kept: "
                 "run the same command again, with fewer --jobs"
             ) from error
         # NaN is a result here, so this is JSON as Python writes it.
         write_atomic(self._file(cell), json.dumps(rows).encode())
 
     def table(self) -> list[Row]:
-        """The tidy table of all cells."""
+        """Return the tidy table of all cells."""
         rows = [row for cell in self.cells for row in json.loads(self._file(cell).read_bytes())]
         return self.experiment.table(rows)
 
@@ -154,7 +162,7 @@ class Run:
         return path
 
     def write_figure(self, table: list[Row]) -> Path:
-        """Write figure.png. Raises ModuleNotFoundError without matplotlib."""
+        """Write figure.png; ModuleNotFoundError without matplotlib."""
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(10, 6), layout="constrained")
@@ -170,12 +178,12 @@ class Run:
 
 
 def cores() -> int:
-    """The cores that this process may run on."""
+    """Count the cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _shown(experiment: Experiment, settings: Settings) -> dict[str, Any]:
-    """The settings that make a run what it is."""
+    """Return the settings that make a run what it is."""
     values = dataclasses.asdict(settings)
     names = ["quick", "seeds", *(name for name in experiment.takes if name != "data_dir")]
     return json.loads(json.dumps({name: values[name] for name in names}))  # type: ignore[no-any-return]
@@ -183,7 +191,7 @@ def _shown(experiment: Experiment, settings: Settings) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables that hold within the block; those that the user has set stay."""
+    """Set environment variables within the block; those that the user has set stay."""
     added = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(added)
     try:

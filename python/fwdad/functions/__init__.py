@@ -1,4 +1,4 @@
-"""What networks need and NumPy lacks: each is one operation with a JVP rule, beside NumPy's own.
+"""Functions that networks need and NumPy lacks: each is one operation with a JVP rule, as NumPy's own have one.
 
 activations   relu, sigmoid, gelu, ...: the table of activations, one row each
 softmax       logsumexp, softmax, the cross-entropy

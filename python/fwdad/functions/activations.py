@@ -180,7 +180,13 @@ for _name, _row in ACTIVATIONS.items():
 
 
 def activation_row(name: str) -> Activation:
-    """Return the row of an activation; ValueError for a name that is not in `ACTIVATIONS`."""
+    """Return the row of an activation.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not in `ACTIVATIONS`.
+    """
     if name not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}; got {name!r}")
     return ACTIVATIONS[name]

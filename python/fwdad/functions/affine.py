@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fwdad import kernels
 from fwdad.dual import Array, Dual, highest_level, primitive, split
 from fwdad.functions.activations import activation_row
-from fwdad.rules.forms import align, rule_for
+from fwdad.rules.forms import align, broadcast_tangent, rule_for
 from fwdad.tangents import as_dense, is_kind, kind_of
 
 
@@ -22,7 +24,8 @@ def affine(x: Array, w: Array, b: Array | None = None, activation: str = "identi
     ----------
     x : (..., K)
     w : (K, N)
-    b : (N,) or (..., N), optional
+    b : (N,), optional
+        Or any shape that broadcasts to that of the result.
     activation : str
         A name in `ACTIVATIONS`.
 
@@ -45,9 +48,9 @@ def affine(x: Array, w: Array, b: Array | None = None, activation: str = "identi
     row = activation_row(activation)
     if not row.native:
         return row.value(affine(x, w, b))
-    rows, rest = _as_rows(x)
-    y, _ = kernels.affine_jvp(rows, w, _bias_rows(b, rest), None, None, None, activation)
-    return y.reshape(*rest, w.shape[1])
+    rows, shape = _as_rows(x, w)
+    y, _ = kernels.affine_jvp(rows, w, _bias_rows(b, shape), None, None, None, activation)
+    return y.reshape(shape)
 
 
 @rule_for(affine)
@@ -59,44 +62,40 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
     (px, dx), (pw, dw), (pb, db) = (split(a, level) for a in (x, w, b))
     if any(isinstance(a, Dual) for a in (px, dx, pw, dw, pb, db)):  # nested
         return row.value(np.matmul(x, w) if b is None else np.matmul(x, w) + b)
-    rows, rest = _as_rows(px)
+    rows, shape = _as_rows(px, pw)
+    bias = _bias_rows(pb, shape)
     if is_kind(dx):
         # The kind multiplies itself with w, and joins what moves b.
-        dz = np.matmul(dx, pw)
-        if db is not None or dw is not None or not is_kind(dz):
-            db = as_dense(dz) if db is None else as_dense(dz) + align(as_dense(db), px.ndim)
-            dz = None
+        by_x = np.matmul(dx, pw)
         dx = None
-    else:
-        dz = align(db, px.ndim) if is_kind(db) and dx is None and dw is None else None
-    if is_kind(dz):
+        db = by_x if db is None else as_dense(by_x) + align(as_dense(db), px.ndim)
+    if is_kind(db) and dx is None and dw is None:
         # z moves by a kind alone: so does y, scaled by the slope.
         one = np.ones_like(pw, shape=(1, pw.shape[1]))
-        y, slope = kernels.affine_jvp(rows, pw, _bias_rows(pb, rest), None, None, one, activation)
+        y, slope = kernels.affine_jvp(rows, pw, bias, None, None, one, activation)
         assert slope is not None, "b moves by 1"
-        return Dual(y.reshape(*rest, -1), dz * slope.reshape(*rest, -1), level)
+        return Dual(y.reshape(shape), align(db, px.ndim) * slope.reshape(shape), level)
     if dx is not None:
         dx = dx.reshape(dx.shape[0], *rows.shape)
     db = as_dense(db)
-    if db is not None and db.ndim > 2:
-        db = align(db, px.ndim)
-        db = np.broadcast_to(db, (db.shape[0], *rest, db.shape[-1])).reshape(db.shape[0], *rows.shape[:1], -1)
-    arguments = rows, pw, _bias_rows(pb, rest), dx
+    if db is not None and db.ndim != 2:
+        db = broadcast_tangent(db, shape).reshape(db.shape[0], len(rows), shape[-1])
     if dw is None:
-        y, dy = kernels.affine_jvp(*arguments, None, db, activation)
+        y, dy = kernels.affine_jvp(rows, pw, bias, dx, None, db, activation)
         assert dy is not None, "x or b moves"
     else:
-        y, dy = kind_of(dw).affine(*arguments, db, activation)
-    return Dual(y.reshape(*rest, -1), dy.reshape(dy.shape[0], *rest, -1), level)
+        y, dy = kind_of(dw).affine(rows, pw, bias, dx, db, activation)
+    return Dual(y.reshape(shape), dy.reshape(dy.shape[0], *shape), level)
 
 
-def _as_rows(x: Array) -> tuple[Array, tuple[int, ...]]:
-    """Return x as a matrix, and the leading shape to give the answer back."""
+def _as_rows(x: Array, w: Array) -> tuple[Array, tuple[int, ...]]:
+    """Return x as a matrix, and the shape of ``x w``."""
     rest = x.shape[:-1]
-    return (x if x.ndim == 2 else x.reshape(-1, x.shape[-1])), rest
+    return (x if x.ndim == 2 else x.reshape(math.prod(rest), x.shape[-1])), (*rest, w.shape[-1])
 
 
-def _bias_rows(b: Array | None, rest: tuple[int, ...]) -> Array | None:
-    if b is None or b.ndim == 1 or len(rest) == 1:
+def _bias_rows(b: Array | None, shape: tuple[int, ...]) -> Array | None:
+    """Return b as the kernel takes it, (N,) or a row for each of x."""
+    if b is None or b.ndim == 1:
         return b
-    return np.broadcast_to(b, (*rest, b.shape[-1])).reshape(-1, b.shape[-1])
+    return (b if b.shape == shape else np.broadcast_to(b, shape)).reshape(math.prod(shape[:-1]), shape[-1])

@@ -1,4 +1,4 @@
-"""Attention: every position looks at all others."""
+"""Attention: each position takes a weighted mean over all positions."""
 
 from __future__ import annotations
 
@@ -9,16 +9,32 @@ import numpy as np
 from fwdad.dual import Array, Dual, highest_level, primitive, split
 from fwdad.functions.softmax import softmax
 from fwdad.rules.forms import rule_for
+from fwdad.tangents import as_dense
 
 
 @primitive
 def attention(q: Array, k: Array, v: Array) -> Array:
-    """``y = softmax(q k^T / sqrt(d)) v``: q, k, v (..., T, d) to (..., T, d).
+    """Return ``softmax(q k^T / sqrt(d)) v``.
 
-    ``dy_i = A dv_i + M_i v - rowsum(M_i) y`` with ``A = softmax(S)``, ``M_i = A (dq_i k^T + q dk_i^T) / sqrt(d)``, one
-    tangent after the other: the memory for T x T scores is that of two tangents, whatever their number.
-    Source: arXiv 1706.03762, eq. 1.
+    ``dy_i = A dv_i + M_i v - rowsum(M_i) y`` with ``A = softmax(q k^T / sqrt(d))`` and
+    ``M_i = A (dq_i k^T + q dk_i^T) / sqrt(d)``, where A multiplies entry by entry. Tangents are computed one after the
+    other: the memory for T x T scores is that of two tangents, whatever their number.
 
+    Parameters
+    ----------
+    q, k, v : (..., T, d)
+        Queries, keys and values.
+
+    Returns
+    -------
+    (..., T, d)
+
+    References
+    ----------
+    arXiv 1706.03762, eq. 1.
+
+    Examples
+    --------
     >>> attention(np.zeros((2, 1)), np.zeros((2, 1)), np.array([[1.0], [3.0]])).tolist()
     [[2.0], [2.0]]
     """
@@ -36,7 +52,7 @@ def _weights(q: Array, k: Array) -> Array:
 @rule_for(attention)
 def _attention(q: Array, k: Array, v: Array) -> Array:
     level = highest_level((q, k, v))
-    (pq, dq), (pk, dk), (pv, dv) = parts = [split(a, level) for a in (q, k, v)]
+    (pq, dq), (pk, dk), (pv, dv) = parts = [tuple(map(as_dense, split(a, level))) for a in (q, k, v)]
     if any(type(a) is Dual for part in parts for a in part):
         return np.matmul(softmax(np.matmul(q, np.swapaxes(k, -1, -2)) * (1 / math.sqrt(q.shape[-1]))), v)
     weights = _weights(pq, pk)

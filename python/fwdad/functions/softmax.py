@@ -9,14 +9,17 @@ from fwdad.dual import Array, Dual, plain, primitive
 from fwdad.kernels import policy
 from fwdad.rules.forms import rule_for, surely_finite
 from fwdad.rules.reductions import every_axis
+from fwdad.tangents import as_dense
 
 Axis = int | tuple[int, ...] | None
 
 
 @primitive
 def logsumexp(x: Array, axis: Axis = -1, keepdims: bool = False) -> Array:
-    """``log sum_j exp(x_j)`` along axes, without overflow; -inf for all -inf, inf where an entry is inf.
+    """Return ``log sum_j exp(x_j)`` along axes, without overflow; -inf for all -inf, inf where an entry is inf.
 
+    Examples
+    --------
     >>> logsumexp(np.array([1000.0, 1000.0])).round(3)
     np.float64(1000.693)
     """
@@ -30,7 +33,7 @@ def logsumexp(x: Array, axis: Axis = -1, keepdims: bool = False) -> Array:
 
 @rule_for(logsumexp, singular="entries at infinity, or all at -infinity, share evenly")
 def _logsumexp(x: Dual, axis: Axis = -1, keepdims: bool = False) -> Dual:
-    """dy_i = sum_j softmax(x)_j dx_ij."""
+    """Return y and ``dy_i = sum_j softmax(x)_j dx_ij``."""
     axes = every_axis(axis, x.ndim)
     answer = logsumexp(x.primal, axes, True)
     infinite = np.isinf(plain(answer))
@@ -47,8 +50,10 @@ def _logsumexp(x: Dual, axis: Axis = -1, keepdims: bool = False) -> Dual:
 
 
 def softmax(x: Array, axis: Axis = -1) -> Array:
-    """``exp(x_j) / sum_l exp(x_l)`` along axes.
+    """Return ``exp(x_j) / sum_l exp(x_l)`` along axes.
 
+    Examples
+    --------
     >>> softmax(np.array([0.0, 0.0]))
     array([0.5, 0.5])
     """
@@ -56,8 +61,10 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
 
 
 def log_softmax(x: Array, axis: Axis = -1) -> Array:
-    """``x - logsumexp(x)`` along axes.
+    """Return ``x - logsumexp(x)`` along axes.
 
+    Examples
+    --------
     >>> log_softmax(np.array([0.0, 0.0])).round(3)
     array([-0.693, -0.693])
     """
@@ -66,10 +73,22 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
 
 @primitive
 def softmax_cross_entropy(logits: Array, labels: np.ndarray) -> Array:
-    """``logsumexp(z) - z[label]`` for each row z of logits (B, classes), labels (B,) integers below classes; (B,).
+    """Return ``logsumexp(z) - z[label]`` for each row z of the logits.
 
     One kernel computes the losses and their k tangents, ``dloss_i = <softmax(z) - e_label, dz_i>``.
 
+    Parameters
+    ----------
+    logits : (B, classes)
+    labels : (B,) integers
+        From 0 to below classes.
+
+    Returns
+    -------
+    (B,)
+
+    Examples
+    --------
     >>> softmax_cross_entropy(np.array([[0.0, 0.0], [0.0, 100.0]]), np.array([0, 1])).round(3)
     array([0.693, 0.   ])
     """
@@ -78,7 +97,7 @@ def softmax_cross_entropy(logits: Array, labels: np.ndarray) -> Array:
 
 @rule_for(softmax_cross_entropy, singular="as logsumexp")
 def _softmax_cross_entropy(logits: Dual, labels: np.ndarray) -> Array:
-    z, dz = logits.primal, logits.tangent
+    z, dz = logits.primal, as_dense(logits.tangent)
     plain_arrays = type(z) is type(dz) and (type(z) is np.ndarray or kernels.is_device_array(z))
     if plain_arrays and z.dtype == dz.dtype and z.dtype in (np.float32, np.float64):
         loss, tangent = kernels.cross_entropy_jvp(z, labels, dz)
@@ -88,8 +107,10 @@ def _softmax_cross_entropy(logits: Dual, labels: np.ndarray) -> Array:
 
 
 def at_labels(logits: Array, labels: np.ndarray) -> Array:
-    """``z[label]`` for each row z of logits (B, classes), on the device where they are; (B,).
+    """Return ``z[label]``, (B,), for each row z of logits (B, classes), on the device where they are.
 
+    Examples
+    --------
     >>> at_labels(np.array([[0.0, 1.0], [2.0, 3.0]]), np.array([1, 0]))
     array([1., 2.])
     """

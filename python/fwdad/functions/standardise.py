@@ -12,10 +12,19 @@ Axes = tuple[int, ...]
 
 @primitive
 def standardise(x: Array, axes: Axes, eps: float) -> Array:
-    """``(x - mean) / sqrt(var + eps)`` over axes that are counted from the back.
+    """Return ``(x - mean) / sqrt(var + eps)``, with mean and variance over axes.
 
     ``dy_i = (dx_i - mean(dx_i) - y mean(y dx_i)) / sqrt(var + eps)``: mean and variance move with x.
 
+    Parameters
+    ----------
+    x : array
+    axes : tuple of int
+        Counted from the back.
+    eps : float
+
+    Examples
+    --------
     >>> standardise(np.array([[1.0, 3.0]]), (-1,), 0.0).tolist()
     [[-1.0, 1.0]]
     """
@@ -31,11 +40,11 @@ def _standardise(x: Dual, axes: Axes, eps: float) -> Dual:
         return (dx - np.mean(dx, axis=axes, keepdims=True) - y * along) * factor
 
     # One tangent after the other: its intermediate results stay in the cache.
-    return Dual(y, np.stack([tangent(dx) for dx in x.tangent]), x.level)
+    return Dual(y, np.stack([tangent(dx) for dx in x.tangent]) if x.k else x.tangent, x.level)
 
 
 def _standardised(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:
-    """The answer, and what x was divided by, inverted."""
+    """Return the answer, and the factor ``1 / sqrt(var + eps)``."""
     deviation = x - np.mean(x, axis=axes, keepdims=True)
     factor = 1 / np.sqrt(np.mean(deviation * deviation, axis=axes, keepdims=True) + eps)
     return deviation * factor, factor

@@ -46,4 +46,4 @@ from fwdad.kernels.window import patches as patches
 
 for _file in sorted(Path(__file__).parent.glob("*.py")):
     if _file.stem != "__init__":
-        import_module(f"{__name__}.{_file.stem}")  # a kernel that is not listed above is found all the same
+        import_module(f"{__name__}.{_file.stem}")  # also finds a kernel that is not listed above

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from fwdad import tree
+from fwdad.files import write_atomic
 from fwdad.nn.conv import Conv2d
 from fwdad.nn.linear import Linear
 from fwdad.nn.module import Module
@@ -94,10 +95,7 @@ def save_torch(model: Module, path: str | os.PathLike[str]) -> None:
     """
     import safetensors.numpy  # here, so that a program without files does without it
 
-    target = Path(path)
-    part = target.with_name(target.name + ".part")
-    part.write_bytes(safetensors.numpy.save(state_dict(model)))
-    part.replace(target)
+    write_atomic(Path(path), safetensors.numpy.save(state_dict(model)))
 
 
 def load_torch(model: Model, path: str | os.PathLike[str]) -> Model:

@@ -16,17 +16,25 @@ def adamw(
     learning_rate: float | Schedule,
     beta1: float = 0.9,
     beta2: float = 0.999,
-    epsilon: float = 1e-8,
+    eps: float = 1e-8,
     weight_decay: float = 0.01,
 ) -> Optimizer:
     """Adam with decoupled weight decay.
 
     ``m = b1 m + (1 - b1) g``, ``v = b2 v + (1 - b2) g^2``,
     ``p -= lr ((m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps) + w p)``.
-    Sources: Kingma, Ba, arXiv 1412.6980, algorithm 1; Loshchilov, Hutter, arXiv 1711.05101, algorithm 2.
 
-    Raises ValueError for a negative rate, epsilon or weight decay, or a beta outside [0, 1).
+    Raises
+    ------
+    ValueError
+        A negative rate or weight decay, an eps of 0, or a beta outside [0, 1).
 
+    References
+    ----------
+    Kingma, Ba, arXiv 1412.6980, algorithm 1; Loshchilov, Hutter, arXiv 1711.05101, algorithm 2.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> optimizer = adamw(0.1, weight_decay=0.0)
     >>> update, _ = optimizer.update(np.array([3.0]), optimizer.init(np.array([1.0])), np.array([1.0]))
@@ -36,7 +44,7 @@ def adamw(
     schedule = learning_rate if callable(learning_rate) else constant(learning_rate)
     check_number("beta1", beta1, 0, 1)
     check_number("beta2", beta2, 0, 1)
-    check_number("epsilon", epsilon, 1e-30)  # 0 would divide 0 by 0 where no gradient ever came
+    check_number("eps", eps, 1e-30)  # 0 would divide 0 by 0 where no gradient ever came
     check_number("weight_decay", weight_decay, 0)
 
     def init(params: Any) -> dict[str, Any]:
@@ -52,21 +60,25 @@ def adamw(
         root = 1 / math.sqrt(1 - beta2 ** (step + 1))
 
         def leaf(m: Any, v: Any, p: Any) -> Any:
-            change = -size * m / (np.sqrt(v) * root + epsilon)
+            change = -size * m / (np.sqrt(v) * root + eps)
             return change - (rate * weight_decay) * p if weight_decay else change
 
-        return tree.map(leaf, mean, square, params), {
-            "step": state["step"] + np.int64(1),
-            "mean": mean,
-            "square": square,
-        }
+        new = {"step": state["step"] + np.int64(1), "mean": mean, "square": square}
+        return tree.map(leaf, mean, square, params), new
 
     return Optimizer(init, update)
 
 
-def adam(learning_rate: float | Schedule, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Optimizer:
+def adam(learning_rate: float | Schedule, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
     """Adam: `adamw` without weight decay.
 
-    Source: Kingma, Ba, arXiv 1412.6980, algorithm 1. Raises ValueError as `adamw` does.
+    Raises
+    ------
+    ValueError
+        As `adamw` does.
+
+    References
+    ----------
+    Kingma, Ba, arXiv 1412.6980, algorithm 1.
     """
-    return adamw(learning_rate, beta1, beta2, epsilon, weight_decay=0.0)
+    return adamw(learning_rate, beta1, beta2, eps, weight_decay=0.0)

@@ -1,27 +1,37 @@
-"""What an optimiser is: pure functions of gradients, state and parameters."""
+"""What an optimiser is: a pair of pure functions of gradients, state and parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from fwdad import kernels, tree
 from fwdad.kernels import policy
 
 Params = Any
+Updates = Any
 State = Any
 
 
 class Optimizer(NamedTuple):
-    """Functions over pytrees of parameters; an optimiser holds no state of its own.
+    """A pair of functions over pytrees of parameters; an optimiser holds no state of its own.
 
-    init(params) -> state : arrays only, so that a checkpoint can hold it.
-    update(grads, state, params) -> (updates, state) : add the updates to the parameters to take the step.
-    factored(grads, state, params) -> (factor, parts, state) : may be given beside `update` where the updates are one
-        number times some tree: then `step` calls it instead, and multiplies and adds in one pass over memory.
+    Optimisers are made from optimisers by wrapping the two functions: see `clipped`, `grouped`, `averaged`.
 
+    Parameters
+    ----------
+    init
+        ``init(params) -> state``: arrays only, so that a checkpoint can hold it.
+    update
+        ``update(grads, state, params) -> (updates, state)``: `apply_updates` adds the updates to the parameters. A leaf
+        of the updates is an array, or a `Scaled` one.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from fwdad import optim
     >>> optimizer = optim.sgd(0.1)
@@ -33,50 +43,71 @@ class Optimizer(NamedTuple):
     """
 
     init: Callable[[Params], State]
-    update: Callable[[Params, State, Params], tuple[Params, State]]
-    factored: Callable[[Params, State, Params], tuple[float, Params, State]] | None = None
+    update: Callable[[Params, State, Params], tuple[Updates, State]]
 
     def step(self, grads: Params, state: State, params: Params) -> tuple[Params, State]:
-        """The parameters and the state after one step: `apply_updates` of what `update` gives, with the same bits.
+        """Return the parameters and the state after one step: `update`, then `apply_updates`.
 
-        Raises ValueError when the structures differ.
+        Raises
+        ------
+        ValueError
+            The structures differ.
         """
-        if self.factored is None:
-            updates, state = self.update(grads, state, params)
-            return apply_updates(params, updates), state
-        factor, parts, state = self.factored(grads, state, params)
-        return _moved(params, factor, parts), state
+        updates, state = self.update(grads, state, params)
+        return apply_updates(params, updates), state
 
 
-def from_factored(
-    init: Callable[[Params], State], factored: Callable[[Params, State, Params], tuple[float, Params, State]]
-) -> Optimizer:
-    """An optimiser whose `update` is the factor times the parts."""
+@dataclass(eq=False)
+class Scaled(NDArrayOperatorsMixin):
+    """``factor * array``, multiplied out only when it is used as an array.
 
-    def update(grads: Params, state: State, params: Params) -> tuple[Params, State]:
-        factor, parts, state = factored(grads, state, params)
-        return tree.map(lambda part: float(factor) * part, parts), state
+    `apply_updates` multiplies and adds in one pass over memory, where an array of updates would take a second one.
 
-    return Optimizer(init, update, factored)
-
-
-def apply_updates(params: Params, updates: Params) -> Params:
-    """``params + updates``, leaf by leaf, in the parameters' dtypes; buffers stay as they are.
-
-    Raises ValueError when the structures differ.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> 1 + Scaled(-0.5, np.array([2.0]))
+    array([0.])
     """
-    return _moved(params, 1, updates)
+
+    factor: float
+    array: Any
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Multiply out; the memory is always new."""
+        return np.asarray(self.factor * self.array, dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Multiply out, then call the function."""
+        return getattr(ufunc, method)(*(x.factor * x.array if isinstance(x, Scaled) else x for x in inputs), **kwargs)
 
 
-def _moved(params: Params, factor: float, parts: Params) -> Params:
-    def moved(p: Any, part: Any) -> Any:
-        return p if tree.is_buffer(p) else axpby(1, p, factor, part).astype(p.dtype, copy=False)
+def scaled(factor: float, parts: Params) -> Updates:
+    """Return the updates ``factor * parts``."""
+    number = float(factor)  # a NumPy scalar would turn float32 arrays into float64
+    return tree.map(lambda part: Scaled(number, part), parts)
 
-    return tree.map(moved, params, parts, is_leaf=tree.is_buffer)
+
+def apply_updates(params: Params, updates: Updates) -> Params:
+    """Return ``params + updates``, leaf by leaf, in the parameters' dtypes; buffers stay as they are.
+
+    Raises
+    ------
+    ValueError
+        The structures differ.
+    """
+
+    def moved(p: Any, update: Any) -> Any:
+        if tree.is_buffer(p):
+            return p
+        factor, part = (update.factor, update.array) if isinstance(update, Scaled) else (1, update)
+        return axpby(1, p, factor, part).astype(p.dtype, copy=False)
+
+    return tree.map(moved, params, updates, is_leaf=tree.is_buffer)
 
 
 def axpby(a: float, x: Any, b: float, y: Any) -> Any:
-    """``a x + b y`` of two leaves; large ones in one pass of a kernel, with the same bits."""
+    """Return ``a x + b y`` of two leaves; large ones take one pass of a kernel, with the same bits."""
     a, b = float(a), float(b)  # a NumPy scalar would turn float32 arrays into float64
     if policy.use_axpby(x, y):
         return kernels.axpby(a, x, b, y)
@@ -84,7 +115,7 @@ def axpby(a: float, x: Any, b: float, y: Any) -> Any:
 
 
 def zeros_like(params: Params) -> Params:
-    """A tree of zeros with the shapes and dtypes of the parameters."""
+    """Return a tree of zeros with the shapes and dtypes of the parameters."""
     return tree.map(np.zeros_like, params)
 
 

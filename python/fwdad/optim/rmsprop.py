@@ -7,20 +7,28 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.optim.core import Optimizer, axpby, check_number, from_factored, zeros_like
+from fwdad.optim.core import Optimizer, axpby, check_number, scaled, zeros_like
 from fwdad.optim.schedules import Schedule, constant
 
 
 def rmsprop(
-    learning_rate: float | Schedule, decay: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0
+    learning_rate: float | Schedule, decay: float = 0.99, eps: float = 1e-8, momentum: float = 0.0
 ) -> Optimizer:
-    """Steps divided by a running root mean square of the gradient, with momentum ``m``.
+    """Divide each step by a running root mean square of the gradient, with momentum ``m``.
 
     ``v = a v + (1 - a) g^2``, ``b = m b + g / (sqrt(v) + eps)``, ``p -= lr b``.
-    Source: Tieleman, Hinton, Neural Networks for Machine Learning, lecture 6.5, 2012.
 
-    Raises ValueError for a negative rate, a decay or momentum outside [0, 1), or an epsilon of 0.
+    Raises
+    ------
+    ValueError
+        A negative rate, a decay or momentum outside [0, 1), or an eps of 0.
 
+    References
+    ----------
+    Tieleman, Hinton, Neural Networks for Machine Learning, lecture 6.5, 2012.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> optimizer = rmsprop(0.1, decay=0.75)
     >>> update, _ = optimizer.update(np.array([3.0]), optimizer.init(np.array([1.0])), np.array([1.0]))
@@ -29,20 +37,19 @@ def rmsprop(
     """
     schedule = learning_rate if callable(learning_rate) else constant(learning_rate)
     check_number("decay", decay, 0, 1)
-    check_number("epsilon", epsilon, 1e-30)
+    check_number("eps", eps, 1e-30)
     check_number("momentum", momentum, 0, 1)
 
     def init(params: Any) -> dict[str, Any]:
         state = {"step": np.zeros((), np.int64), "square": zeros_like(params)}
         return {**state, "momentum": zeros_like(params)} if momentum else state
 
-    def factored(grads: Any, state: dict[str, Any], params: Any) -> tuple[float, Any, dict[str, Any]]:
-        rate = schedule(int(state["step"]))
+    def update(grads: Any, state: dict[str, Any], params: Any) -> tuple[Any, dict[str, Any]]:
         square = tree.map(lambda v, g: axpby(decay, v, 1 - decay, g * g), state["square"], grads)
         new = {"step": state["step"] + np.int64(1), "square": square}
-        direction = tree.map(lambda g, v: g / (np.sqrt(v) + epsilon), grads, square)
+        direction = tree.map(lambda g, v: g / (np.sqrt(v) + eps), grads, square)
         if momentum:
             new["momentum"] = direction = tree.map(lambda b, u: axpby(momentum, b, 1, u), state["momentum"], direction)
-        return -rate, direction, new
+        return scaled(-schedule(int(state["step"])), direction), new
 
-    return from_factored(init, factored)
+    return Optimizer(init, update)

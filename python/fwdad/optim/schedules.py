@@ -11,27 +11,40 @@ Schedule = Callable[[int], float]
 
 
 def constant(learning_rate: float, warmup: int = 0) -> Schedule:
-    """The same learning rate at every step, after `warmup` steps of linear rise to it.
+    """Keep one learning rate, after `warmup` steps of linear rise to it.
 
+    Raises
+    ------
+    ValueError
+        A negative learning rate or warm-up.
+
+    Examples
+    --------
     >>> [constant(0.1, warmup=2)(step) for step in range(3)]
     [0.05, 0.1, 0.1]
-
-    Raises ValueError for a negative learning rate or warm-up.
     """
     check_number("learning_rate", learning_rate, 0)
     return with_warmup(lambda step: learning_rate, warmup)
 
 
 def cosine(learning_rate: float, steps: int, warmup: int = 0, final: float = 0.0) -> Schedule:
-    """Half a cosine from `learning_rate` at the end of the warm-up to `final` at `steps`, constant from there on.
+    """Follow half a cosine from `learning_rate` at the end of the warm-up to `final` at `steps`, and stay there.
 
     ``lr(t) = final + (lr - final) (1 + cos(pi (t - warmup) / (steps - warmup))) / 2``.
-    Source: I. Loshchilov, F. Hutter, SGDR, arXiv 1608.03983, eq. 5.
 
+    Raises
+    ------
+    ValueError
+        A negative learning rate, or a warm-up that does not end before `steps`.
+
+    References
+    ----------
+    I. Loshchilov, F. Hutter, SGDR, arXiv 1608.03983, eq. 5.
+
+    Examples
+    --------
     >>> [round(cosine(1.0, steps=4)(step), 3) for step in range(5)]
     [1.0, 0.854, 0.5, 0.146, 0.0]
-
-    Raises ValueError for a negative learning rate, or a warm-up that does not end before `steps`.
     """
     check_number("learning_rate", learning_rate, 0)
     check_number("final", final, 0)
@@ -45,12 +58,17 @@ def cosine(learning_rate: float, steps: int, warmup: int = 0, final: float = 0.0
 
 
 def step_decay(learning_rate: float, every: int, factor: float = 0.1, warmup: int = 0) -> Schedule:
-    """The learning rate times `factor` after every `every` steps: ``lr(t) = lr factor^floor(t / every)``.
+    """Multiply the learning rate by `factor` after every `every` steps: ``lr(t) = lr factor^floor(t / every)``.
 
+    Raises
+    ------
+    ValueError
+        A negative learning rate or factor, or `every` below 1.
+
+    Examples
+    --------
     >>> [step_decay(1.0, every=2, factor=0.5)(step) for step in range(5)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
-
-    Raises ValueError for a negative learning rate or factor, or `every` below 1.
     """
     check_number("learning_rate", learning_rate, 0)
     check_number("factor", factor, 0)
@@ -59,12 +77,17 @@ def step_decay(learning_rate: float, every: int, factor: float = 0.1, warmup: in
 
 
 def exponential(learning_rate: float, factor: float, every: int = 1, warmup: int = 0) -> Schedule:
-    """The learning rate falling smoothly by `factor` in every `every` steps: ``lr(t) = lr factor^(t / every)``.
+    """Let the learning rate fall smoothly, by `factor` in every `every` steps: ``lr(t) = lr factor^(t / every)``.
 
+    Raises
+    ------
+    ValueError
+        A negative learning rate, a factor outside (0, 1], or `every` below 1.
+
+    Examples
+    --------
     >>> [exponential(1.0, factor=0.25, every=2)(step) for step in range(3)]
     [1.0, 0.5, 0.25]
-
-    Raises ValueError for a negative learning rate, a factor outside (0, 1], or `every` below 1.
     """
     check_number("learning_rate", learning_rate, 0)
     check_number("every", every, 1)
@@ -74,18 +97,23 @@ def exponential(learning_rate: float, factor: float, every: int = 1, warmup: int
 
 
 class Plateau:
-    """The learning rate times `factor` whenever a loss has not fallen for `patience` observations in a row.
+    """Multiply the learning rate by `factor` whenever a loss has not fallen for `patience` observations in a row.
 
-    Call `observe(loss)` when there is a new one, say after each epoch's validation. This schedule alone remembers what
-    it has seen: to resume, observe the same losses again.
+    Call ``observe(loss)`` when there is a new one, say after each epoch's validation. This schedule remembers what it
+    has seen: to resume, observe the same losses again.
 
+    Raises
+    ------
+    ValueError
+        A negative learning rate, a factor outside (0, 1), or a patience below 1.
+
+    Examples
+    --------
     >>> schedule = Plateau(1.0, patience=2, factor=0.5)
     >>> for loss in (3.0, 2.0, 2.5, 2.0):
     ...     schedule.observe(loss)
     >>> schedule(0)
     0.5
-
-    Raises ValueError for a negative learning rate, a factor outside (0, 1), or a patience below 1.
     """
 
     def __init__(self, learning_rate: float, patience: int = 10, factor: float = 0.1, warmup: int = 0) -> None:
@@ -107,10 +135,11 @@ class Plateau:
             self._waited = 0
 
     def __call__(self, step: int) -> float:
+        """Return the learning rate of a step."""
         return self._course(step)
 
 
 def with_warmup(schedule: Schedule, warmup: int) -> Schedule:
-    """The schedule times a ramp that reaches 1 at step `warmup - 1`."""
+    """Return the schedule times a ramp that reaches 1 at step ``warmup - 1``."""
     check_number("warmup", warmup, 0)
     return schedule if warmup == 0 else lambda step: schedule(step) * min((step + 1) / warmup, 1.0)

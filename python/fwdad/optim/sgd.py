@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.optim.core import Optimizer, axpby, check_number, from_factored, zeros_like
+from fwdad.optim.core import Optimizer, axpby, check_number, scaled, zeros_like
 from fwdad.optim.schedules import Schedule, constant
 
 
@@ -17,10 +17,18 @@ def sgd(
     """Gradient descent with momentum ``m``, Nesterov's variant, and weight decay ``w`` added to the gradient.
 
     ``g' = g + w p``, ``b = m b + g'``, ``p -= lr b`` (Nesterov: ``p -= lr (g' + m b)``).
-    Source: Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013.
 
-    Raises ValueError for a negative rate, a momentum outside [0, 1), or Nesterov without momentum.
+    Raises
+    ------
+    ValueError
+        A negative rate or decay, a momentum outside [0, 1), or Nesterov without momentum.
 
+    References
+    ----------
+    Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> optimizer = sgd(0.5, momentum=0.5)
     >>> p, g = np.array([1.0]), np.array([1.0])
@@ -40,8 +48,7 @@ def sgd(
         state: dict[str, Any] = {"step": np.zeros((), np.int64)}
         return {**state, "momentum": zeros_like(params)} if momentum else state
 
-    def factored(grads: Any, state: dict[str, Any], params: Any) -> tuple[float, Any, dict[str, Any]]:
-        rate = schedule(int(state["step"]))
+    def update(grads: Any, state: dict[str, Any], params: Any) -> tuple[Any, dict[str, Any]]:
         if weight_decay:
             grads = tree.map(lambda g, p: axpby(1, g, weight_decay, p), grads, params)
         new = {"step": state["step"] + np.int64(1)}
@@ -50,6 +57,6 @@ def sgd(
             new["momentum"] = direction = tree.map(lambda b, g: axpby(momentum, b, 1, g), state["momentum"], grads)
             if nesterov:
                 direction = tree.map(lambda b, g: axpby(1, g, momentum, b), new["momentum"], grads)
-        return -rate, direction, new
+        return scaled(-schedule(int(state["step"])), direction), new
 
-    return from_factored(init, factored)
+    return Optimizer(init, update)

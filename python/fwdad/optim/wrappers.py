@@ -16,15 +16,23 @@ def clipped(optimizer: Optimizer, max_norm: float) -> Optimizer:
     """`optimizer` on gradients scaled down to a global norm of at most ``max_norm``: ``g min(1, max_norm / |g|)``.
 
     The norm is over all parameters together, in float64.
-    Source: Pascanu, Mikolov, Bengio, arXiv 1211.5063, algorithm 1.
 
-    Raises ValueError unless max_norm > 0.
+    Raises
+    ------
+    ValueError
+        The norm is not above 0.
 
+    References
+    ----------
+    Pascanu, Mikolov, Bengio, arXiv 1211.5063, algorithm 1.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from fwdad import optim
     >>> optimizer = clipped(optim.sgd(1.0), max_norm=1.0)
     >>> params = np.zeros(2)
-    >>> optimizer.update(np.array([3.0, 4.0]), optimizer.init(params), params)[0]
+    >>> optimizer.step(np.array([3.0, 4.0]), optimizer.init(params), params)[0]
     array([-0.6, -0.8])
     """
     check_number("max_norm", max_norm, 1e-30)
@@ -39,21 +47,29 @@ def clipped(optimizer: Optimizer, max_norm: float) -> Optimizer:
 
 
 def grouped(optimizers: Mapping[str, Optimizer], group_of: Callable[[str], str]) -> Optimizer:
-    """A different optimiser for each group of parameters.
+    """Use a different optimiser for each group of parameters; the state is ``{group: that optimiser's state}``.
 
-    group_of(path) names the group, a key of `optimizers`, of the parameter at a dotted path such as
-    ``layers.0.bias``. The state is ``{group: that optimiser's state}``.
+    Parameters
+    ----------
+    optimizers
+        An optimiser for each group, by the group's name.
+    group_of
+        ``group_of(path)`` names the group of the parameter at a dotted path such as ``layers.0.bias``.
 
-    Raises KeyError for a group that has no optimiser.
+    Raises
+    ------
+    KeyError
+        A group has no optimiser.
 
+    Examples
+    --------
     >>> import numpy as np
     >>> from fwdad import optim
     >>> groups = {"bias": optim.sgd(0.0), "rest": optim.sgd(1.0)}
     >>> optimizer = grouped(groups, lambda path: "bias" if path.endswith("bias") else "rest")
     >>> params = {"weight": np.ones(1), "bias": np.ones(1)}
-    >>> updates, _ = optimizer.update(params, optimizer.init(params), params)
-    >>> updates["weight"] + 0.0, updates["bias"] + 0.0
-    (array([-1.]), array([0.]))
+    >>> optimizer.step(params, optimizer.init(params), params)[0]
+    {'weight': array([0.]), 'bias': array([1.])}
     """
 
     def split(params: Any) -> dict[str, dict[str, Any]]:
@@ -86,10 +102,19 @@ def averaged(optimizer: Optimizer, decay: float = 0.999) -> Optimizer:
 
     ``a = decay a + (1 - decay) p`` after each step, with the smaller decay ``(1 + t) / (10 + t)`` in the first steps,
     so that the initial parameters are soon forgotten. The average is often the better model to evaluate; the steps
-    themselves do not use it. Source: Polyak, Juditsky, SIAM J. Control Optim. 30, 1992.
+    themselves do not use it.
 
-    Raises ValueError for a decay outside [0, 1).
+    Raises
+    ------
+    ValueError
+        The decay is outside [0, 1).
 
+    References
+    ----------
+    Polyak, Juditsky, SIAM J. Control Optim. 30, 1992.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from fwdad import optim
     >>> optimizer = averaged(optim.sgd(1.0), decay=0.05)

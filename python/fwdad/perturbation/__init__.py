@@ -6,7 +6,7 @@ weights       all parameters at once
 activities    each layer's pre-activations
 sites         where layers let noise in
 
-A layer of one's own asks for its `site` and has a method `local_gradient`: that is all that it knows of all this.
+A layer of one's own asks for its `site` in each call, and has a method `local_gradient`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,20 @@ from fwdad.perturbation.sites import Perturbable, Site, Survey, is_perturbable, 
 from fwdad.perturbation.weights import Weights
 
 PERTURBATIONS: dict[str, Callable[[], Perturbation]] = {"weight": Weights, "activity": Activities}
-"""Perturbations by their spellings."""
+"""Perturbations by their spellings; a program may add its own."""
 
 DEFAULT = "activity"
 """The perturbation where none is given, everywhere."""
 
 
 def perturbation_of(perturb: str | Perturbation) -> Perturbation:
-    """Return a perturbation by its spelling, or as given; ValueError for an unknown name."""
+    """Return a perturbation by its spelling, or as given.
+
+    Raises
+    ------
+    ValueError
+        For an unknown spelling.
+    """
     if isinstance(perturb, Perturbation):
         return perturb
     if perturb not in PERTURBATIONS:

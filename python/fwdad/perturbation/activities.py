@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from fwdad import kernels, tree
-from fwdad.dual import Array, Dual, split
+from fwdad.dual import Array, Dual, new_level, split
 from fwdad.perturbation.directions import Directions, Template
-from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation
+from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, mean_loss
 from fwdad.perturbation.sites import (
     Halves,
+    LayerPass,
     Leak,
     Noise,
     Site,
@@ -21,6 +22,7 @@ from fwdad.perturbation.sites import (
     halves_of,
     is_perturbable,
     layer_pass,
+    nodes_of,
     on_device_of,
 )
 from fwdad.tangents import as_dense
@@ -33,7 +35,7 @@ class Activities(Perturbation):
 
     The estimate of dL/dz becomes gradients of a layer's parameters by the layer's own `local_gradient`. The space has
     as many dimensions as the model has units. The loss is one per example, (B,). An example's loss must depend on its
-    own row alone, and on parameters through their layers' outputs alone: the first pass of a loss checks both.
+    own row alone, and on parameters through their layers' outputs alone: the first step of a program checks both.
 
     Parameters
     ----------
@@ -44,7 +46,8 @@ class Activities(Perturbation):
     Raises
     ------
     ValueError
-        For another noise; for a loss of the wrong shape, or one that couples examples.
+        For another noise; for a loss of the wrong shape, or one that couples examples; for an empty batch; for a layer
+        at two places of the model, or one that settles an output that is no elementwise function of z.
     TypeError
         For a parameter outside all layers that can be perturbed, or one that moves the loss beside its layer's output.
 
@@ -58,7 +61,7 @@ class Activities(Perturbation):
             raise ValueError(f"noise must be one of {', '.join(NOISES)}; got {noise!r}")
         self.noise = noise
         self.per_row = noise == "example"
-        self._checked: dict[Any, Any] = {}  # what was checked -> the loss, which keeps its id taken
+        self._checked: list[Any] = []  # the programs that were
 
     def shared(self) -> Activities:
         """Return the perturbation with noise that the batch shares."""
@@ -71,8 +74,9 @@ class Activities(Perturbation):
             site.shape = site.rows if self.per_row else site.rows[1:]
             site.batch = batch
 
-        with layer_pass(Survey, prepare) as running:
-            loss(model, *batch)
+        with layer_pass(Survey, model, new_level(), prepare) as running:
+            losses, _ = split(loss(model, *batch), running.level)
+        _mean_of_examples(losses, running.sites)
         return running.sites
 
     def run(self, loss: Loss, model: Model, batch: tuple[Any, ...], draw: Draw, gram: bool = False) -> Outcome:
@@ -84,11 +88,11 @@ class Activities(Perturbation):
             noise = on_device_of(draw.part(number, site), site.x)
             site.noise = as_dense(noise) if self.per_row else noise
 
-        with layer_pass(Noise, prepare) as running:
+        with layer_pass(Noise, model, new_level(), prepare) as running:
             losses, d = split(loss(model, *batch), running.level)
         sites: list[Noise] = running.sites
-        _check_examples(losses, sites)
-        self._check_leaks(loss, model, batch, sites, losses.shape[0])
+        value, examples = _mean_of_examples(losses, sites), losses.shape[0]
+        self._check(loss, model, batch, running, examples)
         moving = [site for site in sites if site.noise is not None]
         directions = Directions(
             [site.own for site in moving],
@@ -97,7 +101,6 @@ class Activities(Perturbation):
             draw.scale,
             sum(site.moving for site in moving) if self.per_row and not draw.joint else None,
         )
-        examples, value = losses.shape[0], float(np.mean(losses, dtype=np.float64))
         d = np.zeros((examples, directions.k)) if d is None else np.transpose(d).astype(np.float64)
         return Outcome(value, directions.along(d), directions, sites)
 
@@ -111,38 +114,55 @@ class Activities(Perturbation):
             local = site.layer.local_gradient(site.x, (g / examples).reshape(site.z_shape))
             earlier = by_layer.get(id(site.layer))
             by_layer[id(site.layer)] = local if earlier is None else tree.map(np.add, earlier, local)
-        nodes, structure = _nodes(model)
+        nodes, structure = nodes_of(model)
         grads = [by_layer[id(n)] if id(n) in by_layer else tree.map(np.zeros_like, n) for n in nodes]
         return tree.unflatten(structure, grads)
 
-    def _check_leaks(
-        self, loss: Loss, model: Model, batch: tuple[Any, ...], sites: Sequence[Site], examples: int
-    ) -> None:
-        """Raise where a derivative would be lost; once for each kind of loss, model and layers, for it takes a pass."""
-        whole, nodes = loss, _nodes(model)[0]
-        for node in nodes:
-            if not is_perturbable(node) and tree.is_parameter(node):
+    def _check(self, loss: Loss, model: Model, batch: tuple[Any, ...], running: LayerPass, examples: int) -> None:
+        """Raise where a derivative would be lost; `check_leaks`, which takes two passes, once for each program."""
+        layers = set()
+        for node in running.nodes:
+            if is_perturbable(node):
+                if id(node) in layers:
+                    raise ValueError(
+                        f"one {type(node).__name__} stands at two places of the model, which optimisers take for two "
+                        "layers: have it there once and call it twice"
+                    )
+                layers.add(id(node))
+            elif tree.is_parameter(node):
                 raise TypeError(
                     f"a parameter of shape {node.shape} belongs to no layer that can be perturbed (with "
                     "local_gradient, as fwdad.nn.Linear has), so activity perturbation cannot estimate its gradient; "
                     "use perturb='weight'"
                 )
-        while isinstance(loss, functools.partial):
-            loss = loss.func
-        code = getattr(loss, "__code__", loss)  # one object for all closures of a function
-        key = id(code), *map(type, nodes), *(type(site.layer) for site in sites)
-        if key not in self._checked:
-            check_leaks(whole, model, batch, examples)
-            self._checked[key] = code
+        types = [type(layer) for layer in (*running.nodes, *(site.layer for site in running.sites))]
+        program = _program(loss), running.structure, types
+        if program not in self._checked:
+            check_leaks(loss, model, batch, examples)
+            self._checked.append(program)
 
 
-def _nodes(model: Model) -> tuple[list[Any], tree.Structure]:
-    """Return a model's layers, and what lies outside of them."""
-    return tree.flatten(model, is_leaf=lambda node: is_perturbable(node) or tree.is_buffer(node))
+def _program(value: Any, inside: tuple[Any, ...] = ()) -> Any:
+    """Return what decides which operations a function makes: its code, and the functions and switches that it holds.
+
+    A loss that is made anew for each step is the same program. So are losses that differ in numbers or arrays alone:
+    `check_leaks` finds a weight in the loss even where its factor is zero.
+    """
+    if value is None or isinstance(value, (bool, str, type)):
+        return value
+    if isinstance(value, tuple):
+        return tuple([_program(v, inside) for v in value])
+    if isinstance(value, functools.partial):
+        return _program((value.func, value.args, *value.keywords.items()), inside)
+    code = getattr(value, "__code__", None)
+    if code is None or code in inside:  # a function may hold itself
+        return type(value)
+    held = [cell.cell_contents for cell in value.__closure__ or ()]
+    return code, *(_program(v, (*inside, code)) for v in (*held, *(value.__defaults__ or ())))
 
 
-def _check_examples(losses: Array, sites: Sequence[Site]) -> None:
-    """Raise ValueError unless there is one loss for each row of each layer."""
+def _mean_of_examples(losses: Array, sites: Sequence[Site]) -> float:
+    """Return the mean loss; raise ValueError unless there is one loss for each row of each layer."""
     if np.ndim(losses) != 1:
         raise ValueError(
             "activity perturbation needs one loss per example, shape (B,), for one derivative per example; "
@@ -154,6 +174,7 @@ def _check_examples(losses: Array, sites: Sequence[Site]) -> None:
                 f"{type(site.layer).__name__} saw {site.z_shape[0]} rows but the loss has {losses.shape[0]} examples: "
                 "activity perturbation needs the batch as the leading axis of every layer's input"
             )
+    return mean_loss(losses)
 
 
 def check_leaks(loss: Loss, model: Model, batch: tuple[Any, ...], examples: int) -> None:
@@ -167,24 +188,29 @@ def check_leaks(loss: Loss, model: Model, batch: tuple[Any, ...], examples: int)
     ValueError
         An example's loss depends on another example.
     """
-    random = np.random.default_rng(1)
-    with layer_pass(Leak) as running:
+    random, level = np.random.default_rng(1), new_level()
 
-        def moving(leaf: Any) -> Any:
-            if not tree.is_parameter(leaf):
-                return leaf
-            direction = random.standard_normal((1, *leaf.shape)).astype(leaf.dtype)
-            return Dual(leaf, kernels.to_device(direction, kernels.device_of(leaf)), running.level)
+    def moving(leaf: Any) -> Any:
+        if not tree.is_parameter(leaf):
+            return leaf
+        direction = np.stack([random.standard_normal(leaf.shape), np.zeros(leaf.shape)]).astype(leaf.dtype)
+        return Dual(leaf, kernels.to_device(direction, kernels.device_of(leaf)), level)
 
-        _, d = split(loss(tree.map(moving, model, is_leaf=tree.is_buffer), *batch), running.level)
-    if (d is not None and np.any(np.abs(d) > 0)) or any(site.is_late for site in running.sites):
+    moved = tree.map(moving, model, is_leaf=tree.is_buffer)
+    with layer_pass(Leak, moved, level) as running:
+        _, d = split(loss(moved, *batch), level)
+    if d is not None or any(site.is_late for site in running.sites):
         raise TypeError(
             "a parameter moves the loss beside the output of its layer: the loss uses a weight directly (a penalty, "
-            "a weight used twice), or a layer with local_gradient never asks for its fwdad.perturbation.site. Activity "
-            "perturbation would lose that part of the gradient; use perturb='weight', or leave weight "
-            "decay to the optimiser"
+            "a weight used twice, a copy of a layer), or a layer with local_gradient never asks for its "
+            "fwdad.perturbation.site. Activity perturbation would lose that part of the gradient; use "
+            "perturb='weight', or leave weight decay to the optimiser"
         )
-    with layer_pass(Halves) as running:
+
+    def prepare(number: int, site: Halves) -> None:
+        site.random = random
+
+    with layer_pass(Halves, model, new_level(), prepare) as running:
         _, d = split(loss(model, *batch), running.level)
     if d is not None and np.any(np.abs(kernels.to_device(d, "cpu")[~halves_of(examples)]) > 0):
         raise ValueError(

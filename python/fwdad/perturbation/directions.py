@@ -19,23 +19,36 @@ class Template(Protocol):
     """What a direction needs to know of the array that it moves: the parameter itself, or anything like it."""
 
     @property
-    def shape(self) -> Any: ...
+    def shape(self) -> Any:
+        """The array's shape."""
+
     @property
-    def dtype(self) -> Any: ...
+    def dtype(self) -> Any:
+        """The array's dtype."""
 
 
 class Directions:
     """k directions, the rows of V (k x n), as one tangent for each array that they move.
 
-    parts : tangents (k, *shape) of any kind, one an array. With `per_row`, (k, B, n_s): every row b has directions of
-        its own, V_b (k x n) with n the sum of the n_s, and all that follows has a leading axis B.
-    unit : the directions are the parts divided by their length over all parts together.
-    scale : the directions are the parts times these numbers, (k,) or (B, k). Entries stay as they are and streams stay
-        streams: `along`, `gram` and `combine` apply the scale where only k numbers are scaled.
-    dimension : n where it is not the number of entries; with `per_row` it may differ by row, (B,).
-
     Lengths and G are computed when first asked for, and kept.
 
+    Parameters
+    ----------
+    parts : list of tangents
+        One of any kind for each array, (k, *shape). With `per_row`, (k, B, n_s): every row b has directions of its own,
+        V_b (k x n) with n the sum of the n_s, and all that follows has a leading axis B.
+    per_row : bool
+        Whether every row has directions of its own.
+    unit : bool
+        Whether the directions are the parts divided by their length over all parts together.
+    scale : (k,) or (B, k), optional
+        What the directions are the parts multiplied by. Entries stay as they are and streams stay streams: `along`,
+        `gram` and `combine` scale k numbers.
+    dimension : int or (B,), optional
+        n where it is not the number of entries; with `per_row` it may differ by row.
+
+    Examples
+    --------
     >>> v = Directions([np.array([[3.0], [0.0]]), np.array([[4.0], [1.0]])])
     >>> v.k, v.n, v.gram().tolist()
     (2, 2, [[25.0, 4.0], [4.0, 1.0]])
@@ -66,7 +79,7 @@ class Directions:
 
     @functools.cached_property
     def approximate(self) -> list[bool]:
-        """Which parts ``gram(exact=False)`` does not multiply exactly: large ones of float32."""
+        """Which parts ``gram(exact=False)`` does not multiply exactly: large ones in float32."""
         return [
             not self.per_row and v.dtype == np.float32 and math.prod(v.shape[1:]) >= EXACT_BELOW for v in self.parts
         ]
@@ -83,7 +96,7 @@ class Directions:
     @functools.cached_property
     def scale(self) -> np.ndarray | None:
         """What the parts are multiplied by, (k,) or (B, k); None for 1. A direction of length 0 stays 0."""
-        if not self.unit:
+        if not (self.unit and self.parts):
             return self._given_scale
         squares = np.diagonal(self._raw_gram(exact=False), axis1=-2, axis2=-1)
         return np.where(squares == 0, 0, 1 / np.sqrt(np.where(squares == 0, 1, squares)))
@@ -95,9 +108,12 @@ class Directions:
         return Directions(parts, self.per_row, self.unit, self._given_scale, self.n)
 
     def gram(self, exact: bool = True) -> np.ndarray:
-        """``G = V V^T``, (k, k) or (B, k, k), float64; k^2 n operations, and no memory for parts that are streams.
+        """Return ``G = V V^T``, (k, k) or (B, k, k), float64; k^2 n operations, and no memory for streams.
 
-        exact : whether large float32 parts are multiplied in float64 too; see `fwdad.kernels.gram`.
+        Parameters
+        ----------
+        exact : bool
+            Whether large float32 parts are multiplied in float64 too; see `fwdad.kernels.gram`.
         """
         gram = self._raw_gram(exact)
         if self.scale is None:
@@ -106,16 +122,16 @@ class Directions:
         return scaled
 
     def lengths(self) -> np.ndarray:
-        """The directions' lengths, (k,) or (B, k)."""
+        """Return the lengths of the directions, (k,) or (B, k)."""
         lengths: np.ndarray = np.sqrt(np.diagonal(self.gram(exact=False), axis1=-2, axis2=-1))
         return lengths
 
     def along(self, d: np.ndarray) -> np.ndarray:
-        """Derivatives along the directions from derivatives along the parts, (..., k)."""
+        """Return derivatives along the directions from derivatives along the parts, (..., k)."""
         return d if self.scale is None else d * self.scale
 
     def combine(self, c: np.ndarray) -> list[np.ndarray]:
-        """``V^T c``, one array a part: c (k,) gives its shape, c (B, k) with `per_row` gives (B, n_s).
+        """Return ``V^T c``, one array a part: c (k,) gives its shape, c (B, k) with `per_row` gives (B, n_s).
 
         For directions that all rows share, c (B, k) gives (B, *shape): one combination a row.
         """
@@ -134,11 +150,11 @@ class Directions:
         return self.along(functools.reduce(np.add, (v.inner(part) for v, part in zip(self.kinds, g, strict=True))))
 
     def alone(self) -> list[Directions]:
-        """Each part by itself, as directions of one array."""
+        """Return each part by itself, as directions of one array."""
         return [Directions([v], self.per_row, scale=self.scale) for v in self.parts]
 
     def separate(self, g: np.ndarray) -> list[np.ndarray]:
-        """Vectors (..., n) in this space as arrays like `combine` gives them."""
+        """Return vectors (..., n) in this space as arrays like those of `combine`."""
         shapes = [v.shape[1 + self.per_row :] for v in self.parts]
         pieces = np.split(g, np.cumsum([math.prod(shape) for shape in shapes])[:-1], axis=-1)
         return [
@@ -147,7 +163,7 @@ class Directions:
         ]
 
     def realised(self) -> list[np.ndarray]:
-        """The parts as ndarrays, lengths applied."""
+        """Return the parts as ndarrays, with their scale."""
         parts = [as_dense(v) for v in self.parts]
         if self.scale is None:
             return parts
@@ -157,13 +173,15 @@ class Directions:
         ]
 
     def dense(self) -> np.ndarray:
-        """V as an array, (k, n) or (B, k, n)."""
+        """Return V as an array, (k, n) or (B, k, n)."""
         return join(self.realised(), self.per_row)
 
 
 def join(parts: Sequence[np.ndarray], per_row: bool = False) -> np.ndarray:
-    """Parts (k, *shape) side by side, (k, n); with `per_row`, parts (k, B, n_s) as (B, k, n).
+    """Return parts (k, *shape) side by side, (k, n); with `per_row`, parts (k, B, n_s) as (B, k, n).
 
+    Examples
+    --------
     >>> join([np.ones((2, 3)), np.zeros((2, 1, 2))]).shape
     (2, 5)
     """
@@ -173,8 +191,10 @@ def join(parts: Sequence[np.ndarray], per_row: bool = False) -> np.ndarray:
 
 
 def separate(v: np.ndarray, templates: Sequence[Template], per_row: bool = False) -> list[np.ndarray]:
-    """The inverse of `join`: parts in their templates' shapes and dtypes.
+    """Undo `join`: return parts in their templates' shapes and dtypes.
 
+    Examples
+    --------
     >>> [part.shape for part in separate(np.ones((2, 5)), [np.ones(3), np.ones((1, 2))])]
     [(2, 3), (2, 1, 2)]
     """

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fwdad.dual import Array
+from fwdad.errors import undefined
 from fwdad.perturbation.directions import Directions, Template
 from fwdad.tangents import Tangent
 
@@ -57,8 +58,22 @@ class Outcome(NamedTuple):
     moved: Sequence[Any]
 
 
+def mean_loss(losses: Array) -> float:
+    """Return the mean of real losses, of which there must be one at least.
+
+    Raises
+    ------
+    ValueError
+        For an empty batch, or complex losses.
+    """
+    size, kind = getattr(losses, "size", 1), np.dtype(getattr(losses, "dtype", float)).kind
+    if size == 0 or kind == "c":
+        raise ValueError(f"the loss must be real, of one example at least; got {losses.dtype}{list(losses.shape)}")
+    return float(np.mean(losses, dtype=np.float64))
+
+
 class Perturbation:
-    """What the directions move. A subclass has three duties.
+    """What the directions move; a subclass defines `templates`, `run` and `gradient`.
 
     An estimate is sampler x perturbation x combiner: the sampler draws directions for `templates`, `run` pushes them
     through the loss, the combiner makes one array a template of directions and derivatives, and `gradient` turns these
@@ -74,15 +89,22 @@ class Perturbation:
 
     def templates(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Sequence[Template]:
         """Return the arrays that move, one template each, in the order in which `run` asks for directions."""
-        raise NotImplementedError
+        raise undefined(self, "templates(loss, model, batch)")
 
     def run(self, loss: Loss, model: Model, batch: tuple[Any, ...], draw: Draw, gram: bool = False) -> Outcome:
         """Return what one pass with the drawn directions gives.
 
-        gram : whether the directions' Gram matrix will be asked for, so that kernels may form it on the way.
+        Parameters
+        ----------
+        loss, model, batch
+            What to run: ``loss(model, *batch)``.
+        draw : Draw
+            Where the directions come from.
+        gram : bool
+            Whether the directions' Gram matrix will be asked for, so that kernels may form it on the way.
         """
-        raise NotImplementedError
+        raise undefined(self, "run(loss, model, batch, draw, gram)")
 
     def gradient(self, model: Model, outcome: Outcome, parts: Sequence[np.ndarray]) -> Model:
         """Return a tree like the model from one array a template, of its shape or, for d (B, k), (B, n)."""
-        raise NotImplementedError
+        raise undefined(self, "gradient(model, outcome, parts)")

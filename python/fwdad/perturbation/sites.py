@@ -1,19 +1,21 @@
 """Sites: where layers let noise in. A layer asks for one site each time it is called.
 
-A layer with parameters computes z = x w + b and then acts on z. It takes three steps:
+A layer with parameters computes z = x w + b and then an elementwise function y of z. It takes three steps:
 
     here = site(self, x, z's shape, z's dtype)     once a call
     b = here.moved(b)                              the b to add: its own, or one that moves
     return here.settled(y)                         passes the output through
 
-Outside of a pass nothing happens. In a pass with noise, `moved` gives a b that moves in k directions: noise on z, fresh
-for each example or shared by the batch. The layer's method `local_gradient(x, g)` turns g = dL/dz into gradients of its
-parameters, exactly and from nothing but its own input, so that no derivative ever travels backwards.
+Outside of a pass nothing happens, and nothing to a layer that is no part of the model. In a pass with noise, `moved`
+gives a b that moves in k directions: noise on z, fresh for each example or shared by the batch. The layer's method
+`local_gradient(x, g)` turns g = dL/dz into gradients of its parameters, exactly and from its own input alone: no
+derivative travels backwards.
 
     Noise   moves z by directions                                        (`Activities.run`)
     Survey  notes shapes, outputs and slopes for a sampler               (`Activities.templates`)
-    Leak    finds parameters that move the loss beside their layer       (`Activities`, once)
-    Halves  finds losses that couple examples                            (`Activities`, once)
+    Leak    finds parameters that move the loss beside their layer,
+            and layers that settle what is no elementwise function of z  (`check_leaks`)
+    Halves  finds losses that couple examples                            (`check_leaks`)
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fwdad import kernels
-from fwdad.dual import Array, Dual, new_level, plain, split
+from fwdad import kernels, tree
+from fwdad.dual import Array, Dual, plain, split
 from fwdad.tangents import Tangent, as_dense, kind_of
 
 
@@ -40,8 +42,13 @@ class Perturbable(Protocol):
 
 
 def is_perturbable(node: Any) -> bool:
-    """Whether a node of a model is such a layer."""
+    """Return whether a node of a model is such a layer."""
     return hasattr(node, "local_gradient")
+
+
+def nodes_of(model: Any) -> tuple[list[Any], tree.Structure]:
+    """Return a model's layers and what lies outside of them, and how they are put together."""
+    return tree.flatten(model, is_leaf=lambda node: is_perturbable(node) or tree.is_buffer(node))
 
 
 class Site:
@@ -78,8 +85,17 @@ class Site:
         return bias
 
     def settled(self, y: Array) -> Array:
-        """Return the layer's output as the rest of the pass shall see it."""
+        """Return the layer's output, an elementwise function of z, as the rest of the pass shall see it."""
         return y
+
+    def _by_row(self, y: Array) -> Array:
+        """Return the layer's output, or what belongs to it entry by entry, with an example a row."""
+        if y.shape != self.z_shape:
+            raise ValueError(
+                f"{type(self.layer).__name__} settles an output of shape {y.shape}, but its z has {self.z_shape}: "
+                "settle an elementwise function of z, and compute the rest from what `settled` returns"
+            )
+        return y.reshape(self.rows)
 
     def _still(self, bias: Array | None) -> Array:
         """Return the bias, or a 0 where there is none."""
@@ -104,10 +120,10 @@ class Noise(Site):
         still, k = self._still(bias), self.noise.shape[0]
         if not self.shared:
             return Dual(np.broadcast_to(still, self.z_shape), self.noise.reshape(k, *self.z_shape), self.level)
-        if len(self.z_shape) == 2:
+        if len(self.z_shape) == 2 and still.ndim < 2:
             return Dual(np.broadcast_to(still, self.z_shape[1:]), self.noise, self.level)
-        alike = np.broadcast_to(as_dense(self.noise).reshape(k, 1, *self.z_shape[1:]), (k, *self.z_shape))
-        return Dual(np.broadcast_to(still, self.z_shape), alike, self.level)
+        for_all = np.broadcast_to(as_dense(self.noise).reshape(k, 1, *self.z_shape[1:]), (k, *self.z_shape))
+        return Dual(np.broadcast_to(still, self.z_shape), for_all, self.level)
 
     def settled(self, y: Array) -> Array:
         """Return y, and note which units it silenced.
@@ -116,7 +132,7 @@ class Noise(Site):
         """
         tangent = split(y, self.level)[1]
         if self.noise is not None and tangent is not None:
-            self.active = np.any(tangent, axis=0).reshape(self.rows)
+            self.active = self._by_row(np.any(tangent, axis=0))
         return y
 
     @property
@@ -160,8 +176,8 @@ class Survey(Site):
     def settled(self, y: Array) -> Array:
         """Return y without its tangent."""
         primal, tangent = split(y, self.level)
-        self.y = plain(primal).reshape(self.rows)
-        self.slope = plain(tangent)[0].reshape(self.rows)
+        self.y = self._by_row(plain(primal))
+        self.slope = np.zeros_like(self.y) if tangent is None else self._by_row(plain(tangent)[0])
         return primal
 
 
@@ -169,17 +185,32 @@ class Leak(Site):
     """A site in a pass where all parameters move along one direction: it takes that out of its layer's output.
 
     What a layer's parameters do to its output is what `local_gradient` accounts for. Wherever the direction still
-    shows, in another layer's input or in the loss, a parameter has an effect beside its layer's output.
+    shows, be it as zeros, in another layer's input or in the loss, a parameter has an effect beside its layer's output.
+
+    Along a second direction half of the layer's units move. Other units of its output must not.
     """
 
     def __init__(self, layer: Perturbable, x: Array, shape: tuple[int, ...], dtype: Any, level: int = 0) -> None:
         super().__init__(layer, x, shape, dtype, level)
-        tangent = split(x, level)[1]
-        self.is_late = tangent is not None and bool(np.any(np.abs(tangent) > 0))  # something moved before this layer
+        self.is_late = split(x, level)[1] is not None  # something moved before this layer
+        self.half = np.random.default_rng(2).random(self.rows) < 0.5
+
+    def moved(self, bias: Array | None) -> Array | None:
+        """Return a bias that moves half of the units along the second direction."""
+        noise = np.stack([np.zeros(self.z_shape), self.half.reshape(self.z_shape)]).astype(self.dtype)
+        still = np.broadcast_to(self._still(None), self.z_shape)
+        units = Dual(still, kernels.to_device(noise, kernels.device_of(self.x)), self.level)
+        return units if bias is None else bias + units
 
     def settled(self, y: Array) -> Array:
         """Return y without its tangent."""
-        return split(y, self.level)[0]
+        primal, tangent = split(y, self.level)
+        if tangent is not None and np.any(np.abs(self._by_row(kernels.to_device(tangent[1], "cpu"))[~self.half]) > 0):
+            raise ValueError(
+                f"{type(self.layer).__name__} settles an output that is no elementwise function of its z: a unit of z "
+                "moves another unit of the output. Settle before units are mixed or change places"
+            )
+        return primal
 
 
 class Halves(Site):
@@ -188,10 +219,12 @@ class Halves(Site):
     For any two examples there is a direction that moves the first and not the second, whose loss must stay.
     """
 
+    random: np.random.Generator  # the pass's
+
     def moved(self, bias: Array | None) -> Array | None:
         """Return a bias that moves along 2 bits directions."""
         halves = halves_of(self.z_shape[0])
-        noise = np.random.default_rng(0).standard_normal((len(halves), *self.z_shape)).astype(self.dtype)
+        noise = self.random.standard_normal((len(halves), *self.z_shape)).astype(self.dtype)
         noise *= halves.reshape(*halves.shape, *(1,) * (len(self.z_shape) - 1))
         still = np.broadcast_to(self._still(bias), self.z_shape)
         return Dual(still, kernels.to_device(noise, kernels.device_of(self.x)), self.level)
@@ -209,16 +242,20 @@ def halves_of(examples: int) -> np.ndarray:
 
 
 class LayerPass:
-    """A pass under way: it makes a site for each call of a layer, in the order of the calls."""
+    """A pass under way: it makes a site for each call of one of the model's layers, in the order of the calls."""
 
-    def __init__(self, make: Callable[[int, Any], None], kind: type[Site]) -> None:
-        self._prepare = make
+    def __init__(self, kind: type[Site], model: Any, level: int, prepare: Callable[[int, Any], None]) -> None:
+        self.nodes, self.structure = nodes_of(model)
+        self.level = level
         self._kind = kind
-        self.level = new_level()
+        self._layers = {id(node) for node in self.nodes}
+        self._prepare = prepare
         self.sites: list[Any] = []
 
     def site(self, layer: Perturbable, x: Array, shape: tuple[int, ...], dtype: Any) -> Site:
-        """Return a new site, prepared for the call."""
+        """Return a new site, prepared for the call; for a layer that is no part of the model, one that does nothing."""
+        if id(layer) not in self._layers:
+            return Site(layer, x, shape, dtype)
         here = self._kind(layer, x, shape, dtype, self.level)
         self._prepare(len(self.sites), here)
         self.sites.append(here)
@@ -230,13 +267,13 @@ _current: ContextVar[LayerPass | None] = ContextVar("layer_pass", default=None)
 
 @contextmanager
 def layer_pass(
-    kind: type[Site], prepare: Callable[[int, Any], None] = lambda number, site: None
+    kind: type[Site], model: Any, level: int, prepare: Callable[[int, Any], None] = lambda number, site: None
 ) -> Iterator[LayerPass]:
-    """Give the layers that are called inside the block sites of a kind; each thread and task has its own pass.
+    """Give the model's layers that are called inside the block sites of a kind; each thread and task has its own pass.
 
     prepare(number, site) is called with each new site and its number.
     """
-    running = LayerPass(prepare, kind)
+    running = LayerPass(kind, model, level, prepare)
     token = _current.set(running)
     try:
         yield running

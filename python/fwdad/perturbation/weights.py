@@ -10,7 +10,7 @@ import numpy as np
 from fwdad import kernels, tree
 from fwdad.dual import Dual, new_level, split
 from fwdad.perturbation.directions import Directions, Template
-from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation
+from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, mean_loss
 from fwdad.tangents import kind_of
 
 
@@ -51,8 +51,8 @@ class Weights(Perturbation):
         losses, d = split(loss(tree.unflatten(structure, duals), *batch), level)
         if np.ndim(losses) > 1:
             raise ValueError(f"the loss must be one number or one per example, (B,); got shape {np.shape(losses)}")
+        value = mean_loss(losses)
         d = np.zeros(directions.k) if d is None else np.mean(d, axis=tuple(range(1, d.ndim)), dtype=np.float64)
-        value = float(np.mean(losses, dtype=np.float64))
         return Outcome(value, directions.along(d), directions, [leaves[i] for i in where])
 
     def gradient(self, model: Model, outcome: Outcome, parts: Sequence[np.ndarray]) -> Model:

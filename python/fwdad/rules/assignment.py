@@ -1,11 +1,11 @@
-"""Writing into a Dual: x[i] = v, x += v, np.copyto(x, v), ..., with views that alias as NumPy's do.
+"""Writing into a Dual: x[i] = v, x += v, np.copyto(x, v), ..., with views that share memory as NumPy's do.
 
-Duals share arrays freely (the tangent of x + 1 is x's own), so an array that a Dual holds is never written to.
-A write first gives the Dual copies of its own, at a cost of O(k size), and changes those.
+Duals share arrays (the tangent of x + 1 is x's own), so an array that a Dual holds is never written to. A write first
+gives the Dual copies of its own, at a cost of O(k size), and changes those.
 
-`y = x[1:]` is a view: what is written into y appears in x. A view remembers the Dual it was taken from (`view_of`),
-which knows its living views. A write into any of them goes to the root of the family: the root takes copies, every
-view is taken from it anew, and then one write reaches all.
+`y = x[1:]` is a view: what is written into y appears in x. A view remembers the Dual that it was taken from (`view_of`),
+and that Dual knows its living views. A write into any of them goes to the Dual from which all were taken, the root: the
+root copies its arrays, every view is taken from it again, and then one write reaches them all.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import numpy as np
 
 from fwdad.dual import INPLACE, RULES, UFUNC_METHODS, Array, Dual, Rule, highest_level, plain, split
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.forms import align, enter, reject_duals, rule_for, spread, zeros
+from fwdad.rules.forms import align, broadcast_tangent, enter, reject_duals, rule_for, zeros
 
 
 class View(NamedTuple):
-    """How a view was taken: ``rule(base, *args, **kwargs)``, or entry `part` of that list."""
+    """How a view was taken: ``rule(base, *args, **kwargs)``, or item `part` of that list."""
 
     base: Dual
     rule: Rule
@@ -32,7 +32,8 @@ class View(NamedTuple):
     kwargs: dict[str, Any]
     part: int | None
 
-    def taken_anew(self) -> Dual:
+    def taken_again(self) -> Dual:
+        """Take the view from its base's present arrays."""
         answer = self.rule(self.base, *self.args, **self.kwargs)
         view: Dual = answer if self.part is None else answer[self.part]
         return view
@@ -69,13 +70,13 @@ def _watched(rule: Rule) -> Rule:
 
 
 def _remember(answer: Dual, view: View) -> None:
-    """Tie a view to its base; whether it is one is decided as NumPy decides it, by the primal's memory."""
+    """Tie a view to its base, if their primals share memory."""
     base, primal = view.base, plain(answer)
     if type(answer) is not Dual or answer is base or answer.level != base.level or not isinstance(primal, np.ndarray):
         return
     if np.may_share_memory(primal, plain(base)):
         known = getattr(base, "views", [])
-        if len(known) >= 16 and len(known) & (len(known) - 1) == 0:  # forget the dead each time the list has doubled
+        if len(known) >= 16 and len(known) & (len(known) - 1) == 0:  # each time the list has doubled
             known = _living(base)
         known.append(weakref.ref(answer))
         answer.view_of, base.views = view, known
@@ -91,21 +92,21 @@ def _root(x: Dual) -> Dual:
     return x
 
 
-def _take_anew(base: Dual) -> None:
+def _retake_views(base: Dual) -> None:
     """Take all living views of a Dual from its present arrays."""
     for reference in list(getattr(base, "views", [])):
         view = reference()
         if view is not None and view.view_of.base is base:
-            fresh = view.view_of.taken_anew()
+            fresh = view.view_of.taken_again()
             view.primal, view.tangent = fresh.primal, fresh.tangent
-            _take_anew(view)
+            _retake_views(view)
 
 
 def _own(x: Dual, primal: Array, tangent: Array) -> None:
-    """Give x's family arrays that nobody else holds, with room for a value's primal and tangent."""
+    """Give x's root and its views arrays that no other Dual holds and that can hold a value's primal and tangent."""
     root = _root(x)
     root.primal, root.tangent = _room(root.primal, primal), _room(root.tangent, tangent)
-    _take_anew(root)
+    _retake_views(root)
     if not (_aliases(x.primal, root.primal) and (_is_carried(x.tangent) or _aliases(x.tangent, root.tangent))):
         raise LostDerivativeError(
             "this view of a Dual cannot be written through: its memory order is not that of its base's copy. "
@@ -114,7 +115,7 @@ def _own(x: Dual, primal: Array, tangent: Array) -> None:
 
 
 def _room(array: Array, value: Any) -> Array:
-    """A copy, in C order, that can hold value: with a zero tangent of value's level if it has none so high."""
+    """Copy an array in C order; the copy gets a zero tangent of value's level if it has none so high."""
     copy = copying.copy(array) if isinstance(array, Dual) else np.array(array, order="C")
     if type(value) is Dual and (type(copy) is not Dual or value.level > copy.level):
         return Dual(copy, zeros(value.tangent, copy.shape, copy.dtype), value.level)
@@ -128,8 +129,8 @@ def _aliases(view: Array, base: Array) -> bool:
 def write(put: Callable[[Array, Any], None], x: Dual, value: Any) -> None:
     """Do ``put(x, value)``, where put moves entries of value into x and does nothing else.
 
-    The same `put`, applied to the numbers of value's entries, tells which entry of x got which: so a tangent goes
-    where its primal went, whatever the index, also where an index is repeated and the last one wins.
+    The same `put`, applied to the numbers of value's entries, tells which entry went where. So a tangent follows its
+    primal for every kind of index, and where an index is repeated the last one wins, as in NumPy.
     """
     if not isinstance(plain(x), np.ndarray):
         raise TypeError(
@@ -150,24 +151,24 @@ def write(put: Callable[[Array, Any], None], x: Dual, value: Any) -> None:
     if _is_carried(x.tangent):
         root = _root(x)
         root.tangent[(slice(None), *np.unravel_index(_cells(x)[written], root.shape))] = moved
-        _take_anew(root)
+        _retake_views(root)
     else:
         x.tangent[slice(None), written] = moved
 
 
 def _is_carried(tangent: Array) -> bool:
-    """Whether a tangent is no memory that views share, but what another transform than jvp puts in its place."""
+    """Whether a tangent is another transform's carrier, and so no memory that views could share."""
     return isinstance(tangent, Dual) and type(tangent) is not Dual
 
 
 def _cells(x: Dual) -> np.ndarray:
-    """Where the entries of a view lie in its flattened root."""
+    """Find where the entries of a view lie in its flattened root."""
     view = getattr(x, "view_of", None)
     if view is None:
         return np.arange(x.size).reshape(x.shape)
     cells = _cells(view.base).astype(np.float64)
     numbers = view._replace(base=Dual(cells, np.zeros((1, *cells.shape)), view.base.level))
-    return np.asarray(numbers.taken_anew().primal, np.intp)
+    return np.asarray(numbers.taken_again().primal, np.intp)
 
 
 @rule_for(operator.setitem)
@@ -180,7 +181,7 @@ def _setitem(x: Dual, index: Any, value: Any) -> None:
 
 
 def placing(function: Callable[..., Any], position: int, name: str) -> None:
-    """Enter ``function(x, ...)``, which moves entries of its argument `name` into x."""
+    """Enter ``function(x, ...)``, which moves entries of its argument called `name`, at `position`, into x."""
 
     def rule(x: Array, *args: Any, **kwargs: Any) -> None:
         given = list(args)
@@ -212,27 +213,31 @@ placing(np.fill_diagonal,    1, "val")
 
 
 class Flat:
-    """x.flat: the entries in C order, to read, to iterate over and to write into."""
+    """``x.flat``: the entries in C order, to read, to iterate over and to write into."""
 
     def __init__(self, dual: Dual) -> None:
         self.dual = dual
 
     def __len__(self) -> int:
+        """Return the number of entries."""
         return int(self.dual.size)
 
     def __iter__(self) -> Iterator[Any]:
+        """Iterate over the entries."""
         return iter(np.reshape(self.dual, -1))
 
     def __getitem__(self, index: Any) -> Any:
+        """Copy entries."""
         return np.copy(np.reshape(self.dual, -1)[index])
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        """Write entries."""
         cells = np.arange(self.dual.size)[index]
         self.dual[np.unravel_index(cells, self.dual.shape)] = value
 
 
 def replace(x: Dual, value: Any) -> None:
-    """``x[...] = value`` for a value of x's shape, as an in-place operator or out= writes it.
+    """Do ``x[...] = value`` for a value of x's shape, as an in-place operator or out= writes it.
 
     Raises ValueError for another shape, TypeError where NumPy's "same_kind" casting forbids the dtype.
     """
@@ -249,7 +254,7 @@ def replace(x: Dual, value: Any) -> None:
 
 
 def _in_place(ufunc: np.ufunc) -> Callable[[Dual, Any], Any]:
-    """x op= y. A number is replaced, as Python's and NumPy's numbers are; an array is written into."""
+    """Make the method for ``x op= y``. It replaces a number, as Python and NumPy do, and writes into an array."""
 
     def method(self: Dual, other: Any) -> Any:
         answer = ufunc(self, other)
@@ -266,7 +271,7 @@ for _name, _ufunc in INPLACE.items():
 
 
 def _adding_at(ufunc: np.ufunc) -> None:
-    """Enter ufunc.at for + and -, which count a repeated index as often as it comes."""
+    """Enter ufunc.at for + and -; an index that is repeated counts each time."""
 
     def rule(x: Array, index: Any, value: Any) -> None:
         reject_duals(ufunc, (index,), {})
@@ -282,7 +287,7 @@ def _adding_at(ufunc: np.ufunc) -> None:
         ufunc.at(x.primal, index, primal)
         if tangent is not None:
             cells = np.arange(x.size).reshape(x.shape)[index]
-            tangent = spread(align(tangent, cells.ndim), cells.shape).reshape(tangent.shape[0], -1)
+            tangent = broadcast_tangent(align(tangent, cells.ndim), cells.shape).reshape(tangent.shape[0], -1)
             ufunc.at(x.tangent, (slice(None), *np.unravel_index(cells.ravel(), x.shape)), tangent)
 
     UFUNC_METHODS[ufunc, "at"] = rule

@@ -1,7 +1,7 @@
 """Matrix decompositions: cholesky, qr, eigh, eig, svd and their values alone.
 
-Where eigen or singular values repeat, their vectors may turn at will and have no derivative. Then the values move as
-JAX has it, each with its own diagonal entry, so that their sum is right; the vectors raise LinAlgError, unless the
+Where eigenvalues or singular values repeat, their vectors are not unique and have no derivative. There the values move
+as in JAX, each with its own diagonal entry, so that their sum is right; the vectors raise LinAlgError, unless the
 direction does not mix them. Source of the formulas: M. Giles, An extended collection of matrix derivative results, 2008.
 """
 
@@ -18,14 +18,14 @@ from fwdad.rules.linalg import adjoint
 
 
 def hermitian_from(a: Array, triangle: str) -> Array:
-    """The Hermitian matrix of which LAPACK reads one triangle, "L" or "U"; also of matrices under a k axis."""
+    """Complete a Hermitian matrix from the triangle that LAPACK reads, "L" or "U"; leading axes may be k or batch."""
     strict = np.tril(a, -1) if triangle == "L" else np.triu(a, 1)
     diagonal = np.real(a) * np.eye(a.shape[-1], dtype=np.real(a).dtype)
     return strict + adjoint(strict) + diagonal
 
 
 def divided_by_gaps(change: Array, x: Array, what: str) -> Array:
-    """change_ij / (x_j - x_i), 0 on the diagonal: how vectors turn into each other.
+    """Return ``change_ij / (x_j - x_i)``, 0 on the diagonal: how much vector i enters the change of vector j.
 
     Raises LinAlgError where a gap is zero and the change is not.
     """
@@ -52,13 +52,13 @@ def _mixes(change: np.ndarray, repeated: np.ndarray) -> bool:
 
 
 def diagonal(a: Array) -> Array:
-    """The diagonals of matrices."""
+    """Return the diagonals of matrices."""
     return np.diagonal(a, 0, -2, -1)
 
 
 @rule_for(np.linalg.cholesky, singular="reads one triangle; LinAlgError unless positive definite")
 def _cholesky(a: Dual, /, *, upper: bool = False) -> Array:
-    """dL = L low(L^-1 dA L^-H), low: the lower triangle with half its diagonal."""
+    """``dL = L low(L^-1 dA L^-H)``, low: the lower triangle with half its diagonal."""
     if upper:
         return adjoint(np.linalg.cholesky(hermitian_from(a, "U")))
     lower = np.linalg.cholesky(a.primal)
@@ -70,7 +70,7 @@ def _cholesky(a: Dual, /, *, upper: bool = False) -> Array:
 
 @rule_for(np.linalg.qr, singular="LinAlgError unless the leading columns are independent")
 def _qr(a: Dual, mode: str = "reduced") -> Any:
-    """With M = Q^H dA R^-1 = Omega + dR R^-1, Omega = Q^H dQ skew: its strict lower part is M's."""
+    """``M = Q^H dA R^-1 = Omega + dR R^-1``; Omega = Q^H dQ is skew, and its strict lower part is that of M."""
     m, n = a.shape[-2:]
     if mode == "raw" or (mode == "complete" and m > n):
         raise LostDerivativeError(
@@ -101,12 +101,12 @@ REPEATED_VECTORS = f"{REPEATED}; their vectors raise LinAlgError, unless the dir
 
 @rule_for(np.linalg.eigh, singular=f"reads one triangle; {REPEATED_VECTORS}")
 def _eigh(a: Dual, UPLO: Any = "L") -> Any:
-    """dw = diag(V^H dA V), dV = V (V^H dA V / (w_j - w_i))."""
+    """``dw = diag(V^H dA V)``, ``dV = V (V^H dA V / (w_j - w_i))``."""
     result: Any = np.linalg.eigh(a.primal, UPLO)
     w, v = result
     inner = np.matmul(np.matmul(adjoint(v), hermitian_from(a.tangent, UPLO.upper())), v)
-    turning = divided_by_gaps(inner, w, "np.linalg.eigh")
-    return type(result)(Dual(w, np.real(diagonal(inner)), a.level), Dual(v, np.matmul(v, turning), a.level))
+    mixing = divided_by_gaps(inner, w, "np.linalg.eigh")
+    return type(result)(Dual(w, np.real(diagonal(inner)), a.level), Dual(v, np.matmul(v, mixing), a.level))
 
 
 @rule_for(np.linalg.eigvalsh, singular=f"reads one triangle; {REPEATED}")
@@ -122,7 +122,7 @@ def _in_eigenvectors(v: Array, t: Array) -> Array:
 
 @rule_for(np.linalg.eig, singular=REPEATED_VECTORS)
 def _eig(a: Dual) -> Any:
-    """As eigh with V^-1 for V^H; then the vectors keep their length, and their largest entry its phase, as in LAPACK."""
+    """As eigh with V^-1 for V^H; the vectors keep their length, and their largest entry keeps its phase, as in LAPACK."""
     result: Any = np.linalg.eig(a.primal)
     w, v = result
     inner = _in_eigenvectors(v, a.tangent)
@@ -144,7 +144,7 @@ def _eigvals(a: Dual) -> Dual:
 
 @rule_for(np.linalg.svd, singular=f"{REPEATED_VECTORS}; values as svdvals; complex vectors up to a phase")
 def _svd(a: Dual, full_matrices: Any = True, compute_uv: Any = True, hermitian: Any = False) -> Any:
-    """With P = U^H dA V: dS = diag(P), and U and V turn by Omega_U = (P S + S P^H) / (s_j^2 - s_i^2), likewise Omega_V."""
+    """``P = U^H dA V``, ``dS = diag(P)``, ``dU = U Omega``, Omega = (P S + S P^H) / (s_j^2 - s_i^2); dV likewise."""
     if hermitian:
         return np.linalg.svd(hermitian_from(a, "L"), full_matrices, compute_uv)
     if not compute_uv:

@@ -1,4 +1,4 @@
-"""np.einsum: linear in each operand, dy_i = sum_o einsum(..., dx_o under the k axis, ...)."""
+"""np.einsum: linear in each operand, dy_i = sum_o einsum(..., dx_o with a k axis, ...)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def _einsum(*operands: Any, **options: Any) -> Array:
     reject_duals(np.einsum, (), options)
     inputs, output, arrays = parse(operands)
     level = highest_level(arrays)
-    parts = [split(array, level) for array in arrays]
-    values = [primal for primal, _ in parts]
+    pairs = [split(array, level) for array in arrays]
+    values = [primal for primal, _ in pairs]
     answer = np.einsum(f"{','.join(inputs)}->{output}", *values, **options)
     if not moves(answer):  # dtype=int
         return answer
     k = unused_letter(inputs)
     tangent: Array = None
-    for i, (_, moving) in enumerate(parts):
+    for i, (_, moving) in enumerate(pairs):
         if moving is None:
             continue
         under_k = [k + labels if j == i else labels for j, labels in enumerate(inputs)]
@@ -39,7 +39,7 @@ def _einsum(*operands: Any, **options: Any) -> Array:
 
 
 def parse(operands: tuple[Any, ...]) -> tuple[list[str], str, list[Array]]:
-    """Labels of each operand, labels of the answer, operands: from either of np.einsum's two ways to write them."""
+    """Return each operand's labels, the answer's labels and the operands, from either of np.einsum's two notations."""
     if isinstance(operands[0], str):
         subscripts, arrays = operands[0].replace(" ", ""), list(operands[1:])
     else:
@@ -60,12 +60,12 @@ def parse(operands: tuple[Any, ...]) -> tuple[list[str], str, list[Array]]:
 
 
 def letters(labels: Any) -> str:
-    """Integer labels as letters."""
+    """Write integer labels as letters."""
     return "".join("..." if label is Ellipsis else LETTERS[label] for label in labels)
 
 
 def unused_letter(inputs: list[str]) -> str:
-    """A label for the k axis that the user does not use.
+    """Choose a label for the k axis that the user does not use.
 
     Raises ValueError if all 52 are taken.
     """

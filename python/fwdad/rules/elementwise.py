@@ -1,8 +1,8 @@
-"""The elementwise functions: a row is a function, its derivative, and where its tests may look.
+"""The elementwise functions: a row is a function, its derivative, the domain of its tests, and its singular points.
 
-x is the argument, y the answer. The last column names the row's singular points and what happens there:
-kinks take the value given; a strong zero means that a direction in which the argument does not move
-gives a zero tangent although the derivative is infinite.
+x is the argument, y the answer. The last column names the singular points and what happens there: kinks take the value
+given; a strong zero means that a direction in which the argument does not move gives a zero tangent although the
+derivative is infinite.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fwdad.dual import RULES, Array, Dual, plain
+from fwdad.dual import Array, Dual, plain
 from fwdad.rules.forms import (
     STRONG,
+    OneOver,
     Partial,
-    Per,
     Shortcut,
+    Tangent,
     align,
     binary,
+    broadcast_tangent,
     composed,
     constant,
     linear,
     rule_for,
     scaled,
     scaled_sum,
-    spread,
     surely_finite,
     unary,
 )
@@ -54,14 +55,14 @@ class Binary(NamedTuple):
 
 
 def product(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
-    """dz = dx y + x dy, in one call."""
+    """``dz = dx y + x dy``, in one call."""
     if dy is None:
         return scaled(dx, y)
     return scaled(dy, x) if dx is None else scaled_sum(dx, y, dy, x)
 
 
 def quotient(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
-    """dz = (dx - z dy) / y. Where z is finite, y is neither 0 nor NaN, and no direction meets an infinity."""
+    """``dz = (dx - z dy) / y``, where z is finite: there y is neither 0 nor NaN."""
     if not surely_finite(z):
         return None
     if dx is None:
@@ -70,7 +71,7 @@ def quotient(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
 
 
 def winner(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
-    """The tangent of the argument that is the answer, where no entry is a tie or NaN."""
+    """Select the tangent of the argument that is the answer, if no entry is a tie or NaN."""
     mine = np.equal(x, z)
     if np.count_nonzero(np.not_equal(mine, np.equal(y, z))) != z.size:
         return None
@@ -83,24 +84,31 @@ def share(mine: Array, other: Array, answer: Array) -> Array:
     return won * np.where(tied, 0.5, 1.0).astype(answer.dtype)
 
 
+def absolute(dx: Array, x: Array, y: Array) -> Array:
+    """``d|x| = sign(x) dx``; for complex x, where |x| is not holomorphic, ``Re(conj(x) dx) / |x|``."""
+    if x.dtype.kind != "c":
+        return scaled(dx, np.sign(x))
+    return np.real(np.conjugate(np.sign(x)) * dx)
+
+
 # fmt: off
 UNARY = [
     #     function        derivative                                    domain          singular points
     Unary(np.positive,    1),
     Unary(np.negative,    -1),
-    Unary(np.absolute,    lambda x, y: np.sign(x),                      (-2.0, 2.0),    "0 at the kink 0"),
+    Unary(np.absolute,    Tangent(absolute),                            (-2.0, 2.0),    "0 at the kink 0"),
     Unary(np.fabs,        lambda x, y: np.sign(x),                      (-2.0, 2.0),    "0 at the kink 0"),
     Unary(np.square,      lambda x, y: 2 * x),
-    Unary(np.sqrt,        Per(lambda x, y: 2 * y),                      (0.1, 4.0),     f"{STRONG} at 0"),
-    Unary(np.cbrt,        Per(lambda x, y: 3 * y * y),                  (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.sqrt,        OneOver(lambda x, y: 2 * y),                      (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.cbrt,        OneOver(lambda x, y: 3 * y * y),                  (0.1, 4.0),     f"{STRONG} at 0"),
     Unary(np.reciprocal,  lambda x, y: -y * y,                          (0.2, 3.0),     f"{STRONG} at 0"),
     Unary(np.exp,         lambda x, y: y),
     Unary(np.exp2,        lambda x, y: y * math.log(2)),
     Unary(np.expm1,       lambda x, y: y + 1),
-    Unary(np.log,         Per(lambda x, y: x),                          (0.1, 4.0),     f"{STRONG} at 0"),
-    Unary(np.log2,        Per(lambda x, y: x * math.log(2)),            (0.1, 4.0),     f"{STRONG} at 0"),
-    Unary(np.log10,       Per(lambda x, y: x * math.log(10)),           (0.1, 4.0),     f"{STRONG} at 0"),
-    Unary(np.log1p,       Per(lambda x, y: 1 + x),                      (-0.8, 4.0),    f"{STRONG} at -1"),
+    Unary(np.log,         OneOver(lambda x, y: x),                          (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.log2,        OneOver(lambda x, y: x * math.log(2)),            (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.log10,       OneOver(lambda x, y: x * math.log(10)),           (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.log1p,       OneOver(lambda x, y: 1 + x),                      (-0.8, 4.0),    f"{STRONG} at -1"),
     Unary(np.sin,         lambda x, y: np.cos(x)),
     Unary(np.cos,         lambda x, y: -np.sin(x)),
     Unary(np.tan,         lambda x, y: 1 + y * y,                       (-1.2, 1.2)),
@@ -150,26 +158,29 @@ CONSTANT: list[Any] = [
 
 
 def square_sum(x: Array) -> Array:
-    """1 / (1 + x^2), which is 0 where the square overflows."""
+    """Return ``1 / (1 + x^2)``, which is 0 where the square overflows."""
     with np.errstate(over="ignore"):
         return 1 / (1 + x * x)
 
 
 def over_square(numerator: Array, x: Array, y: Array) -> Array:
-    """numerator / (x^2 + y^2), without overflow of the squares."""
+    """Return ``numerator / (x^2 + y^2)``, without overflow of the squares."""
     radius = np.hypot(x, y)
     return numerator / radius / radius
 
 
 def weight(mine: Array, other: Array, answer: Array, exp: Any) -> Array:
-    """exp(mine - answer), the share of one term in log(exp(x) + exp(y)); infinite terms share as ties do."""
+    """``exp(mine - answer)``, the share of one term in log(exp(x) + exp(y)); infinite terms share as ties do."""
     infinite = np.isinf(plain(answer))
     gap = np.where(infinite, 0, mine) - np.where(infinite, 0, answer)
     return np.where(infinite, share(mine, other, answer), exp(gap))
 
 
 def sinc_derivative(x: Array) -> Array:
-    """(cos(pi x) - sinc(x)) / x, and where that cancels its Taylor series, -pi^2 x sum_n (-q)^n (2n+2)/(2n+3)!, q = (pi x)^2."""
+    """``(cos(pi x) - sinc(x)) / x``.
+
+    Where that cancels it is the Taylor series ``-pi^2 x sum_n (-q)^n (2n+2)/(2n+3)!``, q = (pi x)^2.
+    """
     near = np.less(np.abs(x), 0.25)
     q = np.square(math.pi * np.where(near, x, 0))
     series = 0 * q
@@ -180,9 +191,9 @@ def sinc_derivative(x: Array) -> Array:
 
 
 def bessel_i1(x: Array) -> Array:
-    """I_1(x) = 2/pi int_0^(pi/2) sinh(x cos t) cos t dt, by the midpoint rule.
+    """``I_1(x) = 2/pi int_0^(pi/2) sinh(x cos t) cos t dt``, by the midpoint rule.
 
-    The integrand is periodic and analytic, so that 64 points give all digits up to where I_1 overflows.
+    The integrand is periodic and analytic, so 64 points give all digits until I_1 overflows.
     """
     points = 64
     total = 0 * x
@@ -202,7 +213,7 @@ for _function in (np.conjugate, np.real, np.imag):
 
 
 def power_by_exponent(x: Array, y: Array, z: Array) -> Array:
-    """d(x^y)/dy = x^y log x; zero at x = 0 and y >= 0, and no logarithm of what is not positive."""
+    """``d(x^y)/dy = x^y log x``; zero at x = 0 and y >= 0. The logarithm is taken of positive numbers only."""
     positive = np.not_equal(x, 0) if np.iscomplexobj(plain(z)) else np.greater(x, 0)
     log = np.log(np.where(positive, x, 1))
     elsewhere = np.where(np.equal(x, 0) & np.greater_equal(np.real(y), 0), 0.0, np.nan)
@@ -210,7 +221,7 @@ def power_by_exponent(x: Array, y: Array, z: Array) -> Array:
 
 
 def power_by_base(x: Array, y: Array, z: Array) -> Array:
-    """d(x^y)/dx = y x^(y-1); zero where y = 0, whatever x is."""
+    """``d(x^y)/dx = y x^(y-1)``; zero where y = 0, for every x."""
     nonzero = np.not_equal(y, 0)
     if np.all(nonzero):
         return y * np.power(x, y - 1)
@@ -218,7 +229,7 @@ def power_by_base(x: Array, y: Array, z: Array) -> Array:
 
 
 def power_by_number(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
-    """dz = y x^(y-1) dx for a number y >= 1, whose derivative is finite where z is."""
+    """``dz = y x^(y-1) dx`` for a number y >= 1, whose derivative is finite where z is."""
     if type(y) not in (int, float) or y < 1 or not surely_finite(z):
         return None
     return dx * (2 * x if y == 2 else y * np.power(x, y - 1))
@@ -230,7 +241,7 @@ for _power in (np.power, np.float_power):
 
 
 def remainder_by_divisor(x: Array, y: Array, z: Array) -> Array:
-    """d(x mod y)/dy = -floor(x / y): the quotient is constant between its jumps."""
+    """``d(x mod y)/dy = -floor(x / y)``: the quotient is constant between its jumps."""
     return -np.floor_divide(x, y)
 
 
@@ -244,21 +255,9 @@ def _divmod(x: Array, y: Array) -> tuple[Array, Dual]:
     return np.floor_divide(x, y), np.remainder(x, y)
 
 
-_absolute_of_real = RULES[np.absolute]
-
-
-@rule_for(np.absolute, singular="0 at the kink 0")
-def _absolute(x: Dual, **options: Any) -> Dual:
-    """d|x| = sign(x) dx; of a complex number Re(conj(x) dx) / |x|, for it is no holomorphic function."""
-    if x.dtype.kind != "c":
-        return _absolute_of_real(x, **options)  # type: ignore[no-any-return]
-    change = np.conjugate(np.sign(x.primal)) * x.tangent
-    return Dual(np.absolute(x.primal), np.real(change), x.level)
-
-
 @rule_for(np.sign, singular="0 at 0")
 def _sign(x: Dual) -> Array:
-    """Constant for real numbers, z/|z| for complex ones."""
+    """Sign is constant for real numbers, and z / |z| for complex ones."""
     if not np.iscomplexobj(x.primal):
         return np.sign(plain(x))
     length = np.absolute(x)
@@ -286,14 +285,14 @@ def _real_if_close(x: Dual, tol: float = 100) -> Array:
 
 @rule_for(np.ldexp, kind="linear")
 def _ldexp(x: Dual, exponent: Array) -> Dual:
-    """x 2^exponent."""
+    """``x 2^exponent``."""
     answer = np.ldexp(x.primal, exponent)
-    return Dual(answer, spread(np.ldexp(align(x.tangent, answer.ndim), exponent), answer.shape), x.level)
+    return Dual(answer, broadcast_tangent(np.ldexp(align(x.tangent, answer.ndim), exponent), answer.shape), x.level)
 
 
 @rule_for(np.frexp, kind="linear", singular=JUMPS)
 def _frexp(x: Dual) -> tuple[Dual, Array]:
-    """x = mantissa 2^exponent."""
+    """``x = mantissa 2^exponent``."""
     mantissa, exponent = np.frexp(x.primal)
     return Dual(mantissa, np.ldexp(x.tangent, -exponent), x.level), exponent
 

@@ -2,65 +2,92 @@
 
     unary      y = f(x)           dy_i = f'(x) dx_i
     binary     z = f(x, y)        dz_i = f_x dx_i + f_y dy_i
-    linear     y = L x            dy_i = L dx_i          (L under the k axis)
+    linear     y = L x            dy_i = L dx_i          (L leaves the k axis alone)
     bilinear   z = x . y          dz_i = dx_i . y + x . dy_i
     constant   y = f(x)           dy_i = 0               (comparisons, rounding, shapes)
     composed   y = f(g(x), ...)   a NumPy program of functions that have rules
 
-The k axis leads, so an axis counted from the back is the same axis of a primal and of its tangents:
-that is all that most linear operations need. The k axis must never meet a data axis in a broadcast;
-`align` sees to it.
+The k axis comes first. So an axis counted from the back is the same axis of a primal and of its tangents, and most
+linear operations need nothing more. The k axis must never meet a data axis in a broadcast; `align` prevents it.
 """
 
 from __future__ import annotations
 
 import cmath
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from fwdad import kernels
-from fwdad.dual import RULES, Array, Dual, Rule, highest_level, plain, split
+from fwdad.dual import RULES, Array, Dual, Rule, highest_level, name_of, plain, split
 from fwdad.errors import LostDerivativeError
 from fwdad.kernels import policy
 
 
-class Per(NamedTuple):
+class OneOver(NamedTuple):
     """The derivative ``1 / divisor(x, y)``: one division where the divisor is regular, and no factor that overflows."""
 
     divisor: Callable[..., Any]
 
 
-Partial = Callable[..., Any] | int | Per
-"""A derivative as a function of arguments and answer, or one of the integers 1 and -1; `Per` in unary rows only."""
+class Tangent(NamedTuple):
+    """The tangent itself, ``tangent(dx, x, y)``, where it is not a derivative times dx."""
+
+    tangent: Callable[..., Any]
+
+
+Partial = Callable[..., Any] | int | OneOver | Tangent
+"""A derivative as a function of arguments and answer, or 1 or -1; `OneOver` and `Tangent` in unary rows only."""
 
 Shortcut = Callable[[Any, Any, Any, Any, Any], Any]
 """``(x, y, z, dx, dy) -> dz``, or None where the partials must decide."""
 
 
 STRONG = "strong zero"
-"""How a row says that a direction in which the argument does not move gives zero, be the derivative infinite."""
+"""How a row says that a direction in which the argument does not move gives zero, even if the derivative is infinite."""
 
 
 class Entry(NamedTuple):
-    """What the tables say of a function; docs/coverage.md and docs/singular-points.md are made from it."""
+    """What the tables say about a function; docs/coverage.md and docs/singular-points.md are made from it."""
 
     kind: str
-    singular: str = ""
+    singular: str
+    place: str  # module and line
 
 
 ENTRIES: dict[Callable[..., Any], Entry] = {}
 """Function -> its entry, for every function in `RULES`."""
 
 ELEMENTWISE: set[Callable[..., Any]] = set()
-"""Functions of which each entry of the answer depends on the entries in its place alone."""
+"""Functions whose answer's entries each depend on the arguments' entries in the same place alone."""
 
 
 def enter(function: Callable[..., Any], rule: Rule, kind: str, singular: str = "") -> None:
-    """Put a rule into the tables. Every form ends here."""
+    """Put a rule into the tables; every form calls this.
+
+    Raises ValueError for a function that is already there.
+    """
+    place = _calling_line()
+    if function in ENTRIES:
+        raise ValueError(
+            f"{name_of(function)} is entered twice in the rule tables: at {ENTRIES[function].place} and at {place}; "
+            "remove one of them"
+        )
     RULES[function] = rule
-    ENTRIES[function] = Entry(kind, singular)
+    ENTRIES[function] = Entry(kind, singular, place)
+
+
+def _calling_line() -> str:
+    """Return the row that called this module, as ``module:line``: the outermost line of the calling module."""
+    frame: Any = sys._getframe()
+    while frame.f_globals["__name__"] == __name__:
+        frame = frame.f_back
+    module = frame.f_globals["__name__"]
+    while frame.f_back is not None and frame.f_back.f_globals["__name__"] == module:
+        frame = frame.f_back
+    return f"{module}:{frame.f_lineno}"
 
 
 def align(tangent: Array, ndim: int) -> Array:
@@ -69,7 +96,7 @@ def align(tangent: Array, ndim: int) -> Array:
     return tangent if missing <= 0 else tangent.reshape(tangent.shape[:1] + (1,) * missing + tangent.shape[1:])
 
 
-def spread(tangent: Array, shape: tuple[int, ...]) -> Array:
+def broadcast_tangent(tangent: Array, shape: tuple[int, ...]) -> Array:
     """Broadcast a tangent's data axes to an answer's shape; costs no memory."""
     if tangent.shape[1:] == shape:
         return tangent
@@ -77,17 +104,17 @@ def spread(tangent: Array, shape: tuple[int, ...]) -> Array:
 
 
 def zeros(like: Array, shape: tuple[int, ...], dtype: Any) -> Array:
-    """Tangents of zeros, as many as there are in `like`, for a primal of the shape."""
+    """Make tangents of zeros, as many as there are in `like`, for a primal of the shape."""
     return np.zeros_like(like, dtype=dtype, shape=(like.shape[0], *shape))
 
 
 def scaled(tangent: Array, factor: Array) -> Array:
-    """``factor dx_i``: by the kernel where it is faster."""
+    """Compute ``factor dx_i``, by the kernel where it is faster."""
     return kernels.scaled_tangents(factor, tangent) if policy.use_elementwise(tangent, factor) else tangent * factor
 
 
 def scaled_sum(dx: Array, a: Array, dy: Array, b: Array) -> Array:
-    """``a dx_i + b dy_i``: by the kernel where it is faster."""
+    """Compute ``a dx_i + b dy_i``, by the kernel where it is faster."""
     if (
         policy.use_elementwise(dx, a)
         and policy.use_elementwise(dy, b)
@@ -100,28 +127,28 @@ def scaled_sum(dx: Array, a: Array, dy: Array, b: Array) -> Array:
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def strongly_scaled(tangent: Array, derivative: Callable[..., Any], *arguments: Any) -> Array:
-    """The derivative times the tangent, where a component that does not move stays at zero even if the derivative is infinite.
+    """Multiply tangent and derivative; a component that does not move stays zero even if the derivative is infinite.
 
-    The user is warned by the primal, if at all: an infinite derivative here is expected and dealt with.
+    NumPy's warnings are off: an infinite derivative is expected here. The primal still warns.
     """
     factor = derivative(*arguments)
     product = tangent * factor
     if not surely_finite(factor):
-        product = np.where(still(tangent), np.zeros((), product.dtype), product)
+        product = np.where(is_zero(tangent), np.zeros((), product.dtype), product)
     return product
 
 
-def still(tangent: Array) -> Array:
-    """Where a tangent is zero, and does not move at any lower level: there the product with infinity is zero as well."""
+def is_zero(tangent: Array) -> Array:
+    """Where a tangent is zero and does not move at any lower level; there its product with infinity is zero as well."""
     if type(tangent) is not Dual:
         return np.equal(tangent, 0)
-    return still(tangent.primal) & np.all(still(tangent.tangent), axis=0)
+    return is_zero(tangent.primal) & np.all(is_zero(tangent.tangent), axis=0)
 
 
 def surely_finite(value: Array) -> bool:
-    """Whether no entry is infinite or NaN; False also where squares overflow, which costs the caller time, not truth.
+    """Whether no entry is infinite or NaN; also False where squares overflow, which makes the caller slower, not wrong.
 
-    One dot product: a third of the time of np.all(np.isfinite(value)) for small arrays, and no memory.
+    This is one dot product. It takes a third of the time of np.all(np.isfinite(value)) for small arrays, and no memory.
     """
     value = plain(value)
     if isinstance(value, np.ndarray) or kernels.is_device_array(value):
@@ -131,7 +158,7 @@ def surely_finite(value: Array) -> bool:
 
 
 def checked(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
-    """A ufunc's options, if they leave its derivative alone."""
+    """Return a ufunc's options; raise LostDerivativeError if one of them would change its derivative."""
     given = {name: value for name, value in options.items() if not (name == "where" and value is True)}
     if given:
         raise LostDerivativeError(
@@ -144,8 +171,8 @@ def checked(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, 
 def unary(function: Callable[..., Any], derivative: Partial, singular: str = "", activation: str = "") -> None:
     """Enter y = f(x); `derivative(x, y)` may use the answer, so that nothing is computed twice.
 
-    `activation` names f among the kernels' activations, which compute y and all dy_i of large float32 arrays in one go,
-    to a few units in the last place.
+    `activation` is f's name among the kernels' activations. The kernel computes y and all dy_i of large float32 arrays in
+    one pass, to a few units in the last place.
     """
     term = _unary_term(derivative, STRONG in singular)
 
@@ -163,18 +190,20 @@ def unary(function: Callable[..., Any], derivative: Partial, singular: str = "",
 
 
 def _unary_term(derivative: Partial, strong_zero: bool) -> Callable[[Array, Array, Array], Array]:
-    """``(dx, x, y) -> f'(x) dx``, chosen once and not at each call."""
+    """Return ``(dx, x, y) -> f'(x) dx``, chosen once and not at each call."""
     if isinstance(derivative, int):
         return (lambda dx, x, y: dx) if derivative == 1 else (lambda dx, x, y: -dx)
-    if isinstance(derivative, Per):
+    if isinstance(derivative, OneOver):
         return _divided(derivative.divisor)
+    if isinstance(derivative, Tangent):
+        return derivative.tangent
     if strong_zero:
         return lambda dx, x, y: strongly_scaled(dx, derivative, x, y)
     return lambda dx, x, y: scaled(dx, derivative(x, y))
 
 
 def _divided(divisor: Callable[..., Any]) -> Callable[[Array, Array, Array], Array]:
-    """``(dx, x, y) -> dx / divisor(x, y)``, with a strong zero where the divisor is 0 or NaN."""
+    """Return ``(dx, x, y) -> dx / divisor(x, y)``, with a strong zero where the divisor is 0 or NaN."""
 
     def term(dx: Array, x: Array, y: Array) -> Array:
         d = divisor(x, y)
@@ -194,8 +223,8 @@ def binary(
 ) -> None:
     """Enter z = f(x, y); each partial is a function of (x, y, z).
 
-    `shortcut(x, y, z, dx, dy)` may give dz by a cheaper expression where it is the same, and None where it is not;
-    dx or dy is None for what does not move.
+    `shortcut(x, y, z, dx, dy)` may return dz from a cheaper expression where that is the same, and None elsewhere;
+    dx or dy is None where its argument does not move.
     """
     strong_zero = STRONG in singular
     x_term, y_term = _binary_term(by_x, strong_zero), _binary_term(by_y, strong_zero)
@@ -203,7 +232,7 @@ def binary(
     def rule(x: Array, y: Array, **options: Any) -> Dual:
         if options:
             checked(function, options)
-        # `highest_level` and `split`, written out: this is the engine's most travelled road.
+        # `highest_level` and `split`, written out: no other rule is called so often.
         x_level = x.level if type(x) is Dual else 0
         y_level = y.level if type(y) is Dual else 0
         level = x_level if x_level >= y_level else y_level
@@ -226,16 +255,16 @@ def binary(
                     total = total + y_term(ty, px, py, answer)
         if total.dtype != answer.dtype:  # float32 duals with a float64 constant, where the partial is 1
             total = total.astype(answer.dtype)
-        return Dual(answer, total if total.shape[1:] == shape else spread(total, shape), level)
+        return Dual(answer, total if total.shape[1:] == shape else broadcast_tangent(total, shape), level)
 
     enter(function, rule, "differentiable", singular)
     ELEMENTWISE.add(function)
 
 
 def _binary_term(partial: Partial, strong_zero: bool) -> Callable[[Array, Array, Array, Array], Array]:
-    """``(tangent, x, y, z) -> partial(x, y, z) tangent``."""
-    if isinstance(partial, Per):
-        raise TypeError("Per is for unary rows; a binary row takes a shortcut")
+    """Return ``(tangent, x, y, z) -> partial(x, y, z) tangent``."""
+    if isinstance(partial, (OneOver, Tangent)):
+        raise TypeError(f"{type(partial).__name__} is for unary rows; a binary row takes a shortcut")
     if isinstance(partial, int):
         return (lambda t, x, y, z: t) if partial == 1 else (lambda t, x, y, z: -t)
     if strong_zero:
@@ -260,7 +289,7 @@ def constant(*functions: Callable[..., Any]) -> None:
 
 
 def plain_all(value: Any) -> Any:
-    """`plain`, also inside a list or tuple of arrays."""
+    """Do what `plain` does, also inside a list or tuple of arrays."""
     return type(value)(plain(v) for v in value) if isinstance(value, (list, tuple)) else plain(value)
 
 
@@ -270,7 +299,7 @@ def moves(answer: Array) -> bool:
 
 
 def from_back(axis: Any, ndim: int) -> Any:
-    """The same axis or axes, counted from the back.
+    """Count an axis, or several, from the back.
 
     Raises np.exceptions.AxisError as NumPy does.
     """
@@ -283,7 +312,7 @@ def from_back(axis: Any, ndim: int) -> Any:
 
 
 def flat(tangent: Array) -> Array:
-    """Tangents of the flattened primal."""
+    """Flatten the data axes of tangents."""
     return tangent.reshape(tangent.shape[0], -1)
 
 
@@ -298,11 +327,11 @@ def linear(
     names: tuple[str, ...] = ("axis",),
     offsets: tuple[str, ...] = (),
 ) -> None:
-    """Enter y = L x for functions whose axes are arguments: the tangent is the same call with those axes counted from the back.
+    """Enter y = L x for functions whose axes are arguments; the tangent is the same call with axes counted from the back.
 
-    `axis` is the position of the first axis argument (None: elementwise, no axis at all), `names` what these
-    arguments are called, `default` their default value if it is an integer, or what None stands for.
-    `offsets` are options that add a constant to the answer, and so nothing to the tangent.
+    `axis` is the position of the first axis argument (None: the function has none), `names` are the names of these
+    arguments, and `default` is their default value if that is an integer, or what None stands for. `offsets` are options
+    that add a constant to the answer, and so nothing to the tangent.
     """
 
     def rule(x: Dual, *args: Any, **kwargs: Any) -> Any:
@@ -337,7 +366,7 @@ def linear(
 
 
 def reshaping(function: Callable[..., Any]) -> None:
-    """Enter a function that only regroups entries in order: the answer's shape says all."""
+    """Enter a function that only regroups entries in order: tangents are reshaped to the answer's shape."""
 
     def rule(x: Dual, *args: Any, **kwargs: Any) -> Dual:
         reject_duals(function, args, kwargs)
@@ -370,7 +399,7 @@ def _reject(function: Callable[..., Any], name: str) -> NoReturn:
 
 
 def bilinear(function: Callable[..., Any], under_k: Callable[..., Any]) -> None:
-    """Enter z = x . y; `under_k(function, x, y, side)` is the same product with k axes on side 0 or 1 (its tangents)."""
+    """Enter z = x . y; `under_k(x, y, side)` is the same product where the argument on side 0 or 1 has a k axis."""
 
     def rule(x: Array, y: Array, **options: Any) -> Dual:
         if options:
@@ -378,12 +407,12 @@ def bilinear(function: Callable[..., Any], under_k: Callable[..., Any]) -> None:
         level = highest_level((x, y))
         (px, tx), (py, ty) = split(x, level), split(y, level)
         answer = function(px, py)
-        terms = []
+        tangents = []
         if tx is not None:
-            terms.append(under_k(tx, py, 0))
+            tangents.append(under_k(tx, py, 0))
         if ty is not None:
-            terms.append(under_k(px, ty, 1))
-        return Dual(answer, terms[0] if len(terms) == 1 else terms[0] + terms[1], level)
+            tangents.append(under_k(px, ty, 1))
+        return Dual(answer, tangents[0] if len(tangents) == 1 else tangents[0] + tangents[1], level)
 
     enter(function, rule, "differentiable")
 

@@ -1,4 +1,4 @@
-"""numpy.linalg, what is not a decomposition: inverses, determinants, norms."""
+"""numpy.linalg without the decompositions: inverses, determinants, norms."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ constant(np.linalg.matrix_rank)
 
 
 def adjoint(a: Array) -> Array:
-    """The conjugate transpose of matrices."""
+    """Return the conjugate transpose of matrices."""
     transposed = np.matrix_transpose(a)
     return np.conjugate(transposed) if a.dtype.kind == "c" else transposed
 
 
 @rule_for(np.linalg.inv, singular="LinAlgError at a singular matrix")
 def _inv(a: Dual) -> Dual:
-    """d(A^-1) = -A^-1 dA A^-1."""
+    """``d(A^-1) = -A^-1 dA A^-1``."""
     inverse = np.linalg.inv(a.primal)
     return Dual(inverse, -np.matmul(np.matmul(inverse, a.tangent), inverse), a.level)
 
 
 @rule_for(np.linalg.solve, singular="LinAlgError at a singular matrix")
 def _solve(a: Array, b: Array) -> Array:
-    """A dx = db - dA x, for all k right-hand sides at once: they become columns of one system."""
+    """``dx = A^-1 (db - dA x)``, for all k right-hand sides at once: they become columns of one system."""
     if np.ndim(b) == 1:
         return np.linalg.solve(a, np.expand_dims(b, -1))[..., 0]
     level = highest_level((a, b))
@@ -49,13 +49,13 @@ def _solve(a: Array, b: Array) -> Array:
 
 @rule_for(np.linalg.det, singular="none: the adjugate exists at singular matrices")
 def _det(a: Dual) -> Dual:
-    """d det A = tr(adj(A) dA) (Jacobi)."""
+    """``d det A = tr(adj(A) dA)`` (Jacobi)."""
     change = np.sum(np.matrix_transpose(adjugate(a.primal)) * a.tangent, axis=(-2, -1))
     return Dual(np.linalg.det(a.primal), change, a.level)
 
 
 def adjugate(a: Array) -> Array:
-    """adj(A) = det(A) A^-1, also where A has no inverse."""
+    """``adj(A) = det(A) A^-1``, which exists where A has no inverse, too."""
     if isinstance(a, Dual):
         return _adjugate_of_dual(a)
     u, s, vh = np.linalg.svd(a)
@@ -67,7 +67,7 @@ def adjugate(a: Array) -> Array:
 
 
 def _adjugate_of_dual(a: Dual) -> Array:
-    """Under nesting: by the inverse, or at singular matrices by the Faddeev-LeVerrier recurrence, a polynomial."""
+    """Compute the adjugate by the inverse; at singular matrices by the Faddeev-LeVerrier recurrence, a polynomial."""
     n = a.shape[-1]
     values = plain(a)
     if n > 0 and np.all(np.linalg.cond(values) * np.finfo(values.dtype).eps < 1):
@@ -82,7 +82,7 @@ def _adjugate_of_dual(a: Dual) -> Array:
 
 @rule_for(np.linalg.slogdet, singular="LinAlgError at a singular matrix")
 def _slogdet(a: Dual) -> Any:
-    """d log|det A| = Re tr(A^-1 dA); the sign of a real determinant is constant, a complex one turns by the imaginary part."""
+    """``d log|det A| = Re tr(A^-1 dA)``; a real sign is constant, a complex one turns by the imaginary part."""
     answer = np.linalg.slogdet(a.primal)
     change = np.trace(np.linalg.solve(a.primal, a.tangent), 0, -2, -1)
     log = Dual(answer.logabsdet, np.real(change), a.level)
@@ -99,7 +99,7 @@ def _pinv(
     *,
     rtol: Any = np._NoValue,
 ) -> Dual:
-    """dP = -P dA P + P P^H dA^H (1 - A P) + (1 - P A) dA^H P^H P (Golub and Pereyra 1973)."""
+    """``dP = -P dA P + P P^H dA^H (1 - A P) + (1 - P A) dA^H P^H P`` (Golub and Pereyra 1973)."""
     x, t = a.primal, a.tangent
     p = np.linalg.pinv(x, rcond, hermitian, rtol=rtol)
     th, ph = adjoint(t), adjoint(p)
@@ -112,7 +112,7 @@ def _pinv(
 
 @composed(np.linalg.lstsq, singular="as if the rank were constant")
 def _lstsq(a: Array, b: Array, rcond: Any = None) -> tuple[Array, Array, Any, Any]:
-    """x = A^+ b."""
+    """``x = A^+ b``."""
     _, residuals, rank, s = np.linalg.lstsq(plain(a), plain(b), rcond)
     machine = np.finfo(plain(a).dtype).eps * max(np.shape(a))
     x = np.matmul(np.linalg.pinv(a, machine if rcond is None else rcond), b)
@@ -124,7 +124,7 @@ def _lstsq(a: Array, b: Array, rcond: Any = None) -> tuple[Array, Array, Any, An
 
 @composed(np.linalg.matrix_power, singular="LinAlgError at a singular matrix, for a negative power")
 def _matrix_power(a: Array, n: int) -> Array:
-    """By squaring."""
+    """Repeated squaring."""
     if n < 0:
         a, n = np.linalg.inv(a), -n
     power: Array = None
@@ -139,7 +139,7 @@ def _matrix_power(a: Array, n: int) -> Array:
 
 @composed(np.linalg.multi_dot)
 def _multi_dot(arrays: Any, *, out: None = None) -> Array:
-    """In the order of fewest multiplications."""
+    """Multiply in the order that needs the fewest multiplications."""
     arrays = list(arrays)
     row, column = np.ndim(arrays[0]) == 1, np.ndim(arrays[-1]) == 1
     if row:
@@ -150,7 +150,7 @@ def _multi_dot(arrays: Any, *, out: None = None) -> Array:
 
     @cache
     def best(i: int, j: int) -> tuple[int, int]:
-        """Cost of the product of matrices i..j, and where its last multiplication is."""
+        """Return the cost of the product of matrices i..j, and the place of its last multiplication."""
         return min(
             ((best(i, m)[0] + best(m + 1, j)[0] + sizes[i] * sizes[m + 1] * sizes[j + 1], m) for m in range(i, j)),
             default=(0, i),

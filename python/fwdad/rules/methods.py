@@ -1,4 +1,4 @@
-"""ndarray's methods and attributes on a Dual: each is NumPy's function of the same name."""
+"""ndarray's methods and attributes on a Dual: each calls NumPy's function of the same name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from fwdad.dual import Array, Dual, lost, plain
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.assignment import Flat, replace
-from fwdad.rules.forms import constant, rule_for
 
 FUNCTIONS: list[Callable[..., Any]] = [
     np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.cumsum, np.cumprod,
@@ -23,13 +22,6 @@ for _function in FUNCTIONS:
     _name = _function.__name__
     setattr(Dual, {"amax": "max", "amin": "min"}.get(_name, _name), _function)
 
-constant(np.round, np.nonzero, np.argpartition, np.searchsorted)
-
-
-@rule_for(np.copy)
-def _np_copy(a: Dual, order: str = "K", subok: bool = False) -> Dual:
-    return a.__copy__()
-
 
 def _reshape(self: Dual, *shape: Any, **options: Any) -> Array:
     return np.reshape(self, shape[0] if len(shape) == 1 else shape, **options)
@@ -41,16 +33,16 @@ def _transpose(self: Dual, *axes: Any) -> Array:
 
 
 def _flatten(self: Dual, order: Any = "C") -> Array:
-    """A copy, always: what is written into it does not reach self."""
+    """Flatten into a copy, always: what is written into it does not reach self."""
     return np.copy(np.reshape(self, -1, order=order))
 
 
 def _astype(
     self: Dual, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
 ) -> Array:
-    """A floating type casts primal and tangent; an integer or boolean type has no derivative and gives a plain array.
+    """Cast primal and tangent to a floating type; an integer or boolean type has no derivative and gives a plain array.
 
-    Raises LostDerivativeError for a real type of a complex Dual: take .real or .imag, which says which part is meant.
+    Raises LostDerivativeError for a complex Dual and a real type: .real or .imag say which part is meant.
     """
     if np.issubdtype(self.dtype, np.complexfloating) and not np.issubdtype(dtype, np.complexfloating):
         raise LostDerivativeError("a complex Dual cannot be cast to a real dtype; take .real, .imag or np.abs")
@@ -80,7 +72,7 @@ def _partition(self: Dual, kth: Any, axis: int = -1, kind: Any = "introselect") 
 
 
 def _to_device(self: Dual, device: str, /, *, stream: Any = None) -> Dual:
-    """Itself: the one device of NumPy's arrays is "cpu".
+    """Return itself: the one device of NumPy's arrays is "cpu".
 
     Raises ValueError for any other.
     """
@@ -110,7 +102,9 @@ for _name, _method in {
     setattr(Dual, _name, _method)
 
 
-def _way_out(name: str) -> Callable[..., NoReturn]:
+def _refusing(name: str) -> Callable[..., NoReturn]:
+    """Make a method that raises LostDerivativeError."""
+
     def method(self: Dual, *args: Any, **kwargs: Any) -> NoReturn:
         lost(f"x.{name}()")
 
@@ -118,4 +112,4 @@ def _way_out(name: str) -> Callable[..., NoReturn]:
 
 
 for _name in ("item", "tolist", "tobytes", "tofile", "dump", "dumps", "view", "byteswap", "getfield"):
-    setattr(Dual, _name, _way_out(_name))
+    setattr(Dual, _name, _refusing(_name))

@@ -1,11 +1,11 @@
-"""Functions whose answer's entries are entries of their arguments, moved: tile, pad, split, insert, choose, ...
+"""Functions whose answer's entries are entries of their arguments, moved: tile, repeat, vstack, insert, choose, ...
 
     y_i = x_s(i)        dy_i = dx_s(i)
 
-Each is entered in one word. To learn s, number the entries of what moves 1, 2, 3, ..., call the same function
-on the numbers, and read off where they went; 0 is what came from elsewhere, whose tangent is zero. Mixed duals and
-constants, any axis and any order need no further thought. The cost is one gather a call: the functions that programs
-use most (concatenate, reshape, x[index]) have rules of their own in shaping.
+A row is the function's name. To find s, number the entries of what moves 1, 2, 3, ..., call the same function on the
+numbers, and read where they went; 0 stands for an entry that came from elsewhere, whose tangent is zero. So mixtures of
+Duals and constants, every axis and every order are handled alike. The cost is one gather a call; the functions that
+programs use most (concatenate, reshape, x[index]) have rules of their own in shaping.py.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ ALL_ARGUMENTS: tuple[int, ...] = ()
 
 
 def moving(function: Callable[..., Any], data: tuple[int, ...] = (0,), names: tuple[str, ...] = ()) -> None:
-    """Enter a function that only moves entries of the arguments at the positions `data`, by keyword called `names`.
+    """Enter a function that only moves entries of some arguments: those at the positions `data`, or called `names`.
 
-    These may be arrays or nested lists and tuples of arrays. Other arguments (axes, shapes, conditions) are constants.
+    These may be arrays, or nested lists and tuples of arrays. Other arguments (axes, shapes, conditions) are constants.
     """
 
     def rule(*args: Any, **kwargs: Any) -> Any:
@@ -51,7 +51,7 @@ def moving(function: Callable[..., Any], data: tuple[int, ...] = (0,), names: tu
 
 
 class Numbers:
-    """Numbers the entries of what moves at a level, and gathers tangents by these numbers."""
+    """Numbers for the entries of what moves at a level, by which tangents are gathered."""
 
     def __init__(self, level: int) -> None:
         self.level = level
@@ -59,7 +59,7 @@ class Numbers:
         self.used = 0
 
     def __call__(self, value: Any) -> Any:
-        """The same structure of arrays with numbers for entries."""
+        """Return the same structure of arrays with numbers for entries."""
         if isinstance(value, (list, tuple)):
             return type(value)(self(v) for v in value)
         primal, tangent = split(value, self.level)
@@ -72,7 +72,7 @@ class Numbers:
         return np.arange(first, self.used + 1).reshape(shape)
 
     def gather(self, primal: Any, places: Any) -> Any:
-        """Duals of the primal's structure."""
+        """Make Duals of the primal's structure."""
         if isinstance(primal, (list, tuple)):
             return type(primal)(self.gather(p, s) for p, s in zip(primal, places, strict=True))
         if not moves(primal):
@@ -82,13 +82,13 @@ class Numbers:
             return Dual(primal, np.take(self.tangents[0], places - 1, 1), self.level)
         nothing = zeros(self.tangents[0], (1,), primal.dtype)
         tangent = np.take(np.concatenate([nothing, *self.tangents], 1), places, 1)
-        if primal.dtype.kind == "f" and tangent.dtype.kind == "c":  # the complex ones went elsewhere
+        if primal.dtype.kind == "f" and tangent.dtype.kind == "c":  # the complex entries are in another array
             tangent = np.real(tangent)
         return Dual(primal, tangent if tangent.dtype == primal.dtype else tangent.astype(primal.dtype), self.level)
 
 
 def leaves(value: Any) -> Iterator[Any]:
-    """The arrays in nested lists and tuples."""
+    """Yield the arrays in nested lists and tuples."""
     if isinstance(value, (list, tuple)):
         for v in value:
             yield from leaves(v)
@@ -97,7 +97,7 @@ def leaves(value: Any) -> Iterator[Any]:
 
 
 def primals(value: Any, level: int) -> Any:
-    """The same structure without the tangents of this level."""
+    """Return the same structure without the tangents of this level."""
     if isinstance(value, (list, tuple)):
         return type(value)(primals(v, level) for v in value)
     return split(value, level)[0]
@@ -106,10 +106,7 @@ def primals(value: Any, level: int) -> Any:
 _function: Any
 # fmt: off
 #      function                    what moves (default: the first argument)
-for _function in (
-    np.tile, np.repeat, np.resize, np.delete,
-    np.diagflat, np.copy,
-):
+for _function in (np.tile, np.repeat, np.resize, np.delete, np.diagflat):
     moving(_function)
 for _function in (np.vstack, np.hstack, np.dstack, np.column_stack, np.block):
     moving(_function, (0,))

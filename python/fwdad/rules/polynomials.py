@@ -1,4 +1,4 @@
-"""Polynomials as NumPy's older functions have them: coefficients from the highest power down."""
+"""NumPy's functions of polynomials: np.polyval, np.polyfit, np.roots, ...; coefficients from the highest power down."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _polyval(p: Array, x: Array) -> Array:
 
 
 def _padded(a: Array, size: int) -> Array:
-    """Zeros in front, up to a size."""
+    """Put zeros in front, up to a size."""
     a = np.atleast_1d(a)
     return np.concatenate([np.zeros(size - a.shape[0], a.dtype), a]) if a.shape[0] < size else a
 
@@ -104,7 +104,7 @@ def _polyfit(
 
 @composed(np.poly)
 def _poly(seq_of_zeros: Array) -> Array:
-    """prod (x - r) over the roots; of a matrix, its characteristic polynomial."""
+    """``prod_r (x - r)`` over the roots; of a matrix, its characteristic polynomial."""
     roots = np.linalg.eigvals(seq_of_zeros) if np.ndim(seq_of_zeros) == 2 else seq_of_zeros
     p: Array = np.ones(1, plain(roots).dtype)
     for root in roots:
@@ -115,7 +115,7 @@ def _poly(seq_of_zeros: Array) -> Array:
 
 @rule_for(np.roots, singular="infinite at repeated roots")
 def _roots(p: Dual) -> Dual:
-    """p(r) = 0 and so dr = -sum_j dp_j r^(n-j) / p'(r)."""
+    """``dr = -sum_j dp_j r^(n-j) / p'(r)``, which follows from p(r) = 0."""
     trimmed = np.trim_zeros(plain(p), "f")
     if len(trimmed) != p.shape[0]:
         raise LostDerivativeError(

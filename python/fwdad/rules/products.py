@@ -14,7 +14,7 @@ from fwdad.rules.forms import align, bilinear, composed
 
 
 def _matmul(x: Array, y: Array, side: int) -> Array:
-    """x @ y where the one on `side` has a k axis in front; vectors become matrices, so that it stays in front."""
+    """``x @ y`` where the one on `side` has a k axis in front; vectors become matrices, so that it stays in front."""
     x_ndim, y_ndim = x.ndim - (side == 0), y.ndim - (side == 1)
     if x_ndim == 1:
         x = np.expand_dims(x, -2)
@@ -61,7 +61,7 @@ def _vdot(x: Array, y: Array) -> Array:
 
 @composed(np.tensordot)
 def _tensordot(x: Array, y: Array, axes: Any = 2) -> Array:
-    """As one matrix product: contracted axes to the back of x and to the front of y."""
+    """One matrix product: contracted axes go to the back of x and to the front of y."""
     if isinstance(axes, int):
         axes = tuple(range(-axes, 0)), tuple(range(axes))
     over_x, over_y = (tuple(a) if isinstance(a, (tuple, list)) else (a,) for a in axes)
@@ -78,7 +78,7 @@ def _tensordot(x: Array, y: Array, axes: Any = 2) -> Array:
 
 @composed(np.vecdot)
 def _vecdot(x: Array, y: Array, axis: int = -1) -> Array:
-    """sum conj(x) y."""
+    """``sum conj(x) y``."""
     x, y = np.moveaxis(x, axis, -1), np.moveaxis(y, axis, -1)
     return np.matmul(np.conjugate(x)[..., np.newaxis, :], y[..., np.newaxis])[..., 0, 0]
 
@@ -109,9 +109,9 @@ def _cross(a: Array, b: Array, axisa: int = -1, axisb: int = -1, axisc: int = -1
         axisa = axisb = axisc = axis
     a, b = np.moveaxis(a, axisa, 0), np.moveaxis(b, axisb, 0)
     if a.shape[0] != 3 or b.shape[0] != 3:
-        raise ValueError(f"np.cross on a Dual is of vectors of three entries, got {a.shape[0]} and {b.shape[0]}")
-    parts = [a[i - 2] * b[i - 1] - a[i - 1] * b[i - 2] for i in range(3)]
-    return np.moveaxis(np.stack(parts), 0, axisc)
+        raise ValueError(f"np.cross on a Dual takes vectors of three entries, got {a.shape[0]} and {b.shape[0]}")
+    components = [a[i - 2] * b[i - 1] - a[i - 1] * b[i - 2] for i in range(3)]
+    return np.moveaxis(np.stack(components), 0, axisc)
 
 
 @composed(np.convolve)
@@ -128,5 +128,5 @@ def _convolve(a: Array, v: Array, mode: Any = "full") -> Array:
 
 @composed(np.correlate)
 def _correlate(a: Array, v: Array, mode: Any = "valid") -> Array:
-    """A convolution with the reversed conjugate."""
+    """Convolution with the reversed conjugate."""
     return np.convolve(a, np.conjugate(np.flip(np.reshape(v, -1))), mode)

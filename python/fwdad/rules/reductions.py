@@ -23,7 +23,7 @@ constant(
 
 
 def every_axis(axis: Any, ndim: int) -> tuple[int, ...]:
-    """The reduced axes, counted from the back."""
+    """List the reduced axes, counted from the back."""
     if axis is None:
         return tuple(range(-ndim, 0))
     back = from_back(axis, ndim)
@@ -34,7 +34,7 @@ TIES = "ties split evenly"
 
 
 def extremum(function: Any) -> None:
-    """Enter max or min: the tangent of the winning entry; ties, also with `initial`, share evenly."""
+    """Enter max or min: the answer moves with its entry; ties, also with `initial`, share evenly."""
 
     def rule(x: Dual, axis: Any = None, out: None = None, keepdims: bool = False, **options: Any) -> Dual:
         reject_duals(function, (axis,), {"out": out, **options})
@@ -77,7 +77,7 @@ def _var(
     mean: Array = None,
     correction: float | None = None,
 ) -> Array:
-    """sum |x - mean|^2 / (count - ddof)."""
+    """``sum |x - mean|^2 / (count - ddof)``."""
     reject_duals(np.var, (axis,), {"out": out, "where": where})
     x = a if dtype is None else np.astype(a, dtype)
     axes = every_axis(axis, x.ndim)
@@ -105,7 +105,7 @@ def _prod(
     initial: Array = None,
     where: Any = True,
 ) -> Array:
-    """dy = sum_j dx_j prod_{l != j} x_l, by exclusive products from both ends: no division, zeros allowed."""
+    """``dy = sum_j dx_j prod_{l != j} x_l``, by exclusive products from both ends: no division, zeros allowed."""
     reject_duals(np.prod, (axis,), {"out": out, "where": where})
     if dtype is not None:
         return np.prod(np.astype(a, dtype), axis, keepdims=keepdims, initial=initial, where=where)
@@ -129,7 +129,7 @@ def _prod(
 
 @composed(np.cumprod)
 def _cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
-    """y_j = x_j y_{j-1}, and so dy_j = dx_j y_{j-1} + x_j dy_{j-1}: one Dual product an entry, zeros allowed."""
+    """``y_j = x_j y_{j-1}``, ``dy_j = dx_j y_{j-1} + x_j dy_{j-1}``: one Dual product an entry, zeros allowed."""
     reject_duals(np.cumprod, (axis,), {"out": out})
     x = a if dtype is None else np.astype(a, dtype)
     if axis is None:
@@ -144,7 +144,7 @@ def _cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = N
 
 
 def cumulative(function: Any, accumulate: Any, start: float) -> None:
-    """Enter the array-API form of a cumulative function, which can begin with its empty sum or product."""
+    """Enter the Array API's form of a cumulative function, which can begin with the empty sum or product."""
 
     def rule(
         x: Array, /, *, axis: int | None = None, dtype: Any = None, out: None = None, include_initial: bool = False

@@ -1,4 +1,4 @@
-"""Functions of sampled curves: differences, integrals, interpolation, grids, and functions of functions."""
+"""Functions of sampled curves (differences, integrals, interpolation, grids), and functions that take functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fwdad.rules.forms import composed, from_back, reject_duals, rule_for
 
 
 def _slice(x: Array, axis: int, *bounds: int | None) -> Array:
-    """x[..., start:stop:step, ...] along an axis counted from the back."""
+    """Slice x along an axis counted from the back."""
     return x[(Ellipsis, slice(*bounds), *[slice(None)] * (-axis - 1))]
 
 
@@ -21,13 +21,13 @@ def _diff(a: Array, n: int = 1, axis: int = -1, prepend: Array = np._NoValue, ap
     if n < 0:
         raise ValueError(f"np.diff: the order must be non-negative, got {n}")
     axis = from_back(axis, np.ndim(a))
-    parts = []
-    for part in (prepend, a, append):
-        if part is np._NoValue:
+    joined = []
+    for piece in (prepend, a, append):
+        if piece is np._NoValue:
             continue
         one = tuple(1 if i - np.ndim(a) == axis else size for i, size in enumerate(np.shape(a)))
-        parts.append(np.broadcast_to(part, one) if np.ndim(part) == 0 else part)
-    x = np.concatenate(parts, axis) if len(parts) > 1 and n > 0 else a
+        joined.append(np.broadcast_to(piece, one) if np.ndim(piece) == 0 else piece)
+    x = np.concatenate(joined, axis) if len(joined) > 1 and n > 0 else a
     for _ in range(n):
         x = _slice(x, axis, 1, None) - _slice(x, axis, None, -1)
     return x
@@ -36,8 +36,8 @@ def _diff(a: Array, n: int = 1, axis: int = -1, prepend: Array = np._NoValue, ap
 @composed(np.ediff1d)
 def _ediff1d(ary: Array, to_end: Array = None, to_begin: Array = None) -> Array:
     difference = np.diff(np.reshape(ary, -1))
-    parts = [np.astype(np.atleast_1d(p), difference.dtype) for p in (to_begin, difference, to_end) if p is not None]
-    return np.concatenate(parts, axis=None) if len(parts) > 1 else difference
+    pieces = [np.astype(np.atleast_1d(p), difference.dtype) for p in (to_begin, difference, to_end) if p is not None]
+    return np.concatenate(pieces, axis=None) if len(pieces) > 1 else difference
 
 
 @rule_for(np.gradient, kind="linear")
@@ -86,7 +86,7 @@ def _interp(x: Array, xp: Array, fp: Array, left: Array = None, right: Array = N
 
 @rule_for(np.unwrap, kind="linear", singular="jumps count as constant")
 def _unwrap(p: Dual, discont: Any = None, axis: int = -1, *, period: float = 2 * np.pi) -> Dual:
-    """Adds multiples of the period: the tangent is untouched."""
+    """Multiples of the period are added; the tangent stays."""
     return Dual(np.unwrap(p.primal, discont, axis, period=period), p.tangent, p.level)
 
 
@@ -129,7 +129,7 @@ def _logspace(
 def _geomspace(
     start: Array, stop: Array, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Array:
-    """start (stop / start)^t."""
+    """``start (stop / start)^t``."""
     ratio = np.true_divide(stop, start)
     steps = np.linspace(np.zeros_like(plain(ratio)), 1, num, endpoint, axis=axis).astype(plain(ratio).dtype)
     points = (
@@ -140,7 +140,7 @@ def _geomspace(
     return points if dtype is None else np.astype(points, dtype)
 
 
-# Functions of functions.
+# Functions that take functions.
 @composed(np.piecewise, singular="each point belongs to one piece")
 def _piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **options: Any) -> Array:
     conditions = (
@@ -171,7 +171,7 @@ def _piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **o
 
 @composed(np.apply_along_axis)
 def _apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Array, *args: Any, **kwargs: Any) -> Array:
-    """A loop over the slices, as NumPy's own; each answer's axes go where the axis was."""
+    """Loop over the slices, as NumPy does; each answer's axes go where the axis was."""
     axis = from_back(axis, np.ndim(arr))
     rows = np.moveaxis(arr, axis, -1)
     rest = rows.shape[:-1]

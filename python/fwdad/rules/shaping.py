@@ -1,4 +1,4 @@
-"""Functions that move, regroup, join or pick entries: all linear, most of them in one word."""
+"""Functions that move, regroup, join or pick entries, all linear: reshape, transpose, concatenate, where, pad, x[i], ..."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from fwdad.errors import LostDerivativeError
 from fwdad.rules.forms import (
     REQUIRED,
     align,
+    broadcast_tangent,
     composed,
     constant,
     enter,
@@ -24,7 +25,6 @@ from fwdad.rules.forms import (
     reject_duals,
     reshaping,
     rule_for,
-    spread,
     zeros,
 )
 
@@ -33,6 +33,7 @@ from fwdad.rules.forms import (
 linear(np.flip,        axis=1)
 linear(np.moveaxis,    axis=1, default=REQUIRED,                names=("source", "destination"))
 linear(np.swapaxes,    axis=1, default=REQUIRED,                names=("axis1", "axis2"))
+linear(np.copy)
 linear(np.tril)
 linear(np.triu)
 
@@ -49,7 +50,7 @@ constant(
 
 @rule_for(np.full_like, kind="linear")
 def _full_like(a: Array, fill_value: Array, dtype: Any = None, **options: Any) -> Array:
-    """A shape does not move; the value may."""
+    """Only the value moves; a gives the shape."""
     shape, dtype = options.pop("shape", None) or np.shape(plain(a)), plain(a).dtype if dtype is None else dtype
     if type(fill_value) is not Dual:
         return np.full_like(plain(a), fill_value, dtype=dtype, shape=shape, **options)
@@ -65,7 +66,7 @@ def _roll(x: Dual, shift: Any, axis: Any = None) -> Dual:
     return Dual(answer, np.roll(x.tangent, shift, from_back(axis, x.ndim)), x.level)
 
 
-@rule_for(np.transpose, np.permute_dims, kind="linear")
+@rule_for(np.transpose, kind="linear")
 def _transpose(x: Dual, axes: Sequence[int] | None = None) -> Dual:
     order = tuple(reversed(range(x.ndim))) if axes is None else tuple(a % x.ndim for a in axes)
     return Dual(np.transpose(x.primal, axes), np.transpose(x.tangent, (0, *(a + 1 for a in order))), x.level)
@@ -79,22 +80,22 @@ def _matrix_transpose(x: Dual) -> Dual:
 @rule_for(np.broadcast_to, kind="linear")
 def _broadcast_to(x: Dual, shape: int | tuple[int, ...], subok: bool = False) -> Dual:
     answer = np.broadcast_to(x.primal, shape)
-    return Dual(answer, spread(x.tangent, answer.shape), x.level)
+    return Dual(answer, broadcast_tangent(x.tangent, answer.shape), x.level)
 
 
 def joining(function: Any) -> None:
-    """Enter concatenate or stack: what does not move joins with a tangent of zeros."""
+    """Enter concatenate or stack: an array that does not move has a tangent of zeros."""
 
     def rule(arrays: Sequence[Array], axis: int | None = 0, **options: Any) -> Array:
         reject_duals(function, (), options)
         level = highest_level(arrays)
-        parts = [split(array, level) for array in arrays]
-        answer = function([primal for primal, _ in parts], axis, **options)
+        pairs = [split(array, level) for array in arrays]
+        answer = function([primal for primal, _ in pairs], axis, **options)
         if not moves(answer):  # dtype=int
             return answer
-        like = next(tangent for _, tangent in parts if tangent is not None)
+        like = next(tangent for _, tangent in pairs if tangent is not None)
         tangents = [
-            tangent if tangent is not None else zeros(like, np.shape(primal), answer.dtype) for primal, tangent in parts
+            tangent if tangent is not None else zeros(like, np.shape(primal), answer.dtype) for primal, tangent in pairs
         ]
         if axis is None:
             tangents, axis = [flat(t) for t in tangents], -1
@@ -109,7 +110,7 @@ joining(np.stack)
 
 @rule_for(np.where, kind="linear")
 def _where(condition: Array, x: Array = None, y: Array = None) -> Array:
-    """Selects tangents as it selects values: a NaN in the branch not taken stays there."""
+    """Select tangents as values are selected: a NaN in the branch not taken stays there."""
     condition = plain(condition)
     if x is None and y is None:
         return np.nonzero(condition)
@@ -121,14 +122,14 @@ def _where(condition: Array, x: Array = None, y: Array = None) -> Array:
     zero = np.zeros((), answer.dtype)
     tx = zero if tx is None else align(tx, answer.ndim)
     ty = zero if ty is None else align(ty, answer.ndim)
-    return Dual(answer, spread(np.where(condition, tx, ty), answer.shape), level)
+    return Dual(answer, broadcast_tangent(np.where(condition, tx, ty), answer.shape), level)
 
 
 @composed(np.clip, singular="ties with a bound split evenly")
 def _clip(
     a: Array, a_min: Array = None, a_max: Array = None, *, min: Array = None, max: Array = None, **options: Any
 ) -> Array:
-    """Composed of maximum and minimum, whose ties split evenly; JAX does so too."""
+    """Clip by maximum and minimum, whose ties split evenly; JAX does so too."""
     if options:
         raise LostDerivativeError(f"np.clip on a Dual takes no {', '.join(options)}=; use np.minimum and np.maximum")
     low, high = a_min if min is None else min, a_max if max is None else max
@@ -139,10 +140,10 @@ def _clip(
 
 @rule_for(operator.getitem, kind="linear")
 def _getitem(x: Dual, index: Any) -> Dual:
-    """x[index], for basic, advanced and boolean indices alike.
+    """``x[index]``, for basic, advanced and boolean indices alike.
 
-    Index the tangents with the k axis moved to the back: no index reaches it there, and NumPy's rule
-    for where the axes of advanced indices go holds unchanged. Basic indices need no move.
+    The tangents are indexed with the k axis moved to the back: no index reaches it there, and the axes of advanced
+    indices go where NumPy's rule says. Basic indices need no move.
     """
     items = index if isinstance(index, tuple) else (index,)
     if any(type(item) is Dual for item in items):
@@ -186,7 +187,7 @@ def _astype(x: Dual, dtype: Any, /, *, copy: bool = True, device: Any = None) ->
 
 @composed(np.trim_zeros)
 def _trim_zeros(filt: Array, trim: str = "fb", axis: Any = None) -> Array:
-    """Where the values end is decided by the primal."""
+    """Trim the zeros of the primal."""
     values = plain(filt)
     nonzero = np.argwhere(values)
     trimmed = range(values.ndim) if axis is None else [a % values.ndim for a in np.atleast_1d(axis)]
@@ -202,7 +203,7 @@ def _trim_zeros(filt: Array, trim: str = "fb", axis: Any = None) -> Array:
 def _pad(array: Array, pad_width: Any, mode: Any = "constant", **options: Any) -> Array:
     if callable(mode) or mode == "empty":
         raise LostDerivativeError(
-            f"np.pad on a Dual cannot have mode={mode!r}: what it pads with has no known derivative"
+            f"np.pad on a Dual cannot have mode={mode!r}: the derivative of its padding is not known"
         )
     if mode in STATISTICS:
         return _pad_with_statistic(array, widths(pad_width, array.ndim), STATISTICS[mode], options.get("stat_length"))
@@ -210,7 +211,7 @@ def _pad(array: Array, pad_width: Any, mode: Any = "constant", **options: Any) -
 
 
 def _pad_linearly(x: Dual, width: list[tuple[int, int]], mode: str, **options: Any) -> Dual:
-    """The tangent is padded by the same mode, and with zeros where constants go."""
+    """Pad the tangent by the same mode, and with zeros where the primal gets constants."""
     reject_duals(np.pad, (), options)
     answer = np.pad(x.primal, width, mode, **options)  # type: ignore[call-overload]
     kept = {name: value for name, value in options.items() if name == "reflect_type"}
@@ -221,7 +222,7 @@ STATISTICS = {"mean": np.mean, "maximum": np.max, "minimum": np.min, "median": n
 
 
 def _pad_with_statistic(x: Array, width: list[tuple[int, int]], statistic: Any, length: Any) -> Array:
-    """Axis by axis, with a statistic of the entries near the edge."""
+    """Pad axis by axis, with a statistic of the entries near the edge."""
     lengths = [(None, None)] * x.ndim if length is None else widths(length, x.ndim)
     for axis, ((before, after), (near, far)) in enumerate(zip(width, lengths, strict=True)):
         rows = np.moveaxis(x, axis, 0)
@@ -233,7 +234,7 @@ def _pad_with_statistic(x: Array, width: list[tuple[int, int]], statistic: Any, 
 
 
 def widths(given: Any, ndim: int) -> list[tuple[int, int]]:
-    """np.pad's ways of writing a pair of integers for each axis, as pairs."""
+    """Turn np.pad's notations for widths into a pair of integers for each axis."""
     if isinstance(given, dict):
         pairs: list[Any] = [(0, 0)] * ndim
         for axis, pair in given.items():

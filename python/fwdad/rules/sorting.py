@@ -1,6 +1,6 @@
-"""Sorting and what depends on the order of values: the order is constant, its entries are picked.
+"""Sorting and what depends on the order of values: the order is constant, and entries are picked by it.
 
-Equal entries keep the order that NumPy's stable sort gives them, so each tangent goes one way and none is shared.
+Equal entries keep the order of NumPy's stable sort, so that each tangent follows one entry and none is shared.
 """
 
 from __future__ import annotations
@@ -64,18 +64,18 @@ def _unique_values(x: Array) -> Array:
     return np.unique(x, equal_nan=False)
 
 
-def unique_parts(function: Any) -> None:
-    """Enter one of the array API's functions, whose answer is a named tuple of values and more."""
+def unique_with_more(function: Any) -> None:
+    """Enter one of the Array API's functions whose answer is a named tuple of values and more."""
 
     def rule(x: Array) -> Any:
-        plain_parts = function(plain(x))
-        return type(plain_parts)(np.unique(x, equal_nan=False), *plain_parts[1:])
+        answer = function(plain(x))
+        return type(answer)(np.unique(x, equal_nan=False), *answer[1:])
 
     composed(function, singular=FIRST)(rule)
 
 
 for _function in (np.unique_all, np.unique_counts, np.unique_inverse):
-    unique_parts(_function)
+    unique_with_more(_function)
 
 
 @composed(np.setxor1d, singular=FIRST)
@@ -108,7 +108,7 @@ def _bincount(x: Array, /, weights: Array = None, minlength: int = 0) -> Array:
 
 
 def histogram(function: Any) -> None:
-    """Counts are constant, but bins laid between the smallest and the largest entry would move with them."""
+    """Enter a histogram: counts are constant, but bins between the smallest and the largest entry would move."""
 
     def rule(a: Array, bins: Any = 10, range: Any = None, density: Any = None, weights: Array = None) -> Any:
         if type(weights) is Dual or type(bins) is Dual or (np.ndim(bins) == 0 and range is None):

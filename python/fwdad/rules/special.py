@@ -1,6 +1,6 @@
-"""scipy.special's ufuncs, if the user's program has imported SciPy: this library does not.
+"""scipy.special's ufuncs, for programs that import SciPy; this library does not import it.
 
-The table fills when the first ufunc without a rule arrives.
+The table is filled when the first ufunc without a rule arrives.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from fwdad.dual import OPTIONAL_TABLES, Array
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.elementwise import Binary, Unary
-from fwdad.rules.forms import STRONG, Partial, binary, constant, unary
+from fwdad.rules.forms import ENTRIES, STRONG, Partial, binary, constant, unary
 
 
 def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
-    """The tables, given the module scipy.special."""
+    """Return the tables, given the module scipy.special."""
     bell = 2 / math.sqrt(math.pi)
     normal = 1 / math.sqrt(2 * math.pi)
     zeta = sp._ufuncs._zeta
@@ -92,7 +92,7 @@ def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
 
 
 def unknown(function: str, argument: str) -> Partial:
-    """The partial by a parameter for which no formula is known here."""
+    """Make the partial by a parameter for which no formula is known here: it raises LostDerivativeError."""
 
     def partial(*_: Array) -> Array:
         raise LostDerivativeError(
@@ -104,9 +104,9 @@ def unknown(function: str, argument: str) -> Partial:
 
 
 def load() -> None:
-    """Enter the rows, once the program has imported scipy.special."""
+    """Enter the rows, once, if the program has imported scipy.special."""
     sp = sys.modules.get("scipy.special")
-    if sp is None:
+    if sp is None or sp.erf in ENTRIES:
         return
     unary_rows, binary_rows = rows(sp)
     for row in unary_rows:

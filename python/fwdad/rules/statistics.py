@@ -13,7 +13,7 @@ from fwdad.rules.reductions import every_axis
 from fwdad.rules.sorting import STABLE
 
 
-# Sums that pass over NaN: a NaN entry becomes the neutral element, and where() leaves its tangent behind.
+# Sums that skip NaN: np.where puts the neutral element in place of a NaN and drops its tangent.
 @composed(np.nansum)
 def _nansum(a: Array, *args: Any, **options: Any) -> Array:
     return np.sum(np.where(np.isnan(a), 0, a), *args, **options)
@@ -35,12 +35,12 @@ def _nancumprod(a: Array, *args: Any, **options: Any) -> Array:
 
 
 def nan_version(function: Any, of: Any, singular: str = "") -> None:
-    """Enter nanmean, nanvar or nanstd: the plain one where there is no NaN."""
+    """Enter nanmean, nanvar or nanstd: the plain function of the entries that are not NaN."""
 
     def rule(a: Array, axis: Any = None, *args: Any, where: Any = True, **options: Any) -> Array:
         valid = ~np.isnan(plain(a))
         if not np.all(np.any(valid & where, axis=axis)):
-            raise ValueError(f"np.{function.__name__} on a Dual: a slice has no entry but NaN, and so no derivative")
+            raise ValueError(f"np.{function.__name__} on a Dual: a slice holds nothing but NaN and has no derivative")
         return of(np.where(valid, a, 0), axis, *args, where=valid & where, **options)
 
     composed(function, singular=singular)(rule)
@@ -54,7 +54,7 @@ nan_version(np.nanstd, np.std, "0 where all entries are equal")
 def quantile(function: Any, scale: float, skip_nan: bool) -> None:
     """Enter a quantile: a weighted mean of two neighbours in the sorted entries.
 
-    NumPy itself says which two, whatever its method: the same quantile of the ranks 0, 1, ..., n-1 is the place between them.
+    NumPy says which two, for every method: the same quantile of the ranks 0, 1, ..., n-1 is the place between them.
     """
 
     def rule(
@@ -123,7 +123,7 @@ median(np.nanmedian, np.nanquantile)
 def _average(
     a: Array, axis: Any = None, weights: Array = None, returned: bool = False, *, keepdims: bool = False
 ) -> Any:
-    """sum w x / sum w."""
+    """``sum w x / sum w``."""
     if weights is None:
         mean = np.mean(a, axis, keepdims=keepdims)
         count = np.size(a) / max(np.size(mean), 1)
@@ -151,7 +151,7 @@ def _cov(
     *,
     dtype: Any = None,
 ) -> Array:
-    """sum_j w_j (x_j - mean) (x_j - mean)^H / f, a row a variable."""
+    """``sum_j w_j (x_j - mean) (x_j - mean)^H / f``; a row is a variable."""
     reject_duals(np.cov, (), {"fweights": fweights, "aweights": aweights})
     x = _variables(m, rowvar)
     if y is not None:

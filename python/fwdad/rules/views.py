@@ -1,6 +1,7 @@
-"""Functions that look at the same entries in another way: composed of slices and transpositions.
+"""Functions whose answer is a view of their argument: rot90, split, atleast_2d, diagonal, ...
 
-So the tangent's answer is a view where the primal's is, and what is written into one appears in the other.
+They are composed of slices and transpositions. So the tangent's answer is a view where the primal's is, and what is
+written into one appears in the other.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def _rollaxis(a: Array, axis: int, start: int = 0) -> Array:
 
 
 def at_least(function: Callable[..., Any], indices: tuple[Any, ...]) -> None:
-    """Enter atleast_1d, 2d or 3d: ``x[indices[x.ndim]]`` has enough axes."""
+    """Enter atleast_1d, atleast_2d or atleast_3d: ``x[indices[x.ndim]]`` has enough axes."""
 
     def one(x: Array) -> Array:
         return x[indices[np.ndim(x)]] if np.ndim(x) < len(indices) else x
@@ -63,7 +64,7 @@ at_least(np.atleast_3d,    ((new, new, new),      (new, every, new),   (every, e
 
 
 def splitting(function: Callable[..., Any], default_axis: Callable[[int], int]) -> None:
-    """Enter a way to split; the same function of the places along the axis says where the pieces begin and end."""
+    """Enter a way to split; NumPy's split of the places along the axis says where the pieces begin and end."""
 
     def rule(ary: Array, indices_or_sections: Any, *axis: int, **named: int) -> list[Array]:
         chosen = axis[0] if axis else named.get("axis", default_axis(np.ndim(ary)))

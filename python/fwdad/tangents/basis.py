@@ -89,6 +89,7 @@ class BasisTangent(DuckTangent, name="basis"):
         return super().reshape(*shape)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Pick columns for ``x @ t``, and make columns of ``t * x``."""
         if method == "__call__" and not kwargs and len(inputs) == 2:
             x = inputs[0] if inputs[1] is self else inputs[1]
             if type(x) is np.ndarray and x.ndim == 2:
@@ -100,7 +101,7 @@ class BasisTangent(DuckTangent, name="basis"):
         return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
 
     def _left_product(self, x: np.ndarray) -> np.ndarray:
-        """x @ e_(row, column) has one column that is not zero: column `row` of x."""
+        """Return x @ t: for e_(row, column) it has one column that is not zero, column `row` of x."""
         if x.shape[1] != self.primal_shape[0]:
             raise ValueError(f"matmul: shapes {x.shape} and {self.shape} do not fit")
         out = np.zeros((len(self.index), x.shape[0], self.primal_shape[1]), np.result_type(x.dtype, self.dtype))

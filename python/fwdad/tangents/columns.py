@@ -64,6 +64,7 @@ class ColumnTangent(DuckTangent, name="columns"):
         return out
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Pick rows for ``t @ w``."""
         if ufunc is np.matmul and method == "__call__" and not kwargs:
             t, w = inputs
             if t is self and type(w) is np.ndarray and w.ndim == 2 and w.shape[0] == self.shape[2]:
@@ -71,6 +72,7 @@ class ColumnTangent(DuckTangent, name="columns"):
         return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Find which entries move without making an array of the directions."""
         if function is np.any and args == (self,) and kwargs == {"axis": 0}:
             moved = np.zeros(self.shape[:0:-1], bool)  # (n, B)
             np.logical_or.at(moved, self.index, self.values != 0)

@@ -15,6 +15,13 @@ class DenseTangent(Duties, name="dense"):
 
     Layers and rules see the array itself: this only answers for it.
 
+    Parameters
+    ----------
+    array : (k, *primal.shape)
+        The directions.
+
+    Examples
+    --------
     >>> DenseTangent(np.array([[3.0, 4.0], [1.0, 0.0]])).gram().tolist()
     [[25.0, 3.0], [3.0, 1.0]]
     """
@@ -54,6 +61,8 @@ class DenseTangent(Duties, name="dense"):
 def kind_of(tangent: Tangent) -> Duties:
     """Return what answers for a tangent: itself, or a `DenseTangent` for an array.
 
+    Examples
+    --------
     >>> kind_of(np.eye(2)).combine(np.array([2.0, -1.0])).tolist()
     [2.0, -1.0]
     """

@@ -1,26 +1,26 @@
 """What every kind of direction shares: its duties, with defaults that make an ndarray of it.
 
-A kind gives `shape` and `dense()`, follows NumPy's protocols where it can be clever, and overrides those duties that it
-can do without `dense()`. Nothing outside asks what kind it is.
+A kind defines `shape`, `dtype`, `dense()` and `example`, follows NumPy's protocols where it can be clever, and
+overrides those duties that it can do without `dense()`. Nothing outside asks what kind it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from fwdad import kernels
+from fwdad.errors import undefined
 
 Array = Any
 Tangent = Any
 """An ndarray (or CuPy array), or a `DuckTangent`."""
 
-
 KINDS: dict[str, type[Duties]] = {}
-"""Every kind by its name; a class that says ``name=`` enters itself."""
+"""Every kind by its name; a class that says ``name=`` is entered."""
 
 
 class Duties:
@@ -33,6 +33,7 @@ class Duties:
     """Whether each use makes the entries again, which costs more than reading them."""
 
     def __init_subclass__(cls, name: str = "", **kwargs: Any) -> None:
+        """Enter a class that says its name into `KINDS`."""
         super().__init_subclass__(**kwargs)
         if name:
             KINDS[name] = cls
@@ -40,11 +41,11 @@ class Duties:
     @classmethod
     def example(cls, k: int, primal_shape: tuple[int, ...], dtype: Any, seed: int) -> Tangent | None:
         """Return k directions of this kind for the conformance suite; None for a shape that the kind has no use for."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{cls.__name__} must define the class method example(k, primal_shape, dtype, seed)")
 
     def dense(self) -> np.ndarray:
         """Return the directions as an array (k, *primal.shape)."""
-        raise NotImplementedError
+        raise undefined(self, "dense()")
 
     def gram(self, per_row: bool = False, exact: bool = True) -> np.ndarray:
         """Return ``G_ij = <v_i, v_j>``, (k, k) float64, or (B, k, k) per row of (k, B, n); see `fwdad.kernels.gram`."""
@@ -68,8 +69,8 @@ class Duties:
         return total
 
     def to(self, device: str) -> Tangent:
-        """Return the directions on a device, "cpu" or "cuda:N"."""
-        return kernels.to_device(self.dense(), device)
+        """Return the directions on a device: themselves in main memory, an array on "cuda:N"."""
+        return self if device == "cpu" else kernels.to_device(self.dense(), device)
 
     def with_gram_slot(self) -> Tangent:
         """Return the same directions with room for their Gram matrix, where a kernel of the pass can form it."""
@@ -119,16 +120,27 @@ class DuckTangent(NDArrayOperatorsMixin, Duties):
         return int(np.prod(self.shape, dtype=np.int64))
 
     def __len__(self) -> int:
+        """Return k."""
         return int(self.shape[0])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return `dense()` to np.asarray."""
         if copy is False:
             raise ValueError(f"a {type(self).__name__} has no memory to share; np.asarray without copy=False makes it")
         values = self.dense()
         return values if dtype is None else values.astype(dtype, copy=False)
 
     def __getitem__(self, index: Any) -> Any:
+        """Return a part of `dense()`."""
         return self.dense()[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        """Go through the directions, made once."""
+        return iter(self.dense())
+
+    def copy(self) -> Any:
+        """Return the directions themselves: nothing writes into them."""
+        return self
 
     def reshape(self, *shape: Any) -> Any:
         """Return the directions in another shape."""
@@ -139,11 +151,13 @@ class DuckTangent(NDArrayOperatorsMixin, Duties):
         return self.dense().astype(dtype, copy=False)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Call the ufunc on `dense()`."""
         return getattr(ufunc, method)(*(as_dense(x) for x in inputs), **kwargs)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
+        """Call the function on `dense()`."""
         return function(*(as_dense(x) for x in args), **{name: as_dense(x) for name, x in kwargs.items()})
 
 
@@ -155,5 +169,5 @@ def as_dense(value: Any) -> Any:
 
 
 def is_kind(tangent: object) -> bool:
-    """Whether a tangent is of a kind of its own, and not an ndarray (nor a CuPy array, a Dual or None)."""
+    """Return whether a tangent is of a kind of its own, and not an ndarray (nor a CuPy array, a Dual or None)."""
     return isinstance(tangent, DuckTangent)

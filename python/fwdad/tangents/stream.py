@@ -16,8 +16,8 @@ from fwdad.tangents.duck import Array, DuckTangent, Tangent
 class GramSlot:
     """Room for a stream's Gram matrix during one pass.
 
-    Generating the entries costs more than what is done with them. So a kernel that passes over all of them anyway forms
-    the Gram matrix too, puts it here, and `StreamTangent.gram` finds it afterwards.
+    Generating the entries costs more than what is done with them. So a kernel that generates all of them anyway forms
+    the Gram matrix too and puts it here, where `StreamTangent.gram` finds it.
     """
 
     gram: np.ndarray | None = None  # (k, k) float64, as of ``kernels.gram(v, exact=False)``
@@ -28,10 +28,11 @@ class StreamTangent(kernels.Stream, DuckTangent, name="stream"):
     """k random directions of one parameter: ``(seed, step, parameter, distribution)``, k, a shape and a dtype.
 
     Kernels that take a `fwdad.kernels.Stream` make its tiles where they need them, so that nothing of size k x P is
-    stored; every other operation works on `dense()`. Fields and errors: `fwdad.kernels.Stream`.
+    stored; every other operation works on `dense()`. ``x @ t`` for a matrix x of the same dtype is such a kernel, and
+    an affine layer whose weight moves by t. Fields and errors are those of `fwdad.kernels.Stream`.
 
-    ``x @ t`` is such a kernel for a matrix x of the same dtype, and so is an affine layer whose weight moves by t.
-
+    Examples
+    --------
     >>> t = StreamTangent(0, 0, 0, "normal", k=2, primal_shape=(3, 4), dtype=np.float32)
     >>> t.shape, (t + 0).shape
     ((2, 3, 4), (2, 3, 4))
@@ -53,7 +54,7 @@ class StreamTangent(kernels.Stream, DuckTangent, name="stream"):
         return kernels.generate(self)
 
     def gram(self, per_row: bool = False, exact: bool = True) -> np.ndarray:
-        """Return the Gram matrix, that of the slot if it serves; generates tile by tile."""
+        """Return the Gram matrix: the slot's if it need not be exact, else by generating tile after tile."""
         if self.slot is not None and self.slot.gram is not None and not (per_row or exact):
             return self.slot.gram
         return kernels.gram(self, per_row, exact)
@@ -90,6 +91,7 @@ class StreamTangent(kernels.Stream, DuckTangent, name="stream"):
         return y, dy
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Call the kernel for ``x @ t``."""
         if ufunc is np.matmul and method == "__call__" and not kwargs:
             x, t = inputs
             if t is self and type(x) is np.ndarray and x.ndim == 2 and self.ndim == 3 and x.dtype == self.dtype:

@@ -1,24 +1,29 @@
 """Training runs: settings in; a run folder with metrics, checkpoint and result out. Nothing here prints.
 
 config       TrainConfig: every setting, its default and its range
-defaults     learning rates by method
-parts        what the settings stand for: model, loss, schedule, optimiser
-trainer      Trainer: the loop
+build        what the settings stand for: model, estimator, schedule, optimiser
+evaluation   losses and predictions of a model on data
+step         Learner: one training step
+metrics      one row an epoch, and metrics.csv
+progress     Progress: how far a run is
 observer     Observer: what hears of a run
 tensorboard  ... and writes it down for TensorBoard
-metrics      one row an epoch; evaluation
-plot         ... and curves of them
-saved        the model that a run left behind
+plot         curves of the metrics
+folder       run folders
 checkpoint   all state of a run in one file
-files        atomic writing; run folders
+saved        the model that a run left in its folder
+trainer      Trainer: the loop
 """
 
+from fwdad.errors import RunError
 from fwdad.train.checkpoint import CheckpointError
 from fwdad.train.config import ConfigError, TrainConfig
-from fwdad.train.files import BEST, CHECKPOINT, METRICS, RunError
-from fwdad.train.metrics import EpochMetrics, evaluate, read_metrics
-from fwdad.train.observer import Observer
+from fwdad.train.evaluation import evaluate
+from fwdad.train.folder import BEST, CHECKPOINT, METRICS
+from fwdad.train.metrics import EpochMetrics, read_metrics
+from fwdad.train.observer import ObservedRun, Observer
 from fwdad.train.saved import WEIGHTS, load_model, load_run
+from fwdad.train.step import Learner
 from fwdad.train.trainer import Trainer, TrainingDiverged
 
 __all__ = [
@@ -29,6 +34,8 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "EpochMetrics",
+    "Learner",
+    "ObservedRun",
     "Observer",
     "RunError",
     "TrainConfig",

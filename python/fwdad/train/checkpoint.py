@@ -14,23 +14,32 @@ import safetensors
 import safetensors.numpy
 
 from fwdad import tree
+from fwdad.files import write_atomic
 from fwdad.kernels import device_of, to_device
-from fwdad.train.files import write_atomic
 
-FORMAT = 1
+FORMAT = 2  # 1 named the settings learning_rate and combiner otherwise
 KEY = "fwdad"  # of the header entry
 Arrays = dict[str, np.ndarray]
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file, what is wrong with it and what to do."""
+    """A checkpoint cannot be used; the message names the file, what is wrong with it and what to do."""
 
 
 def save(path: Path, trees: dict[str, Any], state: dict[str, Any]) -> None:
-    """Replace the checkpoint at ``path``, atomically.
+    """Replace the checkpoint at `path`, atomically.
 
-    trees : pytrees of arrays by name; the array at path `p` of tree `t` is stored as ``t.p``.
-    state : JSON values; NaN and infinity are refused (ValueError).
+    Parameters
+    ----------
+    trees
+        Pytrees of arrays by name; the array at path ``p`` of tree ``t`` is stored as ``t.p``.
+    state
+        JSON values.
+
+    Raises
+    ------
+    ValueError
+        The state holds NaN or infinity.
     """
     arrays = {name: np.array(to_device(array, "cpu"), order="C") for name, array in _named(trees).items()}
     header = {KEY: json.dumps({"format": FORMAT, **state}, allow_nan=False)}
@@ -38,7 +47,7 @@ def save(path: Path, trees: dict[str, Any], state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> tuple[Arrays, dict[str, Any]]:
-    """The arrays and the state in a checkpoint; `CheckpointError` if it is missing, cut short or something else."""
+    """Read a checkpoint's arrays and state; `CheckpointError` if it is missing, cut short or something else."""
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             state = _parse(path, (file.metadata() or {}).get(KEY))
@@ -58,14 +67,21 @@ def _parse(path: Path, header: str | None) -> dict[str, Any]:
     if not isinstance(state, dict) or "format" not in state:
         raise CheckpointError(f"{path} is not a checkpoint of fwdad")
     if state["format"] != FORMAT:
-        raise CheckpointError(f"{path} has format {state['format']}; this version of fwdad reads format {FORMAT}")
+        written = f"by fwdad {state.get('fwdad', 'of an unknown version')}"
+        raise CheckpointError(
+            f"{path} has format {state['format']}, written {written}; this version of fwdad reads format {FORMAT}: "
+            "use the version that wrote it, or start a new run"
+        )
     return state
 
 
 def restore(trees: dict[str, Any], arrays: Arrays, path: Path) -> dict[str, Any]:
-    """Trees like ``trees`` with the checkpoint's arrays at their leaves, on the same devices.
+    """Return trees like `trees` with the checkpoint's arrays at their leaves, on the same devices.
 
-    Raises `CheckpointError`, which names the first difference, unless names, shapes and dtypes are the same.
+    Raises
+    ------
+    CheckpointError
+        A name, shape or dtype differs; the message names the first.
     """
     expected = _named(trees)
     for name in sorted(expected.keys() | arrays.keys()):
@@ -74,7 +90,7 @@ def restore(trees: dict[str, Any], arrays: Arrays, path: Path) -> dict[str, Any]
             raise CheckpointError(f"{path} is of another model: {name} is {found} in it, but {needed} here")
     restored = {}
     for name, value in trees.items():
-        leaves = [to_device(arrays[f"{name}.{leaf}"], device_of(at)) for leaf, at in tree.named_leaves(value).items()]
+        leaves = [to_device(arrays[f"{name}.{leaf}"], device_of(old)) for leaf, old in tree.named_leaves(value).items()]
         restored[name] = tree.unflatten(tree.flatten(value)[1], leaves)
     return restored
 

@@ -1,24 +1,23 @@
-"""All settings of a training run, each with its default, its range and its help: the command line is made from this."""
+"""All settings of a training run, each with its default, range and help; the command line is made from them."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from fwdad import estimators, functions, nn
+from fwdad import estimators, functions, nn, optim
 from fwdad.data import AUGMENTATIONS, NAMES, TASKS
-from fwdad.perturbation import PERTURBATIONS
-from fwdad.train import defaults
+from fwdad.perturbation import DEFAULT, PERTURBATIONS
 
-OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
-SCHEDULES = ("constant", "cosine", "step", "exponential", "plateau")
+ROWS: dict[str, Mapping[str, Any]] = {"model": nn.MODELS, "optimizer": optim.OPTIMIZERS}
+"""The registries whose rows say, by `settings`, which settings of a run they take."""
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be: `field` names it, `problem` says what is wrong and what would be right."""
+    """A setting cannot be as it is: `field` names it, `problem` says what is wrong and what would be right."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field} {problem}")
@@ -30,24 +29,42 @@ def setting(
     kind: type,
     help: str,
     *,
-    choices: Iterable[str] = (),
+    choices: Collection[str] = (),
+    of: str | None = None,
     low: float = -math.inf,
     high: float = math.inf,
     resumable: bool = False,
 ) -> Any:
-    """A field of `TrainConfig`. A tuple holds values of `kind`; a default of None means: derived, or not in use.
+    """Make a field of `TrainConfig`.
 
-    low, high : the range, both ends allowed.
-    resumable : whether a resumed run may change it; everything else would change the numbers.
+    Parameters
+    ----------
+    default
+        None if it is derived, or not in use. If it is a tuple, the setting holds one or more values of `kind`.
+    choices
+        The names to choose from: a registry itself, so that what a user adds to it counts.
+    of
+        The setting, a key of `ROWS`, whose choice decides whether this one can be given.
+    low, high
+        The range, both ends allowed.
+    resumable
+        Whether a resumed run may change it; everything else would change the numbers.
     """
-    about = {"kind": kind, "help": help, "choices": tuple(choices), "low": low, "high": high, "resumable": resumable}
+    about = {"kind": kind, "help": help, "choices": choices, "of": of, "low": low, "high": high, "resumable": resumable}
     return dataclasses.field(default=default, metadata=about)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """Settings of a training run; `ConfigError` names the first that is of the wrong type, unknown or out of range.
+    """Settings of a training run; the fields and their help are those of ``fwdad train --help``.
 
+    Raises
+    ------
+    ConfigError
+        A setting is of the wrong type, unknown, out of range, or not one of the chosen model or optimiser.
+
+    Examples
+    --------
     >>> TrainConfig(hidden=(32,), tangents=4).batch_size
     64
     """
@@ -58,20 +75,20 @@ class TrainConfig:
     target: str | None = setting(None, str, "Column of a .csv file to predict; by default the last.")
     augment: str = setting("none", str, "Random changes to the training images.", choices=AUGMENTATIONS)
     model: str = setting("mlp", str, "Network.", choices=nn.MODELS)
-    hidden: tuple[int, ...] = setting((128, 128), int, "Widths of the mlp's hidden layers, as in: 256 256.", low=1)
-    activation: str = setting("relu", str, "Activation of the mlp's hidden layers.", choices=functions.ACTIVATIONS)
+    hidden: tuple[int, ...] = setting((128, 128), int, "Widths of hidden layers, as in: 256 256.", of="model", low=1)
+    activation: str = setting("relu", str, "Activation of hidden layers.", choices=functions.ACTIVATIONS, of="model")
     tangents: int = setting(16, int, "Directions per step, k.", low=1, high=2**16)
     sampler: str = setting("rademacher", str, "Distribution of the directions.", choices=estimators.SAMPLERS)
-    combine: str = setting("projection", str, "How k derivatives become a gradient.", choices=estimators.COMBINERS)
-    perturb: str = setting("activity", str, "What the directions move.", choices=PERTURBATIONS)
+    combiner: str = setting("projection", str, "How k derivatives become a gradient.", choices=estimators.COMBINERS)
+    perturb: str = setting(DEFAULT, str, "What the directions move.", choices=PERTURBATIONS)
     epochs: int = setting(30, int, "Passes over the training data.", low=1, resumable=True)
     batch_size: int = setting(64, int, "Examples per step.", low=1)
-    optimizer: str = setting("adam", str, "Optimiser.", choices=OPTIMIZERS)
-    lr: float | None = setting(None, float, "Learning rate; by default what suits optimizer, perturb, combine.", low=0)
-    momentum: float | None = setting(
-        None, float, f"Momentum; by default {defaults.SGD_MOMENTUM} for sgd, 0 for rmsprop.", low=0
+    optimizer: str = setting("adam", str, "Optimiser.", choices=optim.OPTIMIZERS)
+    learning_rate: float | None = setting(
+        None, float, "Learning rate; by default what suits optimizer, perturb and combiner.", low=0
     )
-    weight_decay: float = setting(0.0, float, "Weight decay (sgd, adamw).", low=0)
+    momentum: float | None = setting(None, float, "Momentum; by default what suits optimizer.", of="optimizer", low=0)
+    weight_decay: float = setting(0.0, float, "Weight decay.", of="optimizer", low=0)
     label_smoothing: float = setting(0.0, float, "Share of the target spread over all classes.", low=0, high=1)
     clip: float | None = setting(None, float, "Largest norm of the gradient estimate; a longer one is scaled.", low=0)
     average: float | None = setting(
@@ -82,7 +99,7 @@ class TrainConfig:
         str,
         "Course of the learning rate. step: divided by 10 after each third. exponential: to a hundredth. "
         "plateau: divided by 10 after 5 epochs without a better validation loss.",
-        choices=SCHEDULES,
+        choices=optim.SCHEDULES,
     )
     warmup: int = setting(0, int, "Steps of linear rise to the learning rate.", low=0)
     seed: int = setting(0, int, "Seed of initial values, data order and directions.", low=0, high=2**64 - 1)
@@ -98,10 +115,15 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
+        """Check every setting, then those that depend on others."""
+        fields = dataclasses.fields(self)
+        for field in fields:
             _check(field, getattr(self, field.name))
-        if self.momentum is not None and self.optimizer not in ("sgd", "rmsprop"):
-            raise ConfigError("momentum", f"is a setting of sgd and rmsprop, not of {self.optimizer}; leave it out")
+        for field in fields:
+            of = field.metadata["of"]
+            if of and getattr(self, field.name) != field.default and getattr(self, of) not in takers(field):
+                problem = f"is a setting of {' and '.join(takers(field))}, not of {getattr(self, of)}; leave it out"
+                raise ConfigError(field.name, problem)
         for name in ("momentum", "average"):
             if (value := getattr(self, name)) is not None and value >= 1:
                 raise ConfigError(name, f"must be below 1, got {value}")
@@ -109,39 +131,41 @@ class TrainConfig:
             raise ConfigError("device", f'must be "cpu", "cuda" or "cuda:N", got {self.device!r}')
         if self.clip == 0:
             raise ConfigError("clip", "must be above 0, got 0")
-        if self.weight_decay and self.optimizer not in ("sgd", "adamw"):
-            raise ConfigError("weight_decay", f"is no setting of {self.optimizer}; use --optimizer adamw")
-        if self.model != "mlp":
-            for field in (f for f in dataclasses.fields(self) if f.name in ("hidden", "activation")):
-                if getattr(self, field.name) != field.default:
-                    raise ConfigError(field.name, f"is a setting of the mlp, not of {self.model}; leave it out")
         if self.task == "regression":
             for name in ("label_smoothing", "target_accuracy"):
                 if getattr(self, name):
                     raise ConfigError(name, "is for classes, not for a regression; leave it out")
 
     def resolved(self) -> TrainConfig:
-        """This configuration with the derived defaults, learning rate and momentum, filled in."""
-        lr, momentum = self.lr, self.momentum
-        if lr is None:
-            lr = defaults.learning_rate(self.optimizer, self.perturb, self.combine)
-        if momentum is None and self.optimizer == "sgd":
-            momentum = defaults.SGD_MOMENTUM
-        return dataclasses.replace(self, lr=lr, momentum=momentum)
+        """Return this configuration with the defaults that depend on the optimiser filled in."""
+        row = optim.OPTIMIZERS[self.optimizer]
+        rate = self.learning_rate
+        if rate is None:
+            rate = row.learning_rate(self.perturb, self.combiner)
+        if rate is None:
+            problem = f"has no default for {self.optimizer} with perturb {self.perturb} and combiner {self.combiner}"
+            raise ConfigError("learning_rate", f"{problem}; give one")
+        derived: dict[str, Any] = {name: value for name, value in row.settings.items() if getattr(self, name) is None}
+        return dataclasses.replace(self, learning_rate=rate, **derived)
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as JSON values."""
+        """Return the settings as JSON values."""
         return dataclasses.asdict(self) | {"hidden": list(self.hidden)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainConfig:
-        """The inverse of `to_json`; `ConfigError` for a setting that this version does not know."""
+        """Invert `to_json`; `ConfigError` for a setting that this version does not know."""
         known = {field.name for field in dataclasses.fields(cls)}
         for name in values:
             if name not in known:
                 raise ConfigError(name, "is no setting of this version of fwdad")
         hidden = values.get("hidden")
         return cls(**values | ({"hidden": tuple(hidden)} if isinstance(hidden, list) else {}))
+
+
+def takers(field: dataclasses.Field[Any]) -> list[str]:
+    """Return the models, or optimisers, that take a setting."""
+    return [name for name, row in ROWS[field.metadata["of"]].items() if field.name in row.settings]
 
 
 def _check(field: dataclasses.Field[Any], value: Any) -> None:

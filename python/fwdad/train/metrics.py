@@ -1,30 +1,30 @@
-"""What is measured: the metrics of an epoch, metrics.csv, and evaluation."""
+"""The metrics of an epoch, and metrics.csv."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from fwdad.data import Split
-from fwdad.kernels import to_device
-from fwdad.train.files import RunError, write_atomic
-from fwdad.train.parts import losses
-
-EVALUATION_BATCH = 1000
+from fwdad.errors import RunError
+from fwdad.files import write_atomic
 
 
 class EpochMetrics(NamedTuple):
-    """One row of metrics.csv. No times: two equal runs give equal bytes.
+    """One row of metrics.csv; it holds no times, so that equal runs have equal bytes.
 
-    epoch : from 1.
-    step : steps taken so far.
-    learning_rate : of the epoch's last step.
-    train_loss, train_accuracy : means over the epoch's batches, each measured before its own step.
-    validation_loss, validation_accuracy : at the epoch's end.
-    Accuracies are None in a regression, and empty in the file.
+    Parameters
+    ----------
+    epoch
+        From 1.
+    step
+        Steps taken so far.
+    learning_rate
+        Of the epoch's last step.
+    train_loss, train_accuracy
+        Means over the epoch's examples, each measured before the step that used it.
+    validation_loss, validation_accuracy
+        At the epoch's end. Accuracies are None in a regression, and empty in the file.
     """
 
     epoch: int
@@ -43,7 +43,7 @@ def write_metrics(path: Path, rows: Iterable[EpochMetrics]) -> None:
 
 
 def read_metrics(path: Path) -> list[EpochMetrics]:
-    """The rows of a metrics.csv; `RunError` if there is none or it is something else."""
+    """Read the rows of a metrics.csv; `RunError` if there is none or it is something else."""
     try:
         header, *lines = path.read_text(encoding="utf-8").splitlines()
         if header != ",".join(EpochMetrics._fields):
@@ -64,29 +64,3 @@ def _row(epoch: str, step: str, rate: str, *measured: str) -> EpochMetrics:
         float(loss),
         float(accuracy) if accuracy else None,
     )
-
-
-def correct(outputs: Any, targets: np.ndarray) -> int:
-    """How many of the largest outputs (B, classes) are those of the class numbers (B,); 0 in a regression."""
-    return int(np.sum(np.argmax(outputs, axis=-1) == targets)) if targets.dtype.kind == "i" else 0
-
-
-def predict(model: Callable[[Any], Any], inputs: np.ndarray) -> np.ndarray:
-    """``model(inputs)`` for inputs (N, D), in batches."""
-    starts = range(0, len(inputs), EVALUATION_BATCH)
-    return np.concatenate([model(inputs[start : start + EVALUATION_BATCH]) for start in starts])
-
-
-def evaluate(model: Callable[[Any], Any], split: Split, device: str = "cpu") -> tuple[float, float | None]:
-    """Mean loss and accuracy (None in a regression) of ``model(inputs) -> outputs`` over a split, in batches.
-
-    The loss is the cross-entropy, without smoothing, or the squared error.
-    """
-    loss, hits, n = 0.0, 0, len(split.targets)
-    for start in range(0, n, EVALUATION_BATCH):
-        part = slice(start, start + EVALUATION_BATCH)
-        inputs, targets = (to_device(array[part], device) for array in (split.inputs, split.targets))
-        outputs = model(inputs)
-        loss += float(np.sum(losses(outputs, targets), dtype=np.float64))
-        hits += correct(outputs, targets)
-    return loss / n, hits / n if split.targets.dtype.kind == "i" else None

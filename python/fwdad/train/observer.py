@@ -2,35 +2,64 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
+from fwdad.data import Dataset
+from fwdad.train.config import TrainConfig
 from fwdad.train.metrics import EpochMetrics
+from fwdad.train.progress import Progress
 
-if TYPE_CHECKING:
-    from fwdad.train.trainer import Trainer
+
+class ObservedRun(Protocol):
+    """A training run as an observer sees it; `fwdad.train.Trainer` is one.
+
+    Parameters
+    ----------
+    batch_loss
+        The loss that the step just taken began from.
+    """
+
+    config: TrainConfig
+    folder: Path
+    data: Dataset
+    progress: Progress
+    batch_loss: float
+
+    @property
+    def model(self) -> Any:
+        """The model as it is now."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+
+    def stop(self) -> None:
+        """Ask the run to end after the step it is in."""
 
 
 class Observer:
-    """Hears what a trainer does; override what you need.
+    """Hears what a run does; override what you need.
 
-    An observer may read everything of the trainer and call `Trainer.stop`; it must not change the model or the
-    progress, or the run is no longer the one that its configuration describes. An exception that it raises ends the
-    run.
+    An observer may read all of `ObservedRun` and call its ``stop``. If it changed the model or the progress, the run
+    would no longer be the one that its configuration describes. An exception that it raises ends the run.
 
+    Examples
+    --------
     >>> class StopEarly(Observer):
-    ...     def epoch_ended(self, trainer, row):
+    ...     def epoch_ended(self, run, row):
     ...         if row.validation_loss < 0.1:
-    ...             trainer.stop()
+    ...             run.stop()
     """
 
-    def began(self, trainer: Trainer) -> None:
-        """The run begins, or goes on: ``trainer.progress.step`` steps are behind it."""
+    def began(self, run: ObservedRun) -> None:
+        """Hear that the run begins, or goes on: ``run.progress.step`` steps are done."""
 
-    def stepped(self, trainer: Trainer) -> None:
-        """A step was taken; ``trainer.batch_loss`` is the loss that it began from."""
+    def stepped(self, run: ObservedRun) -> None:
+        """Hear that a step was taken; ``run.batch_loss`` is the loss that it began from."""
 
-    def epoch_ended(self, trainer: Trainer, row: EpochMetrics) -> None:
-        """An epoch was validated and saved."""
+    def epoch_ended(self, run: ObservedRun, row: EpochMetrics) -> None:
+        """Hear that an epoch was validated and saved."""
 
-    def ended(self, trainer: Trainer, result: dict[str, Any] | None) -> None:
-        """The run is over, with this result; None if it was stopped or an exception ended it."""
+    def ended(self, run: ObservedRun, result: dict[str, Any] | None) -> None:
+        """Hear that the run is over, with this result; None if it was stopped or an exception ended it."""

@@ -7,15 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fwdad.train.files import METRICS, RunError, write_atomic
+from fwdad.errors import RunError
+from fwdad.files import write_atomic
+from fwdad.train.folder import METRICS
 from fwdad.train.metrics import EpochMetrics, read_metrics
 
 
 def plot(folders: Sequence[Path], file: Path) -> None:
-    """Draw loss and, if there are accuracies, accuracy by epoch of the runs in ``folders``, a colour each.
+    """Draw loss and, if there are accuracies, accuracy by epoch of the runs in `folders`, a colour each.
 
-    Training is dashed, validation solid. The ending of ``file`` decides the format: .png, .svg, .pdf, ...
-    Raises `RunError` for a run without metrics, an ending that is no format, or if matplotlib is missing.
+    Training is dashed, validation solid. The ending of `file` decides the format: .png, .svg, .pdf, ...
+
+    Raises
+    ------
+    RunError
+        A run has no metrics, the ending is no format, or matplotlib is missing.
     """
     try:
         from matplotlib.figure import Figure

@@ -1,15 +1,17 @@
-"""What a run left behind: its settings and its trained model."""
+"""The settings and the trained model of a run, read from its folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fwdad.errors import RunError
+from fwdad.files import read_json
 from fwdad.train import checkpoint
+from fwdad.train.build import make_model
 from fwdad.train.checkpoint import CheckpointError
 from fwdad.train.config import ConfigError, TrainConfig
-from fwdad.train.files import BEST, CHECKPOINT, CONFIG, RunError, read_json
-from fwdad.train.parts import make_model
+from fwdad.train.folder import BEST, CHECKPOINT, CONFIG
 
 WEIGHTS = ("final", "best")
 
@@ -24,11 +26,21 @@ class Saved(NamedTuple):
 
 
 def load_run(folder: Path, weights: str = "final") -> Saved:
-    """The trained model of the run in ``folder``.
+    """Load the trained model of the run in a folder.
 
-    weights : ``"best"``, of the epoch with the lowest validation loss, or ``"final"``, of the last checkpoint.
-    Raises `RunError` if there is no such folder, `CheckpointError` if there is no such model or it is damaged,
-    ValueError for other weights.
+    Parameters
+    ----------
+    weights
+        ``"best"``, of the epoch with the lowest validation loss, or ``"final"``, of the last checkpoint.
+
+    Raises
+    ------
+    RunError
+        There is no such folder.
+    CheckpointError
+        There is no such model, or it is damaged.
+    ValueError
+        `weights` is something else.
     """
     if weights not in WEIGHTS:
         raise ValueError(f"weights must be {' or '.join(WEIGHTS)}; got {weights!r}")
@@ -49,12 +61,12 @@ def load_run(folder: Path, weights: str = "final") -> Saved:
 
 
 def load_model(folder: Path, weights: str = "final") -> Any:
-    """The trained model of the run in ``folder``, as of `load_run`: call it on inputs (B, D) for its outputs."""
+    """Load the trained model of the run in a folder, as `load_run` does: call it on inputs (B, D) for its outputs."""
     return load_run(folder, weights).model
 
 
 def read_config(folder: Path) -> TrainConfig:
-    """The settings in a run folder's config.json; `RunError` if it cannot be read."""
+    """Read the settings in a run folder's config.json; `RunError` if it cannot be read."""
     try:
         return TrainConfig.from_json(read_json(folder / CONFIG))
     except ConfigError as error:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fwdad.train.files import RunError
+from fwdad.errors import RunError
 from fwdad.train.metrics import EpochMetrics
-from fwdad.train.observer import Observer
-
-if TYPE_CHECKING:
-    from fwdad.train.trainer import Trainer
+from fwdad.train.observer import ObservedRun, Observer
 
 FOLDER = "tensorboard"
 
@@ -17,8 +14,12 @@ FOLDER = "tensorboard"
 class TensorBoard(Observer):
     """Writes event files to ``tensorboard`` in the run folder: the loss of each step, the metrics of each epoch.
 
-    After a resume, events from beyond the checkpoint are hidden and come anew. Needs the extra ``tensorboard``.
-    Raises `RunError` if it is missing.
+    After a resume, events from beyond the checkpoint are hidden and come anew.
+
+    Raises
+    ------
+    RunError
+        tensorboardX, the extra ``tensorboard``, is missing.
     """
 
     def __init__(self) -> None:
@@ -29,19 +30,23 @@ class TensorBoard(Observer):
         self._make = SummaryWriter
         self._writer: Any = None
 
-    def began(self, trainer: Trainer) -> None:
-        step = trainer.progress.step
+    def began(self, run: ObservedRun) -> None:
+        """Open a new file."""
+        step = run.progress.step
         # The suffix keeps the files of a run that is resumed within the second apart, and in their order.
-        self._writer = self._make(str(trainer.folder / FOLDER), purge_step=step + 1, filename_suffix=f".{step:012}")
+        self._writer = self._make(str(run.folder / FOLDER), purge_step=step + 1, filename_suffix=f".{step:012}")
 
-    def stepped(self, trainer: Trainer) -> None:
-        self._writer.add_scalar("step/loss", trainer.batch_loss, trainer.progress.step)
+    def stepped(self, run: ObservedRun) -> None:
+        """Write the loss."""
+        self._writer.add_scalar("step/loss", run.batch_loss, run.progress.step)
 
-    def epoch_ended(self, trainer: Trainer, row: EpochMetrics) -> None:
+    def epoch_ended(self, run: ObservedRun, row: EpochMetrics) -> None:
+        """Write the metrics."""
         for name, value in row._asdict().items():
             if name not in ("epoch", "step") and value is not None:
                 self._writer.add_scalar("epoch/" + name, value, row.step)
         self._writer.flush()
 
-    def ended(self, trainer: Trainer, result: dict[str, Any] | None) -> None:
+    def ended(self, run: ObservedRun, result: dict[str, Any] | None) -> None:
+        """Close the file."""
         self._writer.close()

@@ -12,58 +12,53 @@ from typing import Any
 import numpy as np
 
 import fwdad
-from fwdad import data, estimators, kernels, nn, optim, tree
+from fwdad import data, kernels, tree
+from fwdad.errors import RunError
+from fwdad.files import read_json, write_json
+from fwdad.optim import SCHEDULES
 from fwdad.train import checkpoint
+from fwdad.train.build import make_estimator, make_model, make_optimizer, make_schedule
 from fwdad.train.checkpoint import CheckpointError
 from fwdad.train.config import ConfigError, TrainConfig
-from fwdad.train.files import (
-    BEST,
-    CHECKPOINT,
-    CONFIG,
-    METRICS,
-    RESULT,
-    RunError,
-    claim,
-    first_free,
-    read_json,
-    write_json,
-)  # fmt: skip
-from fwdad.train.metrics import EpochMetrics, correct, evaluate, write_metrics
+from fwdad.train.evaluation import correct, evaluate, losses
+from fwdad.train.folder import BEST, CHECKPOINT, CONFIG, METRICS, RESULT, claim, first_free
+from fwdad.train.metrics import EpochMetrics, write_metrics
 from fwdad.train.observer import Observer
-from fwdad.train.parts import learned, losses, make_model, make_optimizer, make_schedule, with_learned
+from fwdad.train.progress import Progress
 from fwdad.train.saved import load_model, read_config
+from fwdad.train.step import Learner
 
 
 class TrainingDiverged(ArithmeticError):
     """A loss or a parameter is no longer a finite number; the last checkpoint is from before."""
 
 
-@dataclasses.dataclass
-class Progress:
-    """How far a run is: all of its state that is not an array.
+class CountedLoss:
+    """The loss of each example; `correct` counts the right ones of the last call, a by-product of its forward pass."""
 
-    step : steps taken. sampler_step : calls of the estimator, from which its directions follow.
-    loss_sum, correct, seen : over the examples of the current epoch so far.
-    rows : the metrics of the epochs behind us.
-    seconds, step_seconds : time spent so far, in all and in steps alone, over all resumes.
-    """
+    def __init__(self, smoothing: float) -> None:
+        self.smoothing, self.correct = smoothing, 0
 
-    step: int = 0
-    sampler_step: int = 0
-    loss_sum: float = 0.0
-    correct: int = 0
-    seen: int = 0
-    rows: list[EpochMetrics] = dataclasses.field(default_factory=list)
-    seconds: float = 0.0
-    step_seconds: float = 0.0
+    def __call__(self, model: Any, inputs: Any, targets: Any) -> Any:
+        """Return the losses, (B,)."""
+        outputs = model(inputs)
+        self.correct = correct(outputs, targets)
+        return losses(outputs, targets, self.smoothing)
 
 
 class Trainer:
-    """Trains a network by forward gradients and keeps a run folder. Made by `Trainer.new` or `Trainer.resume`.
+    """Trains a network by forward gradients and keeps a run folder. `Trainer.new` and `Trainer.resume` make one.
 
-    config, folder : what to do, and where the files go; nothing is written before `run`.
-    observers : hear of every step and epoch, in this order.
-    checkpoint_seconds : at least this long between checkpoints within an epoch (each epoch's end has its own).
+    Parameters
+    ----------
+    config
+        What to do.
+    folder
+        Where the files go; nothing is written before `run`.
+    observers
+        Hear of every step and epoch, in this order.
+    checkpoint_seconds
+        At least this long between checkpoints within an epoch; each epoch's end has its own.
     """
 
     def __init__(
@@ -76,18 +71,18 @@ class Trainer:
         self.progress = Progress()
         self.data = data.load(config.data, config.data_dir, config.task, config.target)
         examples = len(self.data.train.targets)
-        self.batches = data.Batches(examples, config.batch_size, config.seed)
+        self.batches = data.Batches(examples, config.batch_size, seed=config.seed)
         try:
-            self.augment = data.Augmenter(config.augment, examples, self.data.shape, config.seed)
+            self.augment = data.Augmenter(config.augment, examples, self.data.shape, seed=config.seed)
         except ValueError as error:
             raise ConfigError("augment", f"cannot be {config.augment}: {error}") from error
-        self.model: Any = make_model(config, self.data.shape, self.data.outputs).to(config.device)
-        sampler = estimators.SAMPLERS[config.sampler](config.tangents, seed=config.seed)
-        self.estimator = fwdad.ForwardGradient(sampler, estimators.COMBINERS[config.combine](), config.perturb)
         self.schedule = make_schedule(config, self.steps)
-        self.optimizer = make_optimizer(config, self.schedule)
-        self.optimizer_state = self.optimizer.init(learned(self.model))
-        self.batch_loss = float("nan")  # of the step just taken
+        model = make_model(config, self.data.shape, self.data.outputs).to(config.device)
+        optimizer = make_optimizer(config, self.schedule)
+        self.estimator = make_estimator(config)
+        self.loss = CountedLoss(config.label_smoothing)
+        self.learner = Learner(model, self.loss, self.estimator, optimizer, seed=config.seed)
+        self.batch_loss = float("nan")  # that the step just taken began from
         self._digest = self.data.digest()
         self._stop = False
         self._began = self._saved_at = time.perf_counter()
@@ -96,9 +91,12 @@ class Trainer:
 
     @classmethod
     def new(cls, config: TrainConfig, out: Path | None = None, **options: Any) -> Trainer:
-        """A run from the start in the folder ``out``; by default the first free of runs/<data>, runs/<data>-2, ...
+        """Prepare a run in the folder `out`; by default the first free of runs/<data>, runs/<data>-2, ...
 
-        Raises `ConfigError`, `fwdad.data.DataError` or `RunError`, and then has written nothing.
+        Raises
+        ------
+        ConfigError, fwdad.data.DataError, RunError
+            The settings, the data or the folder cannot be used; nothing was written.
         """
         trainer = cls(config, out or Path(), **options)
         if out is None:
@@ -108,10 +106,17 @@ class Trainer:
 
     @classmethod
     def resume(cls, out: Path, changes: dict[str, Any] | None = None, **options: Any) -> Trainer:
-        """The run in the folder ``out``, from its last checkpoint on, bit for bit.
+        """Prepare to continue the run in the folder `out` from its last checkpoint, bit for bit.
 
-        changes : settings given anew; those that would change the numbers must equal the run's own.
-        Raises `ConfigError`, `CheckpointError`, `RunError` or `fwdad.data.DataError`; the folder is then as before.
+        Parameters
+        ----------
+        changes
+            Settings given anew; those that would change the numbers must equal the run's own.
+
+        Raises
+        ------
+        ConfigError, CheckpointError, RunError, fwdad.data.DataError
+            The run cannot be continued; the folder is as it was.
         """
         if not out.is_dir():
             raise RunError(f"there is no run folder {out} to resume")
@@ -133,12 +138,18 @@ class Trainer:
             raise RunError(f"the run in {out} was trained on other {old.data} data than there is now; check data_dir")
         if trainer.steps < progress.step:
             raise ConfigError("epochs", f"cannot be {trainer.config.epochs}: the run has already gone further")
-        trees = checkpoint.restore({"model": trainer.model, "optimizer": trainer.optimizer_state}, arrays, path)
-        trainer.model, trainer.optimizer_state = trees["model"], trees["optimizer"]
-        trainer.estimator.step = progress.sampler_step
+        learner = trainer.learner
+        trees = checkpoint.restore({"model": learner.model, "optimizer": learner.state}, arrays, path)
+        learner.model, learner.state = trees["model"], trees["optimizer"]
+        trainer.estimator.step = progress.step
         return trainer
 
     # ---- running
+
+    @property
+    def model(self) -> Any:
+        """The model as it is now."""
+        return self.learner.model
 
     @property
     def steps(self) -> int:
@@ -154,13 +165,13 @@ class Trainer:
         if not rows or self.progress.seen:
             return False
         reached = target is not None and (rows[-1].validation_accuracy or 0.0) >= target
-        return reached or (patience is not None and len(rows) - best_row(rows).epoch >= patience)
+        return reached or (patience is not None and len(rows) - self.progress.best.epoch >= patience)
 
     @property
     def evaluated(self) -> Any:
         """The model that is validated and tested: with `average`, the one with the averaged parameters."""
         average = self.config.average
-        return self.model if average is None else with_learned(self.model, self.optimizer_state["average"])
+        return self.model if average is None else tree.with_learned(self.model, self.learner.state["average"])
 
     @property
     def finished(self) -> bool:
@@ -173,9 +184,14 @@ class Trainer:
         self._stop = True
 
     def run(self) -> dict[str, Any] | None:
-        """Train to the end and return what result.json holds; None if `stop` came first (then a checkpoint was saved).
+        """Train to the end and return what result.json holds; None if `stop` came first and a checkpoint was saved.
 
-        Raises `TrainingDiverged` at the first NaN or infinity. Sets the kernels' thread count for the whole process.
+        Sets the kernels' thread count for the whole process.
+
+        Raises
+        ------
+        TrainingDiverged
+            A loss or a parameter became NaN or infinite.
         """
         if self.config.threads is not None:
             kernels.set_num_threads(self.config.threads)
@@ -194,20 +210,18 @@ class Trainer:
         return result
 
     def _run(self) -> dict[str, Any] | None:
-        # An overflow is reported once, by the checks for finite numbers, and not also as NumPy's warnings.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            while not self.trained:
-                self._step()
-                for observer in self.observers:
-                    observer.stepped(self)
-                if self.batches.position(self.progress.step)[1] == 0:
-                    self._end_epoch()
-                elif self._stop or time.perf_counter() - self._saved_at >= self.checkpoint_seconds:
-                    self._save()
-                if self._stop and not self.trained:
-                    return None
-            final, best = self.evaluated, load_model(self.folder, "best").to(self.config.device)
-            tested = [evaluate(model, self.data.test, self.config.device) for model in (final, best)]
+        while not self.trained:
+            self._step()
+            for observer in self.observers:
+                observer.stepped(self)
+            if self.batches.position(self.progress.step)[1] == 0:
+                self._end_epoch()
+            elif self._stop or time.perf_counter() - self._saved_at >= self.checkpoint_seconds:
+                self._save()
+            if self._stop and not self.trained:
+                return None
+        final, best = self.evaluated, load_model(self.folder, "best").to(self.config.device)
+        tested = [evaluate(model, self.data.test) for model in (final, best)]
         for loss, _ in tested:
             self._check_finite("test loss", loss)
         self.progress.seconds = time.perf_counter() - self._began
@@ -220,36 +234,20 @@ class Trainer:
         progress, train = self.progress, self.data.train
         rows = self.batches.indices(progress.step)
         inputs = self.augment(train.inputs[rows], rows, self.batches.position(progress.step)[0])
-        hits = 0
-
-        def loss(model: Any, inputs: Any, targets: Any) -> Any:
-            nonlocal hits  # a by-product of the one forward pass
-            outputs = model(inputs)
-            hits = correct(outputs, targets)
-            return losses(outputs, targets, self.config.label_smoothing)
-
-        batch = (kernels.to_device(array, self.config.device) for array in (inputs, train.targets[rows]))
-        with nn.training(progress.step, seed=self.config.seed) as run:
-            value, gradient = self.estimator(loss, self.model, *batch)
-        self._check_finite("loss", value)
-        parameters, state = self.optimizer.step(learned(gradient), self.optimizer_state, learned(self.model))
-        model = run.updated(with_learned(self.model, parameters))
-        # In C order, as a checkpoint gives arrays back: another memory order could mean another order of additions.
-        model, state = (tree.map(_c_order, t) for t in (model, state))
-        for name, array in tree.named_leaves(model).items():
+        loss, _ = self.learner.step(progress.step, inputs, train.targets[rows])
+        self._check_finite("loss", loss)
+        for name, array in tree.named_leaves(self.model).items():
             self._check_finite(f"parameter {name}", array)
-        self.model, self.optimizer_state = model, state
         progress.step += 1
-        progress.sampler_step = self.estimator.step
-        progress.loss_sum += value * len(rows)
-        progress.correct += hits
+        progress.loss_sum += loss * len(rows)
+        progress.correct += self.loss.correct
         progress.seen += len(rows)
         progress.step_seconds += time.perf_counter() - start
-        self.batch_loss = value
+        self.batch_loss = loss
 
     def _end_epoch(self) -> None:
         progress = self.progress
-        loss, accuracy = evaluate(self.evaluated, self.data.validation, self.config.device)
+        loss, accuracy = evaluate(self.evaluated, self.data.validation)
         self._check_finite("validation loss", loss)
         row = EpochMetrics(
             epoch=progress.step // self.batches.steps_per_epoch,
@@ -264,7 +262,7 @@ class Trainer:
         progress.loss_sum, progress.correct, progress.seen = 0.0, 0, 0
         self._observe_loss(loss)
         # The best model first: after a kill between the two, the epoch's end is done again, to the same files.
-        if best_row(progress.rows) is row:
+        if progress.best is row:
             checkpoint.save(self.folder / BEST, {"model": self.evaluated}, self._about() | {"epoch": row.epoch})
         self._save()
         write_metrics(self.folder / METRICS, progress.rows)
@@ -272,30 +270,30 @@ class Trainer:
             observer.epoch_ended(self, row)
 
     def _observe_loss(self, validation_loss: float) -> None:
-        if isinstance(self.schedule, optim.Plateau):
+        if hasattr(self.schedule, "observe"):  # as `fwdad.optim.Plateau` has
             self.schedule.observe(validation_loss)
 
     def _check_finite(self, what: str, value: Any) -> None:
         if not np.all(np.isfinite(value)):
             shown = f"{value}" if isinstance(value, float) else "not finite"
             raise TrainingDiverged(
-                f"{what} is {shown} at step {self.progress.step}: start a new run with a lower --lr "
-                f"(it was {self.config.lr}) or a --warmup; the last checkpoint in {self.folder} is from before"
+                f"{what} is {shown} at step {self.progress.step}: start a new run with a lower --learning-rate (it was "
+                f"{self.config.learning_rate}) or a --warmup; the last checkpoint in {self.folder} is from before"
             )
 
     def _save(self) -> None:
         self.progress.seconds = time.perf_counter() - self._began
         state = self._about() | {"data": self._digest, "progress": dataclasses.asdict(self.progress)}
-        checkpoint.save(self.folder / CHECKPOINT, {"model": self.model, "optimizer": self.optimizer_state}, state)
+        checkpoint.save(self.folder / CHECKPOINT, {"model": self.model, "optimizer": self.learner.state}, state)
         self._saved_at = time.perf_counter()
 
     def _about(self) -> dict[str, Any]:
-        """What it takes to make the model again."""
+        """Return what it takes to make the model again."""
         about = {"fwdad": fwdad.__version__, "config": self.config.to_json()}
         return about | {"shape": list(self.data.shape), "outputs": self.data.outputs}
 
     def _result(self, final: tuple[float, float | None], best: tuple[float, float | None]) -> dict[str, Any]:
-        progress, row = self.progress, best_row(self.progress.rows)
+        progress, row = self.progress, self.progress.best
         accuracies = [row.validation_accuracy for row in progress.rows if row.validation_accuracy is not None]
         return {
             "test_accuracy": final[1],
@@ -322,19 +320,8 @@ class Trainer:
         }
 
 
-def _c_order(array: Any) -> Any:
-    if kernels.is_device_array(array):
-        return array if array.flags.c_contiguous else array.copy(order="C")
-    return np.asarray(array, order="C")
-
-
-def best_row(rows: Sequence[EpochMetrics]) -> EpochMetrics:
-    """The first of the epochs with the lowest validation loss."""
-    return min(rows, key=lambda row: row.validation_loss)
-
-
 def changed(old: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
-    """The configuration of a resumed run; `ConfigError` where a change would make it another run."""
+    """Return the configuration of a resumed run; `ConfigError` where a change would make it another run."""
     for field in dataclasses.fields(TrainConfig):
         name, value = field.name, getattr(old, field.name)
         if name not in changes or changes[name] == value:
@@ -342,14 +329,14 @@ def changed(old: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
         if not field.metadata["resumable"]:
             problem = f"is {value} in the run to resume, not {changes[name]}; leave it out, or start a new run"
             raise ConfigError(name, problem)
-        if name == "epochs" and old.schedule not in ("constant", "plateau"):
+        if name == "epochs" and SCHEDULES[old.schedule].spans_run:
             problem = f"cannot change on resume: the {old.schedule} schedule was laid out for {value}; start a new run"
             raise ConfigError(name, problem)
     return dataclasses.replace(old, **changes)
 
 
 def check_same_run(saved: TrainConfig, folder: Path) -> None:
-    """`CheckpointError` unless the checkpoint's configuration is that of the folder's config.json."""
+    """Raise `CheckpointError` unless the checkpoint's configuration is that of the folder's config.json."""
     written = read_config(folder)
     for field in dataclasses.fields(TrainConfig):
         ours, theirs = getattr(written, field.name), getattr(saved, field.name)

@@ -3,12 +3,12 @@
 forward      jvp, directional_derivative, derivative, stop_gradient
 jacobian     jacfwd, hessian, hvp: all columns, at once or in chunks
 custom       custom_jvp: a user's own rule
-carriers     what the transforms below send through a program in a Dual's place
 linear       linearize: the derivative at a point as a program of its own
 taylor       jet: derivatives of any order, by power series
 laplacian    laplacian: the Hessian's trace in one pass
-sparse       sparse_jacfwd: few entries, few directions; jacobian_pattern finds where they are
-debug        debug_nans: where a tangent first becomes NaN
+sparse       sparse_jacfwd: few entries, few directions; jacobian_pattern finds where the entries are
+debug        debug_nans: the operation that makes the first NaN
+carriers     values that linear, taylor, laplacian and sparse send through a program in place of Duals or tangents
 arguments    which arguments move
 """
 

@@ -15,14 +15,14 @@ Argnums = int | tuple[int, ...]
 
 
 def as_array(value: Any) -> Array:
-    """A leaf as something with shape and dtype: arrays of any kind as they are, Python numbers as NumPy's."""
+    """Give a leaf shape and dtype: arrays of any kind stay as they are, Python numbers become NumPy's."""
     return value if hasattr(value, "shape") and hasattr(value, "dtype") else np.asarray(value)[()]
 
 
 def choose(args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """The arguments that move (one tree, or a tuple of trees for several), and a function that replaces them.
+    """Return the arguments that move (one tree, or a tuple of trees for several), and a function that replaces them.
 
-    Raises ValueError for a position that there is not, or that is named twice.
+    Raises ValueError for a position that does not exist, or that is named twice.
     """
     several = isinstance(argnums, tuple)
     positions = argnums if isinstance(argnums, tuple) else (argnums,)
@@ -48,7 +48,7 @@ def check_chunk_size(chunk_size: int | None) -> None:
 
 
 def unit_directions(leaves: list[Array], start: int, stop: int) -> list[Any]:
-    """Unit vectors for columns start to stop, of all entries of the leaves; None for a leaf that none moves."""
+    """Make unit vectors for columns start to stop of the leaves' entries; None for a leaf that none of them moves."""
     directions: list[Any] = []
     first = 0
     for leaf in leaves:
@@ -63,7 +63,7 @@ def unit_directions(leaves: list[Array], start: int, stop: int) -> list[Any]:
 
 
 def moving_leaves(x: Any) -> tuple[list[Array], tree.Structure]:
-    """The leaves of the arguments that move, as arrays, and their structure.
+    """Return the leaves of the arguments that move, as arrays, and their structure.
 
     Raises TypeError for a leaf that is not floating, ValueError where there is no leaf.
     """

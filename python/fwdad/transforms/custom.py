@@ -1,4 +1,4 @@
-"""custom_jvp: a user's own rule for a function of his own."""
+"""custom_jvp: a user's own rule for a user's own function."""
 
 from __future__ import annotations
 
@@ -20,11 +20,21 @@ Tree = Any
 class custom_jvp:
     """Make a function one operation, whose JVP rule is given by `defjvp`.
 
-    f : function of pytrees, all given by position. Its own operations are not differentiated, so it may use anything,
-        also what is not NumPy; without Duals among its arguments it is called as it is.
+    Parameters
+    ----------
+    f : callable
+        A function of pytrees, all given by position. Its own operations are not differentiated, so it may use any
+        library. Without Duals among its arguments it is called as it is.
 
-    Calling it with Duals raises TypeError before a rule is given, and ValueError if the rule's answer does not fit.
+    Raises
+    ------
+    TypeError
+        It is called with a Dual before a rule is given.
+    ValueError
+        The rule's answer has other shapes or dtypes than it must have.
 
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> @fwdad.custom_jvp
     ... def log1pexp(x):
@@ -45,17 +55,27 @@ class custom_jvp:
         rule_for(self)(self._jvp)
 
     def __call__(self, *args: Tree) -> Tree:
+        """Call f, or its rule where an argument moves."""
         moves = any(isinstance(leaf, Dual) for leaf in tree.leaves(args))
         return dispatch(self, args, {}) if moves else self._f(*args)
 
     def defjvp(
         self, rule: Callable[[tuple[Tree, ...], tuple[Tree, ...]], tuple[Tree, Tree]]
     ) -> Callable[[tuple[Tree, ...], tuple[Tree, ...]], tuple[Tree, Tree]]:
-        """Give the rule: ``(primals, tangents) -> (y, dy)``; may be used as a decorator.
+        """Give the rule; may be used as a decorator.
 
-        primals : tuple of the arguments. tangents : a tuple of trees of the same structure; a leaf of shape s has a
-        tangent of shape (k, *s), or None if it does not move. y and dy have one structure, and a leaf y of shape
-        t a tangent dy of shape (k, *t), or None if it does not move. Written in NumPy, it can be differentiated again.
+        Parameters
+        ----------
+        rule : callable
+            ``(primals, tangents) -> (y, dy)``. `primals` is the tuple of arguments; `tangents` is a tuple of trees of
+            the same structure, where a leaf of shape s has a tangent ``(k, *s)``, or None if it does not move. y and
+            dy have one structure, and a leaf of shape t a tangent ``(k, *t)`` or None. A rule that is written in
+            NumPy can be differentiated again.
+
+        Returns
+        -------
+        callable
+            The rule itself.
         """
         self._rule = rule
         return rule
@@ -65,10 +85,10 @@ class custom_jvp:
             raise TypeError(f"{self._name} has no rule yet: give one with @{self._name}.defjvp")
         leaves, structure = tree.flatten(args)
         level = highest_level(leaves)
-        parts = [split(leaf, level) for leaf in leaves]
-        primals = tree.unflatten(structure, [p for p, _ in parts])
-        tangents = tree.unflatten(structure, [t for _, t in parts])
-        k = next(t for _, t in parts if t is not None).shape[0]
+        pairs = [split(leaf, level) for leaf in leaves]
+        primals = tree.unflatten(structure, [p for p, _ in pairs])
+        tangents = tree.unflatten(structure, [t for _, t in pairs])
+        k = next(t for _, t in pairs if t is not None).shape[0]
         y, dy = self._rule(primals, tangents)
         values, y_structure = tree.flatten(y)
         changes, _ = tree.flatten(dy, is_leaf=lambda node: node is None)

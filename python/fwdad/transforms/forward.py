@@ -1,4 +1,4 @@
-"""jvp, of which every other transform is made, and what is one line on top of it."""
+"""jvp, from which every other transform is made, and the transforms that are one line more: derivative, ..."""
 
 from __future__ import annotations
 
@@ -20,24 +20,43 @@ def jvp(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree,
 
     Parameters
     ----------
-    f : function of the primals to a pytree of arrays, written in NumPy.
-    primals : tuple of pytrees, one an argument of f; floating leaves of any shape.
-    tangents : tuple of the same structure. A leaf has its primal's shape (one direction), or one more
-        leading axis (k directions), the same way for all leaves; None where the primal does not move.
+    f : callable
+        A function of the primals to a pytree of arrays, written in NumPy.
+    primals : tuple of pytrees
+        The arguments of f; floating leaves of any shape.
+    tangents : tuple of pytrees
+        One direction or k for each argument. A leaf has its primal's shape (one direction) or one more leading axis
+        (k directions), the same way for all leaves; None where the primal does not move.
+    has_aux : bool, default: False
+        f returns ``(y, aux)``.
 
     Returns
     -------
-    (y, dy), or (y, dy, aux) : dy has y's structure; a leaf of shape ``y.shape`` for one direction, ``(k, *y.shape)``
-        for k. What does not depend on the primals has a tangent of zeros; integers and booleans have None.
+    y : pytree
+        ``f(*primals)``.
+    dy : pytree
+        Of y's structure; a leaf has y's shape for one direction, ``(k, *y.shape)`` for k. It is zero where y does not
+        depend on the primals, and None for integers and booleans.
+    aux : pytree
+        With `has_aux` only.
 
     Raises
     ------
-    TypeError : a primal that moves is not floating.
-    ValueError : structures or shapes do not match.
+    TypeError
+        A primal that moves is not floating.
+    ValueError
+        Structures or shapes do not match.
 
-    The primal is computed once, whatever k is; a tangent has its primal's dtype.
-    Source: R. E. Wengert, A simple automatic derivative evaluation program, CACM 7(8), 1964.
+    Notes
+    -----
+    The primal is computed once, for every k. A tangent has its primal's dtype.
 
+    References
+    ----------
+    R. E. Wengert, A simple automatic derivative evaluation program, CACM 7(8), 1964.
+
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> y, dy = fwdad.jvp(np.sin, (np.array([0.0, 1.0]),), (np.eye(2),))
     >>> np.allclose(dy, np.diag(np.cos([0.0, 1.0])))
@@ -63,9 +82,9 @@ def jvp(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree,
 
 
 def split_aux(result: Any) -> tuple[Tree, Tree]:
-    """``(y, aux)`` as f returned it.
+    """Return ``(y, aux)`` as f returned it.
 
-    Raises TypeError when f returned anything else.
+    Raises TypeError if f returned anything else.
     """
     if not isinstance(result, (tuple, list)) or len(result) != 2:
         raise TypeError(f"with has_aux=True, f must return a pair (y, aux); got {type(result).__name__}")
@@ -73,7 +92,7 @@ def split_aux(result: Any) -> tuple[Tree, Tree]:
 
 
 class Seeds:
-    """Makes the Duals of one level, and holds all tangents to one k."""
+    """The Duals of one level, whose tangents must all have one k."""
 
     def __init__(self, level: int) -> None:
         self.level = level
@@ -81,6 +100,7 @@ class Seeds:
         self.batched = False
 
     def attach(self, primal: Tree, tangent: Tree, name: str) -> Tree:
+        """Make Duals of the leaves of an argument that move."""
         # None is a leaf here: it stands for one primal leaf that does not move, or for a part that the primal lacks.
         leaves, structure = tree.flatten(primal, is_leaf=lambda node: node is None)
         if tangent is None:
@@ -126,10 +146,10 @@ class Seeds:
 
 
 def take_apart(y: Tree, level: int, k: int) -> tuple[Tree, Tree]:
-    """Primals and tangents of a tree of results; zeros for what does not move, None for integers and booleans."""
+    """Split a tree of results into primals and tangents: zeros where it does not move, None for integers, booleans."""
     leaves, structure = tree.flatten(y)
-    parts = [_leaf_apart(leaf, level, k) for leaf in leaves]
-    return tree.unflatten(structure, [p for p, _ in parts]), tree.unflatten(structure, [t for _, t in parts])
+    pairs = [_leaf_apart(leaf, level, k) for leaf in leaves]
+    return tree.unflatten(structure, [p for p, _ in pairs]), tree.unflatten(structure, [t for _, t in pairs])
 
 
 def _leaf_apart(value: Any, level: int, k: int) -> tuple[Any, Any]:
@@ -148,10 +168,20 @@ def _leaf_apart(value: Any, level: int, k: int) -> tuple[Any, Any]:
 
 
 def directional_derivative(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree, ...]) -> Tree:
-    """The derivative of f at a point along one direction or k: ``dy_i = J_f(x) v_i``, the second half of `jvp`.
+    """Evaluate the derivative of f at a point along one direction or k: ``dy_i = J_f(x) v_i``.
 
-    Shapes, dtypes and errors are those of `jvp`.
+    Parameters
+    ----------
+    f, primals, tangents
+        As in `jvp`.
 
+    Returns
+    -------
+    pytree
+        dy, as `jvp` returns it.
+
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> x, v = np.array([3.0, 4.0]), np.array([[1.0, 0.0], [0.0, 1.0]])
     >>> fwdad.directional_derivative(np.linalg.norm, (x,), (v,))
@@ -161,8 +191,20 @@ def directional_derivative(f: Callable[..., Tree], primals: tuple[Tree, ...], ta
 
 
 def value_and_derivative(f: Callable[..., Tree], argnums: int = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """Like `derivative`, and returns ``(y, dy)``, or ``((y, aux), dy)`` if f returns (y, aux).
+    """Make a function that returns f's value and its `derivative`.
 
+    Parameters
+    ----------
+    f, argnums, has_aux
+        As in `derivative`.
+
+    Returns
+    -------
+    callable
+        A function of f's arguments that returns ``(y, dy)``, or ``((y, aux), dy)`` with `has_aux`.
+
+    Examples
+    --------
     >>> import fwdad
     >>> y, dy = fwdad.value_and_derivative(lambda x: x**3)(2.0)
     >>> float(y), float(dy)
@@ -173,7 +215,7 @@ def value_and_derivative(f: Callable[..., Tree], argnums: int = 0, has_aux: bool
         x, put = choose(args, argnums)
         x = as_array(x)
         if np.shape(x) != ():
-            raise ValueError(f"derivative is of functions of one number; x has shape {x.shape}: use fwdad.jacfwd")
+            raise ValueError(f"derivative takes functions of one number; x has shape {x.shape}: use fwdad.jacfwd")
         y, dy, *aux = jvp(lambda moving: f(*put(moving), **kwargs), (x,), (np.ones((), x.dtype),), has_aux)
         return ((y, *aux) if has_aux else y), dy
 
@@ -181,12 +223,31 @@ def value_and_derivative(f: Callable[..., Tree], argnums: int = 0, has_aux: bool
 
 
 def derivative(f: Callable[..., Tree], argnums: int = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The derivative of f in one number, its argument `argnums`, as a function of f's arguments: ``df/dx``.
+    """Make the derivative of a function of one number: ``df/dx``.
 
-    x has shape (); the result has f(x)'s structure and shapes; it is ``(df, aux)`` if f returns (y, aux).
+    Parameters
+    ----------
+    f : callable
+        A function to a pytree of arrays, written in NumPy.
+    argnums : int, default: 0
+        The position of the argument to differentiate by, a floating number.
+    has_aux : bool, default: False
+        f returns ``(y, aux)``.
 
-    Raises ValueError when x is not a number.
+    Returns
+    -------
+    callable
+        A function of f's arguments. Its result has f's structure and shapes; with `has_aux` it is ``(df, aux)``.
 
+    Raises
+    ------
+    TypeError
+        The argument is not floating.
+    ValueError
+        The argument is not a number: its shape is not ().
+
+    Examples
+    --------
     >>> import fwdad
     >>> float(fwdad.derivative(fwdad.derivative(lambda x: x**3))(2.0))
     12.0
@@ -201,8 +262,20 @@ def derivative(f: Callable[..., Tree], argnums: int = 0, has_aux: bool = False) 
 
 
 def stop_gradient(value: Tree) -> Tree:
-    """The same values without tangents: what is computed from them does not move.
+    """Remove all tangents from a tree: what is computed from it does not move.
 
+    Parameters
+    ----------
+    value : pytree
+        Arrays or Duals.
+
+    Returns
+    -------
+    pytree
+        The same values, without tangents of any level.
+
+    Examples
+    --------
     >>> import fwdad
     >>> float(fwdad.derivative(lambda x: x * fwdad.stop_gradient(x))(3.0))
     3.0

@@ -1,4 +1,4 @@
-"""Whole Jacobians and Hessians, column by column: as many directions as there are inputs, all at once or in chunks."""
+"""jacfwd, hessian, hvp: whole Jacobians by one direction for each input, all at once or in chunks."""
 
 from __future__ import annotations
 
@@ -18,8 +18,20 @@ Tree = Any
 def value_and_jacfwd(
     f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
 ) -> Callable[..., Any]:
-    """Like `jacfwd`, and returns ``(y, J)``, or ``((y, aux), J)`` if f returns (y, aux).
+    """Make a function that returns f's value and its Jacobian, as `jacfwd` does.
 
+    Parameters
+    ----------
+    f, argnums, has_aux, chunk_size
+        As in `jacfwd`.
+
+    Returns
+    -------
+    callable
+        A function of f's arguments that returns ``(y, J)``, or ``((y, aux), J)`` with `has_aux`.
+
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> fwdad.value_and_jacfwd(np.sum)(np.array([1.0, 3.0]))
     (np.float64(4.0), array([1., 1.]))
@@ -45,14 +57,14 @@ def value_and_jacfwd(
 
 
 class _Columns:
-    """Collects the Jacobian of a tree of results by a list of arrays, whose entries are its n columns."""
+    """The Jacobian of a tree of results by a list of arrays, whose entries are its n columns, while it is collected."""
 
     def __init__(self, leaves: list[Array]) -> None:
         self.leaves = leaves
         self.ends = np.cumsum([leaf.size for leaf in leaves])
         self.n = int(self.ends[-1])
         self.structure: tree.Structure | None = None
-        self.blocks: list[list[Any]] = []  # [result][argument]: an array (*t, size), or a list of its parts
+        self.blocks: list[list[Any]] = []  # [result][argument]: an array (*t, size), or a list of its chunks
 
     def add(self, start: int, dy: Tree) -> None:
         """Take the tangents (c, *t) of columns start to start + c."""
@@ -65,20 +77,21 @@ class _Columns:
                 first, last = max(start, int(end) - leaf.size), min(start + len(t), int(end)) if t is not None else 0
                 if t is None or first >= last:
                     continue
-                part = np.moveaxis(t[first - start : last - start], 0, -1)
+                chunk = np.moveaxis(t[first - start : last - start], 0, -1)
                 if isinstance(row[i], list):
-                    row[i].append(part)
+                    row[i].append(chunk)
                 else:
                     begin = int(end) - leaf.size
-                    row[i][..., first - begin : last - begin] = part
+                    row[i][..., first - begin : last - begin] = chunk
 
     def _block(self, t: Any, leaf: Array) -> Any:
-        """Room for all columns, so that chunks cost no second copy; Duals of outer transforms are joined later."""
+        """Allocate all columns, so that chunks cost no second copy; Duals of outer transforms are joined later."""
         if t is None or (isinstance(t, np.ndarray) and (len(t) < self.n or leaf.size == 0)):
             return None if t is None else np.empty((*t.shape[1:], leaf.size), t.dtype)
         return []
 
     def jacobian(self, structure: tree.Structure) -> Tree:
+        """Build the tree of Jacobians, for arguments of the given structure."""
         assert self.structure is not None, "at least one chunk was added"
         rows: list[Any] = []
         for row in self.blocks:
@@ -94,22 +107,40 @@ class _Columns:
 def jacfwd(
     f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
 ) -> Callable[..., Any]:
-    """The Jacobian of f, as a function of f's arguments: ``J[..., j] = df/dx_j``.
+    """Make the Jacobian of f: ``J[..., j] = df/dx_j``.
 
     Parameters
     ----------
-    f : function to a pytree of arrays, written in NumPy.
-    argnums : the argument to differentiate by, a pytree of floating arrays; or several, as a tuple.
-    has_aux : f returns ``(y, aux)``, and the result is ``(J, aux)``.
-    chunk_size : how many columns one pass computes; all by default. A pass needs memory for that many tangents of
-        everything in f, and computes f's primal again.
+    f : callable
+        A function to a pytree of arrays, written in NumPy.
+    argnums : int or tuple of int, default: 0
+        The argument to differentiate by, a pytree of floating arrays; or several.
+    has_aux : bool, default: False
+        f returns ``(y, aux)``.
+    chunk_size : int, optional
+        How many columns one pass computes; all by default. A pass needs memory for that many tangents of everything
+        in f, and computes f's primal again.
 
-    For each result of shape t the Jacobian holds a tree like the argument (a tuple of trees for several), whose
-    leaf of shape s has become ``(*t, *s)``; None for an integer or boolean result. A complex argument moves along
-    the real axis, which gives the complex derivative of a holomorphic f.
+    Returns
+    -------
+    callable
+        A function of f's arguments that returns J, or ``(J, aux)`` with `has_aux`. J has f's structure. In place of a
+        result of shape t it holds a tree like the argument (a tuple of trees for several), whose leaf of shape s has
+        become ``(*t, *s)``; None for an integer or boolean result.
 
-    Raises TypeError for an argument that is not floating, ValueError for an argument that there is not.
+    Raises
+    ------
+    TypeError
+        An argument that moves is not floating.
+    ValueError
+        `argnums` names an argument that does not exist, or one twice; `chunk_size` is less than 1.
 
+    Notes
+    -----
+    A complex argument moves along the real axis, which gives the complex derivative of a holomorphic f.
+
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> fwdad.jacfwd(lambda x: x * x)(np.array([1.0, 3.0]))
     array([[2., 0.],
@@ -127,8 +158,20 @@ def jacfwd(
 def value_and_hessian(
     f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
 ) -> Callable[..., Any]:
-    """Like `hessian`, and returns ``(y, H)``, or ``((y, aux), H)`` if f returns (y, aux).
+    """Make a function that returns f's value and its Hessian, as `hessian` does.
 
+    Parameters
+    ----------
+    f, argnums, has_aux, chunk_size
+        As in `jacfwd`.
+
+    Returns
+    -------
+    callable
+        A function of f's arguments that returns ``(y, H)``, or ``((y, aux), H)`` with `has_aux`.
+
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> y, h = fwdad.value_and_hessian(np.prod)(np.array([2.0, 3.0]))
     >>> float(y), h.tolist()
@@ -152,11 +195,25 @@ def value_and_hessian(
 def hessian(
     f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
 ) -> Callable[..., Any]:
-    """The Hessian of f, as a function of f's arguments: ``H[..., i, j] = d^2 f / dx_i dx_j``, jacfwd of jacfwd.
+    """Make the Hessian of f: ``H[..., i, j] = d^2 f / dx_i dx_j``, jacfwd of jacfwd.
 
-    Parameters, structure and errors are those of `jacfwd`, twice: a result of shape t, by leaves of shapes r and s,
-    gives ``(*t, *r, *s)``. The cost is n^2 tangents for n inputs; see `hvp` for products, `laplacian` for the trace.
+    Parameters
+    ----------
+    f, argnums, has_aux, chunk_size
+        As in `jacfwd`.
 
+    Returns
+    -------
+    callable
+        A function of f's arguments that returns H, or ``(H, aux)`` with `has_aux`. Its structure is that of `jacfwd`
+        applied twice: a result of shape t, by leaves of shapes r and s, gives ``(*t, *r, *s)``.
+
+    Notes
+    -----
+    The cost is n^2 tangents for n inputs. `hvp` computes products with H, `laplacian` its trace.
+
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> fwdad.hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]))
     array([[10.,  6.],
@@ -174,14 +231,32 @@ def hessian(
 def hvp(
     f: Callable[..., Array], primals: tuple[Tree, ...], tangents: tuple[Tree, ...], chunk_size: int | None = None
 ) -> tuple[Tree, ...]:
-    """Products of the Hessian of f, whose result has shape (), with one direction or k: ``H(x) v_i``.
+    """Multiply the Hessian of f, whose result has shape (), by one direction or k: ``H(x) v_i``.
 
-    Parameters are those of `jvp`, and `chunk_size` of `jacfwd`; the result is a tuple like `primals`, a leaf of
-    shape s has become s for one direction, ``(k, *s)`` for k. It is the gradient of ``<grad f, v_i>``, by n directions
-    over k: forward mode has no cheaper way.
+    Parameters
+    ----------
+    f, primals, tangents
+        As in `jvp`.
+    chunk_size : int, optional
+        As in `jacfwd`.
 
-    Raises ValueError when f(x) has another shape than ().
+    Returns
+    -------
+    tuple of pytrees
+        Like `primals`; a leaf of shape s stays so for one direction, and becomes ``(k, *s)`` for k.
 
+    Raises
+    ------
+    ValueError
+        f(x) has another shape than ().
+
+    Notes
+    -----
+    This is the gradient of ``<grad f, v_i>``. It takes n directions, and in each the k of `tangents`: forward mode has
+    no cheaper way.
+
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> x, v = np.array([3.0, 5.0]), np.array([1.0, 0.0])
     >>> fwdad.hvp(lambda x: x[0] ** 2 * x[1], (x,), (v,))
@@ -191,7 +266,7 @@ def hvp(
     def slope(*x: Tree) -> Array:
         y, dy = jvp(f, x, tangents)
         if np.shape(y) != ():
-            raise ValueError(f"hvp is of functions whose result has shape (); got {np.shape(y)}: use fwdad.hessian")
+            raise ValueError(f"hvp takes functions whose result has shape (); got {np.shape(y)}: use fwdad.hessian")
         return dy
 
     product: tuple[Tree, ...] = jacfwd(slope, tuple(range(len(primals))), chunk_size=chunk_size)(*primals)

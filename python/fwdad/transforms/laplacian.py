@@ -4,8 +4,8 @@ A value carries x, its n directional derivatives J_i, and its Laplacian L. Throu
 
     y_i = f'(x) J_i        L_y = f'(x) L + sum_i f''(x)[J_i, J_i]
 
-The Laplacian is a tangent like the others, one more direction for the JVP rule; what comes on top is the second
-derivative along each J_i, nothing for linear functions and one sum of squares for elementwise ones.
+For the JVP rule the Laplacian is one more tangent. The second derivatives along each J_i come on top: nothing for
+linear functions, and one sum of squares for elementwise ones.
 Source: R. Li, H. Ye, D. Jiang et al., A computational framework for neural network-based variational Monte Carlo with
 Forward Laplacian, arXiv 2307.08214.
 """
@@ -29,46 +29,56 @@ from fwdad.transforms.forward import split_aux
 Tree = Any
 
 
-class Spread(Carrier):
+class WithLaplacian(Carrier):
     """x with n directional derivatives and, as the last row of `tangent` (n + 1, *s), its Laplacian."""
 
     __slots__ = ()
 
-    def astype(self, dtype: Any, **options: Any) -> Any:
-        return Spread(self.primal.astype(dtype), self.tangent.astype(dtype), self.level)
+    def halves(self) -> tuple[Any, Any]:
+        """Return the value, and its derivatives with the Laplacian."""
+        return self.primal, self.tangent
 
-    def __copy__(self) -> Spread:
+    def astype(self, dtype: Any, **options: Any) -> Any:
+        """Cast the value and its derivatives."""
+        return WithLaplacian(self.primal.astype(dtype), self.tangent.astype(dtype), self.level)
+
+    def __copy__(self) -> WithLaplacian:
+        """Return itself: nothing can be written into it."""
         return self
 
     def __repr__(self) -> str:
-        return f"Spread(primal={self.primal}, tangent={self.tangent[:-1]}, laplacian={self.tangent[-1]})"
+        """Show the value, its derivatives and its Laplacian."""
+        return f"WithLaplacian(primal={self.primal}, tangent={self.tangent[:-1]}, laplacian={self.tangent[-1]})"
 
     def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Push all n + 1 tangents by the JVP rule, and add the second derivatives to the last."""
         rule, kind = rule_of(function), ENTRIES[function].kind
         if kind in ("constant", "composed"):
             return rule(*args, **kwargs)
         level, inner = self.level, new_level()
-        dual_args, dual_kwargs = replaced((args, kwargs), Spread, level, lambda x: Dual(x.primal, x.tangent, inner))
+        dual_args, dual_kwargs = replaced(
+            (args, kwargs), WithLaplacian, level, lambda x: Dual(x.primal, x.tangent, inner)
+        )
         leaves, structure = tree.flatten(rule(*dual_args, **dual_kwargs))
-        parts = [split(leaf, inner) for leaf in leaves]
-        changes: list[Any] = [None] * len(parts)
+        pairs = [split(leaf, inner) for leaf in leaves]
+        changes: list[Any] = [None] * len(pairs)
         if kind != "linear" and function not in LINEAR_ROWS:
             changes = second(function, args, kwargs, level)
         answers = [
-            y if t is None else Spread(y, t if change is None else with_last_row(t, change), level)
-            for (y, t), change in zip(parts, changes, strict=True)
+            y if t is None else WithLaplacian(y, t if change is None else with_last_row(t, change), level)
+            for (y, t), change in zip(pairs, changes, strict=True)
         ]
         return tree.unflatten(structure, answers)
 
 
 def with_last_row(tangent: Array, change: Array) -> Array:
-    """The tangent with the change added to its last row."""
+    """Add a change to the last row of a tangent."""
     return np.concatenate([tangent[:-1], tangent[-1:] + change])
 
 
 def second(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], level: int) -> list[Any]:
-    """``sum_i f''(x)[J_i, J_i]`` for each result of a function; None where it has no second derivative."""
-    places = [i for i, arg in enumerate(args) if type(arg) is Spread and arg.level == level]
+    """Compute ``sum_i f''(x)[J_i, J_i]`` for each result of a function; None where it has no second derivative."""
+    places = [i for i, arg in enumerate(args) if type(arg) is WithLaplacian and arg.level == level]
     if function in ELEMENTWISE and all(args[i].dtype.kind == "f" for i in places):  # abs of complex numbers is not
         return [_of_elementwise(function, args, places)]
     if function is np.matmul:
@@ -79,7 +89,7 @@ def second(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
 
 
 def _of_elementwise(function: Callable[..., Any], args: tuple[Any, ...], places: list[int]) -> Array | None:
-    """``sum_ab f_ab sum_i J_ai J_bi`` over the arguments a, b that move; f_ab by two levels of one direction each."""
+    """Compute ``sum_ab f_ab sum_i J_ai J_bi`` over arguments a, b that move; f_ab by two levels of one direction."""
     inner, outer = new_level(), new_level()
     duals = list(args)
     for a, place in enumerate(places):
@@ -100,8 +110,8 @@ def _of_elementwise(function: Callable[..., Any], args: tuple[Any, ...], places:
     return total
 
 
-def _of_matmul(x: Spread, y: Spread) -> Array:
-    """2 sum_i J_xi J_yi."""
+def _of_matmul(x: WithLaplacian, y: WithLaplacian) -> Array:
+    """``2 sum_i J_xi J_yi``."""
     left = x.tangent[:-1] if x.ndim > 1 else np.expand_dims(x.tangent[:-1], -2)
     right = y.tangent[:-1] if y.ndim > 1 else np.expand_dims(y.tangent[:-1], -1)
     ndim = max(left.ndim, right.ndim) - 1
@@ -111,10 +121,10 @@ def _of_matmul(x: Spread, y: Spread) -> Array:
 
 
 def _of_einsum(args: tuple[Any, ...], kwargs: dict[str, Any], level: int) -> Array | None:
-    """2 sum_i over each pair of operands that move, with their J_i in its place."""
+    """``2 sum_i`` over each pair of operands that move, with their J_i in their place."""
     inputs, output, arrays = parse(args)
     k = unused_letter(inputs)
-    moving = [i for i, array in enumerate(arrays) if type(array) is Spread and array.level == level]
+    moving = [i for i, array in enumerate(arrays) if type(array) is WithLaplacian and array.level == level]
     values = [array.primal if i in moving else array for i, array in enumerate(arrays)]
     total: Array = None
     for a, b in itertools.combinations(moving, 2):
@@ -126,21 +136,21 @@ def _of_einsum(args: tuple[Any, ...], kwargs: dict[str, Any], level: int) -> Arr
 
 
 TOGETHER = 8
-"""How many directions `_of_any` takes at once: it computes so many times more than it needs."""
+"""How many directions `_of_any` takes at once: it computes this many times more than it needs."""
 
 
 def _of_any(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], level: int) -> list[Any]:
-    """By two levels of several directions each, of which the diagonal counts."""
-    first = next(x for x in tree.leaves((args, kwargs)) if type(x) is Spread and x.level == level)
+    """Take two levels of several directions each, and of their products the diagonal."""
+    first = next(x for x in tree.leaves((args, kwargs)) if type(x) is WithLaplacian and x.level == level)
     totals: list[Any] = []
     for start in range(0, len(first.tangent) - 1, TOGETHER):
         rows = slice(start, min(start + TOGETHER, len(first.tangent) - 1))
         inner, outer = new_level(), new_level()
 
-        def nested(x: Spread, rows: slice = rows, inner: int = inner, outer: int = outer) -> Dual:
+        def nested(x: WithLaplacian, rows: slice = rows, inner: int = inner, outer: int = outer) -> Dual:
             return Dual(Dual(x.primal, x.tangent[rows], inner), x.tangent[rows], outer)
 
-        some_args, some_kwargs = replaced((args, kwargs), Spread, level, nested)
+        some_args, some_kwargs = replaced((args, kwargs), WithLaplacian, level, nested)
         answers = tree.leaves(function(*some_args, **some_kwargs))
         curvatures = [split(split(answer, outer)[1], inner)[1] for answer in answers]
         changes = [None if c is None else np.einsum("kk...->...", c) for c in curvatures]
@@ -154,8 +164,20 @@ def _of_any(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
 def value_and_laplacian(
     f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
 ) -> Callable[..., Any]:
-    """Like `laplacian`, and returns ``(y, L)``, or ``((y, aux), L)`` if f returns (y, aux).
+    """Make a function that returns f's value and its Laplacian, as `laplacian` does.
 
+    Parameters
+    ----------
+    f, argnums, has_aux, chunk_size
+        As in `laplacian`.
+
+    Returns
+    -------
+    callable
+        A function of f's arguments that returns ``(y, L)``, or ``((y, aux), L)`` with `has_aux`.
+
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> y, l = fwdad.value_and_laplacian(np.prod)(np.array([2.0, 3.0]))
     >>> float(y), float(l)
@@ -167,7 +189,7 @@ def value_and_laplacian(
         x, put = choose(args, argnums)
         leaves, structure = moving_leaves(x)
         if any(np.issubdtype(plain(leaf).dtype, np.complexfloating) for leaf in leaves):
-            raise TypeError("laplacian is of functions of real numbers; take the real and imaginary parts as arguments")
+            raise TypeError("laplacian takes functions of real numbers; make the real and imaginary parts arguments")
         n = sum(int(leaf.size) for leaf in leaves)
         total: Tree = None
         width = max(n, 1)  # without inputs, one direction of nothing
@@ -175,14 +197,16 @@ def value_and_laplacian(
             level = new_level()
             directions = unit_directions(leaves, start, min(start + (chunk_size or width), width))
             moving = [
-                leaf if v is None else Spread(leaf, np.concatenate([v, np.zeros((1, *leaf.shape), leaf.dtype)]), level)
+                leaf
+                if v is None
+                else WithLaplacian(leaf, np.concatenate([v, np.zeros((1, *leaf.shape), leaf.dtype)]), level)
                 for leaf, v in zip(leaves, directions, strict=True)
             ]
             result = f(*put(tree.unflatten(structure, moving)), **kwargs)
             y, aux = split_aux(result) if has_aux else (result, None)
-            parts, y_structure = tree.flatten(y)
-            part = [_laplacian_of(leaf, level) for leaf in parts]
-            total = part if total is None else [a if a is None else a + b for a, b in zip(total, part, strict=True)]
+            results, y_structure = tree.flatten(y)
+            some = [_laplacian_of(leaf, level) for leaf in results]
+            total = some if total is None else [a if a is None else a + b for a, b in zip(total, some, strict=True)]
         value, aux = (tree.map(lambda leaf: _without(leaf, level), t) for t in (y, aux))
         return ((value, aux) if has_aux else value), tree.unflatten(y_structure, total)
 
@@ -190,11 +214,11 @@ def value_and_laplacian(
 
 
 def _without(leaf: Any, level: int) -> Any:
-    return leaf.primal if type(leaf) is Spread and leaf.level == level else leaf
+    return leaf.primal if type(leaf) is WithLaplacian and leaf.level == level else leaf
 
 
 def _laplacian_of(leaf: Any, level: int) -> Array | None:
-    if type(leaf) is Spread and leaf.level == level:
+    if type(leaf) is WithLaplacian and leaf.level == level:
         return leaf.tangent[-1]
     array = as_array(leaf)
     return np.zeros(array.shape, array.dtype) if np.issubdtype(plain(array).dtype, np.inexact) else None
@@ -203,17 +227,40 @@ def _laplacian_of(leaf: Any, level: int) -> Array | None:
 def laplacian(
     f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
 ) -> Callable[..., Any]:
-    """The Laplacian of f, as a function of f's arguments: ``sum_j d^2 f / dx_j^2`` over all entries of the argument.
+    """Make the Laplacian of f: ``sum_j d^2 f / dx_j^2`` over all entries of the argument.
 
-    Parameters are those of `jacfwd`, the argument real; a result keeps its shape, integers and booleans give None.
+    Parameters
+    ----------
+    f, argnums, has_aux, chunk_size
+        As in `jacfwd`; the arguments that move are real.
 
-    One pass with n + 1 tangents for n inputs, where the Hessian takes n^2. Elementwise functions and products add
-    one sum over the n directions; any other nonlinear function (prod, logsumexp, the functions of np.linalg) computes
-    8 times what it needs. In-place writes raise LostDerivativeError.
+    Returns
+    -------
+    callable
+        A function of f's arguments that returns a tree like f's result, or ``(tree, aux)`` with `has_aux`. A result
+        keeps its shape; integers and booleans give None.
 
-    Raises TypeError for an argument that is not real and floating.
-    Source: R. Li, H. Ye, D. Jiang et al., arXiv 2307.08214.
+    Raises
+    ------
+    TypeError
+        An argument that moves is not real and floating.
+    ValueError
+        As in `jacfwd`.
+    LostDerivativeError
+        f writes in place.
 
+    Notes
+    -----
+    One pass takes n + 1 tangents for n inputs, where the Hessian takes n^2. Elementwise functions and products add one
+    sum over the n directions. Any other nonlinear function (prod, logsumexp, the functions of np.linalg) computes 8
+    times what it needs.
+
+    References
+    ----------
+    R. Li, H. Ye, D. Jiang et al., arXiv 2307.08214.
+
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> float(fwdad.laplacian(lambda x: np.sum(x**3))(np.array([1.0, 2.0])))
     18.0

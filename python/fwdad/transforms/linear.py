@@ -1,8 +1,8 @@
 """linearize: the primal once, then the derivative at that point as a program of its own.
 
-While f runs, the tangents are `Traced`: each NumPy call on one is written down, and done on two small samples, with
-one direction and with two, from which the shapes are learnt. What is written down touches tangents and the numbers
-that f computed on its way; nothing of f's own work is done again when the program runs.
+While f runs, the tangents are `Traced`: each NumPy call on one is recorded, and done on two small samples, with one
+direction and with two, which show the shapes. A recorded step uses tangents, and numbers that f computed. When the
+program runs, nothing of f itself is computed again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class K(int):
     """A multiple of the number of directions, found in a shape; its value is that for one direction."""
 
     def __mul__(self, other: Any) -> Any:
+        """Stay a multiple."""
         return K(int(self) * int(other)) if isinstance(other, (int, np.integer)) else NotImplemented
 
     __rmul__ = __mul__
@@ -46,7 +47,7 @@ class Step(NamedTuple):
 
 
 class Traced(Carrier):
-    """A tangent of which is known how it is computed, and its shape with one and with two directions."""
+    """A tangent whose value is not known yet: the slot that will hold it, and samples with one and two directions."""
 
     __slots__ = ("samples", "slot", "tape")
 
@@ -55,6 +56,7 @@ class Traced(Carrier):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape, with `K` where it depends on the number of directions."""
         one, two = (sample.shape for sample in self.samples)
         return tuple(a if a == b else K(a) for a, b in zip(one, two, strict=True))
 
@@ -63,27 +65,33 @@ class Traced(Carrier):
     dtype: Any = property(lambda self: self.samples[0].dtype)
 
     def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Record the call."""
         return self.tape.record(function, args, kwargs)
 
     def astype(self, dtype: Any, **options: Any) -> Any:
+        """Record the cast."""
         return self.tape.record(_astype, (self, dtype), {})
 
     def __copy__(self) -> Traced:
+        """Copy: a write into one of the two does not reach the other."""
         return Traced(self.tape, self.slot, self.samples, self.level)
 
     def __setitem__(self, index: Any, value: Any) -> None:  # type: ignore[override]
-        """The rules write into tangents that they own: this one becomes the result of the write."""
+        """Record a write into a tangent that a rule owns: this one becomes its result."""
         written = self.tape.record(_with_entries, (self, index, value), {})
         self.slot, self.samples = written.slot, written.samples
 
     def __len__(self) -> int:
+        """Return the length for one direction."""
         return len(self.samples[0])
 
     def __bool__(self) -> NoReturn:
+        """Refuse: the value is not known."""
         self._refuse()
 
     @property
     def primal(self) -> NoReturn:
+        """Refuse: the value is not known."""
         self._refuse()
 
     tangent = primal
@@ -96,7 +104,7 @@ class Traced(Carrier):
 
 
 def _kept(leaf: Any) -> Any:
-    """An argument as a step remembers it: of an array that a program may write into later, the numbers of today."""
+    """Keep an argument for a step; an array that a program may write into later is copied."""
     if type(leaf) is Traced:
         return leaf.slot
     if isinstance(leaf, np.ndarray) and (leaf.flags.writeable or not leaf.flags.owndata):
@@ -109,7 +117,7 @@ def _astype(t: Array, dtype: Any) -> Array:
 
 
 def _with_entries(t: Array, index: Any, value: Any) -> Array:
-    """A copy of t with other entries."""
+    """Copy t and write into the copy."""
     copy = t.copy()
     copy[index] = value
     return copy
@@ -124,7 +132,7 @@ class Tape:
         self.slots = 0
 
     def input(self, primal: Array) -> Traced:
-        """The tangent of an argument, not yet known."""
+        """Make the tangent of an argument, not yet known."""
         samples = tuple(np.zeros((k, *primal.shape), primal.dtype) for k in (1, 2))
         return self._traced((samples[0], samples[1]))
 
@@ -133,7 +141,7 @@ class Tape:
         return Traced(self, Slot(self.slots - 1), samples, self.level)
 
     def record(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The function's answer, `Traced` where it depends on directions."""
+        """Record a call, and return its answer, `Traced` where it depends on directions."""
         leaves, structure = tree.flatten((args, kwargs))
         answers = []
         for k in (1, 2):
@@ -166,7 +174,7 @@ class Tape:
 
 
 class Program:
-    """The steps that lead to the results, and after which of them a value is needed no more."""
+    """The steps that lead to the results; each with the values that nothing needs after it."""
 
     def __init__(self, tape: Tape, results: list[Slot]) -> None:
         needed, self.steps = set(results), []
@@ -181,9 +189,9 @@ class Program:
         self.results = results
 
     def run(self, k: int, inputs: list[Array]) -> list[Array]:
-        """The results for inputs that fill the first slots."""
+        """Compute the results for k directions, from inputs that fill the first slots."""
         values: dict[Slot, Array] = {Slot(i): value for i, value in enumerate(inputs)}
-        for step, forgotten in self.steps:
+        for step, unneeded in self.steps:
             leaves = [
                 values[leaf] if type(leaf) is Slot else k * int(leaf) if type(leaf) is K else leaf
                 for leaf in step.leaves
@@ -193,13 +201,13 @@ class Program:
             for slot, answer in zip(step.results, answers, strict=True):
                 if slot is not None:
                     values[slot] = answer
-            for slot in forgotten:
+            for slot in unneeded:
                 del values[slot]
         return [values[slot] for slot in self.results]
 
 
 class LinearMap:
-    """``v -> J_f(x) v`` at the x of `linearize`, for one direction or k at a time."""
+    """The map ``v -> J_f(x) v`` that `linearize` returns, for one direction or k at a time."""
 
     def __init__(self, primals: tuple[Tree, ...], tape: Tape, change: Tree) -> None:
         self._primals, self._level = primals, tape.level
@@ -208,9 +216,22 @@ class LinearMap:
         self._program = Program(tape, [leaf for leaf in self._changes if type(leaf) is Slot])
 
     def __call__(self, *tangents: Tree) -> Tree:
-        """Tangents like f's arguments, as `jvp` takes them; returns dy as `jvp` does.
+        """Apply the map.
 
-        Raises ValueError and TypeError as `jvp` does.
+        Parameters
+        ----------
+        *tangents : pytrees
+            One direction or k for each argument of f, as in `jvp`.
+
+        Returns
+        -------
+        pytree
+            dy, as `jvp` returns it.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `jvp`.
         """
         if len(tangents) != len(self._primals):
             raise ValueError(f"the map takes {len(self._primals)} tangents, one an argument of f; got {len(tangents)}")
@@ -228,30 +249,49 @@ class LinearMap:
 
 
 def _for_each(change: Array | None, k: int) -> Array | None:
-    """A change that no direction has a part in, k times."""
+    """Repeat a tangent that does not depend on the directions, k times."""
     return None if change is None else np.broadcast_to(change, (k, *change.shape[1:]))
 
 
 def linearize(f: Callable[..., Tree], *primals: Tree, has_aux: bool = False) -> Any:
-    """Evaluate f once, and return its derivative there as a linear map: ``(y, v -> J_f(x) v)``.
+    """Evaluate f once, and return its derivative there as a linear map: ``v -> J_f(x) v``.
 
     Parameters
     ----------
-    primals : the arguments of f, pytrees; floating leaves of any shape may move.
-    has_aux : f returns ``(y, aux)``, and the result is ``(y, map, aux)``.
+    f : callable
+        A function of the primals to a pytree of arrays, written in NumPy.
+    *primals : pytrees
+        The arguments of f; floating leaves of any shape may move.
+    has_aux : bool, default: False
+        f returns ``(y, aux)``.
 
     Returns
     -------
-    (y, map) : ``map(*tangents)`` takes tangents and returns dy as `jvp` does, one direction or k at a time.
+    y : pytree
+        ``f(*primals)``.
+    map : LinearMap
+        ``map(*tangents)`` takes tangents and returns dy as `jvp` does, one direction or k at a time.
+    aux : pytree
+        With `has_aux` only.
 
-    The map repeats the operations on tangents alone, so that a call costs about what `jvp` costs above f itself; it
-    holds the numbers of f that they need. Recording costs what three directions cost. f's Python branches, and
+    Raises
+    ------
+    TypeError
+        A rule looks at a direction's value, or works for a fixed number of directions only.
+
+    Notes
+    -----
+    The map repeats the operations on tangents alone, so a call costs about what `jvp` costs beyond f itself. It holds
+    the numbers of f that these operations need. Recording costs as much as three directions. f's Python branches, and
     orders found by sorting, are those at x.
 
-    Raises TypeError where a rule looks at a direction's value or fixes their number.
-    Source: R. Frostig, M. J. Johnson, D. Maclaurin, A. Paszke, A. Radul, Decomposing reverse-mode automatic
-    differentiation, arXiv 2105.09469.
+    References
+    ----------
+    R. Frostig, M. J. Johnson, D. Maclaurin, A. Paszke, A. Radul, Decomposing reverse-mode automatic differentiation,
+    arXiv 2105.09469.
 
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> y, map = fwdad.linearize(np.sin, np.array([0.0, np.pi]))
     >>> map(np.array([1.0, 1.0])), map(np.ones((2, 2))).tolist()

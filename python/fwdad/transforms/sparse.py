@@ -1,10 +1,10 @@
 """sparse_jacfwd: a Jacobian with few entries in a row, in few directions.
 
-Columns that share no row can travel in one direction: the row tells which of them an entry belongs to. So the number
-of directions is that of the colours of a graph, whose nodes are columns and whose edges join two that share a row.
+Columns that share no row can travel in one direction: the row says which of them an entry belongs to. So the number of
+directions is the number of colours of a graph, whose nodes are columns and whose edges join two that share a row.
 
-The pattern is found by one pass whose tangents are `Bits`: instead of n directions of floats, n bits for each entry,
-that say which inputs it depends on; 64 of them in a word, with the words on the k axis.
+One pass finds the pattern. Its tangents are `Bits`: in place of n floats, n bits for each entry say which inputs it
+depends on; 64 of them make a word, and the words lie along the k axis.
 Source: A. R. Curtis, M. J. D. Powell, J. K. Reid, On the estimation of sparse Jacobian matrices, 1974;
 A. H. Gebremedhin, F. Manne, A. Pothen, What color is your Jacobian?, SIAM Review 47(4), 2005.
 """
@@ -28,7 +28,15 @@ WORD = 64
 
 
 class Pattern(NamedTuple):
-    """Where a matrix may have entries: rows (e,), columns (e,), in the order of rows; shape (m, n)."""
+    """Where a matrix of shape (m, n) may have entries.
+
+    Attributes
+    ----------
+    rows, columns : ndarray
+        The e places, ``(e,)`` each, in the order of rows.
+    shape : tuple of int
+        ``(m, n)``.
+    """
 
     rows: np.ndarray
     columns: np.ndarray
@@ -36,8 +44,21 @@ class Pattern(NamedTuple):
 
 
 class SparseJacobian(NamedTuple):
-    """Entries ``J[rows[i], columns[i]] = values[i]``, and how many directions they took.
+    """The entries ``J[rows[i], columns[i]] = values[i]`` of a matrix of shape (m, n).
 
+    Attributes
+    ----------
+    values : array
+        The e entries, ``(e,)``.
+    rows, columns : ndarray
+        Their places, ``(e,)`` each, in the order of rows.
+    shape : tuple of int
+        ``(m, n)``.
+    directions : int
+        How many directions were needed.
+
+    Notes
+    -----
     SciPy takes it as ``scipy.sparse.coo_array((j.values, (j.rows, j.columns)), j.shape)``.
     """
 
@@ -48,14 +69,14 @@ class SparseJacobian(NamedTuple):
     directions: int
 
     def dense(self) -> np.ndarray:
-        """All m n entries."""
+        """Return the whole matrix, ``(m, n)``."""
         full = np.zeros(self.shape, self.values.dtype)
         full[self.rows, self.columns] = self.values
         return full
 
 
 class Bits(Carrier):
-    """The tangents of all n directions, of which only is known where they are not zero: words (n / 64, *s) of bits."""
+    """The tangents of n unit directions, reduced to the bits that say where they are not zero: words (n / 64, *s)."""
 
     __slots__ = ("dtype", "words")
 
@@ -68,6 +89,7 @@ class Bits(Carrier):
 
     @property
     def primal(self) -> NoReturn:
+        """Refuse: only bits are known."""
         raise TypeError(
             "jacobian_pattern: a rule decides by the direction's value (as that of eigenvectors does where values "
             "repeat); give the pattern to sparse_jacfwd"
@@ -76,25 +98,29 @@ class Bits(Carrier):
     tangent = primal
 
     def __bool__(self) -> bool:
+        """Refuse: only bits are known."""
         return bool(self.primal)
 
     def __len__(self) -> int:
+        """Return the number of words."""
         return len(self.words)
 
     def __copy__(self) -> Bits:
+        """Copy the words."""
         return Bits(self.words.copy(), self.dtype, self.level)
 
     def astype(self, dtype: Any, **options: Any) -> Bits:
+        """Change the dtype of what the bits stand for."""
         return Bits(self.words, np.dtype(dtype), self.level)
 
     def __setitem__(self, index: Any, value: Any) -> None:  # type: ignore[override]
+        """Write into the words, which a rule owns."""
         self.words[index] = value.words if type(value) is Bits else 0
 
     def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Act on the words where the function moves, joins, selects, scales or sums entries; else bit by bit."""
         args, kwargs = tree.map(lambda leaf: leaf if type(leaf) is Bits else plain(leaf), (args, kwargs))
-        if (
-            function is np.equal
-        ):  # asked at singular points: which entries stand still; for some direction each may move
+        if function is np.equal:  # rules ask at singular points which entries do not move; in some direction each may
             return np.zeros(self.shape, bool)
         if function in MOVING and type(args[0]) is Bits:
             return Bits(function(args[0].words, *args[1:], **kwargs), self.dtype, self.level)
@@ -106,14 +132,14 @@ class Bits(Carrier):
             return Bits(np.where(args[0], *(_words(value) for value in args[1:])), _common(args[1:]), self.level)
         if function in SCALING:
             shape = np.broadcast_shapes(*(np.shape(value) for value in args))
-            parts = [np.broadcast_to(value.words, shape) for value in args if type(value) is Bits]
-            return Bits(parts[0] if len(parts) == 1 else parts[0] | parts[1], _common(args), self.level)
+            words = [np.broadcast_to(value.words, shape) for value in args if type(value) is Bits]
+            return Bits(words[0] if len(words) == 1 else words[0] | words[1], _common(args), self.level)
         if function is np.sum and len(args) <= 2 and kwargs.keys() <= {"axis", "keepdims"}:
             return Bits(np.bitwise_or.reduce(args[0].words, *args[1:], **kwargs), self.dtype, self.level)
         return self._bit_by_bit(function, args, kwargs)
 
     def _bit_by_bit(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Any other function: random numbers where a bit is set; what comes out not zero depends on it."""
+        """Call any other function with random numbers where a bit is set; what is not zero depends on that bit."""
         rng = np.random.default_rng(0)
         totals: list[Any] = []
         for bit in range(WORD):
@@ -136,37 +162,54 @@ class Bits(Carrier):
 
 
 def _common(values: Any) -> Any:
-    """The dtype of a sum of values."""
+    """Return the dtype of a sum of values."""
     return np.result_type(*(value.dtype if type(value) is Bits else value for value in values))
 
 
 def _words(value: Any) -> np.ndarray:
-    """A tangent's words; of zeros, none is set."""
+    """Return a tangent's words; a plain array is a tangent of zeros, in whose words no bit is set."""
     return value.words if type(value) is Bits else np.zeros(np.shape(value), np.uint64)
 
 
 MOVING = {
     operator.getitem, np.reshape, np.ravel, np.transpose, np.matrix_transpose, np.moveaxis, np.swapaxes, np.flip,
     np.roll, np.broadcast_to, np.take, np.take_along_axis, np.expand_dims, np.squeeze, np.repeat, np.diagonal,
-    np.tril, np.triu,
+    np.tril, np.triu, np.copy,
 }  # fmt: skip
 """Functions that move the entries of their first argument."""
 
 JOINING = {np.concatenate, np.stack}
 
 SCALING = {np.add, np.subtract, np.multiply, np.true_divide, np.negative, np.positive, np.conjugate}
-"""Elementwise functions of one tangent, or sums of two: an entry depends on what its own entries do."""
+"""Elementwise functions of one tangent, or sums of two: an entry depends on what the entries in its place depend on."""
 
 
 def jacobian_pattern(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Pattern]:
-    """Where the Jacobian of f may have entries, as a function of f's arguments; rows and columns as in `sparse_jacfwd`.
+    """Make a function that finds where the Jacobian of f may have entries.
 
-    One pass, with n bits an entry for n inputs. The pattern holds at x and wherever f takes the same way: f's Python
-    branches, what np.where selects, orders found by sorting and zeros of matrices in products are those at x; the
-    factors of elementwise products count as not zero.
+    Parameters
+    ----------
+    f, argnums
+        As in `sparse_jacfwd`.
 
-    Raises TypeError for an argument that is not floating.
+    Returns
+    -------
+    callable
+        A function of f's arguments that returns a `Pattern`; rows and columns are those of `sparse_jacfwd`.
 
+    Raises
+    ------
+    TypeError
+        An argument that moves is not floating.
+
+    Notes
+    -----
+    One pass carries n bits an entry for n inputs. The pattern holds at x, and at other points where f makes the same
+    choices: Python branches, what np.where selects, orders found by sorting and zeros of matrices in products are those
+    at x. The factors of elementwise products count as not zero.
+
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> p = fwdad.jacobian_pattern(lambda x: x[1:] * x[:-1])(np.ones(3))
     >>> p.rows.tolist(), p.columns.tolist(), p.shape
@@ -192,7 +235,7 @@ def jacobian_pattern(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..
 
 
 def _unpacked(words: list[np.ndarray], n: int) -> Pattern:
-    """The bits that are set in words (n / 64, m)."""
+    """Find the bits that are set in words (n / 64, m)."""
     joined = np.concatenate(words, axis=1) if words else np.zeros((1, 0), np.uint64)
     word, row = np.nonzero(joined)
     bits = (joined[word, row][:, np.newaxis] >> np.arange(WORD, dtype=np.uint64)) & np.uint64(1)
@@ -203,7 +246,7 @@ def _unpacked(words: list[np.ndarray], n: int) -> Pattern:
 
 
 def color_columns(pattern: Pattern) -> np.ndarray:
-    """A colour 0, 1, ... for each column (n,), so that no row has two of one colour; greedy, the fullest column first.
+    """Give each column a colour 0, 1, ..., so that no row has two of one colour; greedily, the fullest column first.
 
     >>> color_columns(Pattern(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2]), (2, 3))).tolist()
     [1, 0, 1]
@@ -225,20 +268,38 @@ def color_columns(pattern: Pattern) -> np.ndarray:
 def sparse_jacfwd(
     f: Callable[..., Any], argnums: Argnums = 0, pattern: Pattern | np.ndarray | None = None
 ) -> Callable[..., SparseJacobian]:
-    """The Jacobian of f as its nonzero entries, as a function of f's arguments, in a few directions.
+    """Make the Jacobian of f as a list of its entries, computed in a few directions.
 
     Parameters
     ----------
-    argnums : as `jacfwd`; the columns are all entries of the argument's leaves, the rows those of f's floating
-        results, in order.
-    pattern : where entries may be, from `jacobian_pattern` or as a boolean matrix (m, n). By default it is found
-        anew in each call, by one pass that costs about n / 64 directions. A given one costs one more direction, in
-        which the result is checked.
+    f : callable
+        A function to a pytree of arrays, written in NumPy.
+    argnums : int or tuple of int, default: 0
+        As in `jacfwd`. The columns are all entries of the argument's leaves, the rows those of f's floating results,
+        in order.
+    pattern : Pattern or array_like of bool, optional
+        Where entries may be, from `jacobian_pattern` or as a matrix ``(m, n)``. By default each call finds it, by one
+        pass that costs about n / 64 directions. A given pattern costs one more direction, in which the result is
+        checked.
 
-    Raises ValueError where the given pattern misses an entry or has another shape, TypeError for an argument that is
-    not floating.
-    Source: A. R. Curtis, M. J. D. Powell, J. K. Reid, J. Inst. Maths Applics 13, 1974.
+    Returns
+    -------
+    callable
+        A function of f's arguments that returns a `SparseJacobian`.
 
+    Raises
+    ------
+    TypeError
+        An argument that moves is not floating.
+    ValueError
+        The given pattern misses an entry, or has another shape.
+
+    References
+    ----------
+    A. R. Curtis, M. J. D. Powell, J. K. Reid, J. Inst. Maths Applics 13, 1974.
+
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> j = fwdad.sparse_jacfwd(lambda x: x[1:] * x[:-1])(np.arange(1.0, 7.0))
     >>> j.directions, j.dense()[0].tolist()
@@ -259,9 +320,9 @@ def sparse_jacfwd(
         v[colors, np.arange(n)] = 1
         if given is not None:
             v = np.concatenate([v, np.random.default_rng(0).uniform(1, 2, (1, n))])
-        parts = np.split(v, np.cumsum([leaf.size for leaf in leaves])[:-1], axis=1)
+        blocks = np.split(v, np.cumsum([leaf.size for leaf in leaves])[:-1], axis=1)
         tangents = tuple(
-            part.reshape(len(v), *leaf.shape).astype(leaf.dtype) for part, leaf in zip(parts, leaves, strict=True)
+            block.reshape(len(v), *leaf.shape).astype(leaf.dtype) for block, leaf in zip(blocks, leaves, strict=True)
         )
         _, dy = jvp(lambda *moving: f(*put(tree.unflatten(structure, moving)), **kwargs), tuple(leaves), tangents)
         changes = np.concatenate([np.reshape(t, (len(v), -1)) for t in tree.leaves(dy)], axis=1)
@@ -286,7 +347,7 @@ def _as_pattern(pattern: Pattern | np.ndarray) -> Pattern:
 
 
 def _check(values: np.ndarray, pattern: Pattern, v: np.ndarray, change: np.ndarray) -> None:
-    """Raise ValueError unless J v is the change seen along v: a missing entry shows in its row."""
+    """Raise ValueError unless J v is f's change along v; a missing entry shows in its row."""
     product, size = np.zeros(change.shape, change.dtype), np.abs(change)
     np.add.at(product, pattern.rows, values * v[pattern.columns].astype(change.dtype))
     np.add.at(size, pattern.rows, np.abs(values * v[pattern.columns]))
@@ -294,5 +355,5 @@ def _check(values: np.ndarray, pattern: Pattern, v: np.ndarray, change: np.ndarr
     if len(wrong):
         raise ValueError(
             f"the pattern misses entries of the Jacobian: rows {wrong[:10].tolist()} change with inputs that "
-            "it does not name; find it anew with fwdad.jacobian_pattern"
+            "it does not name; find it again with fwdad.jacobian_pattern"
         )

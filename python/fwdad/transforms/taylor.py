@@ -2,12 +2,12 @@
 
     x(t) = sum_j x_j t^j
 
-For y = f(x) the JVP rule says y'(t) = f_x(x(t)) x'(t). The rules are NumPy programs, so they run on series as well,
-and as coefficient j of y' needs x and y up to j only, the rule gives each coefficient of y from those before it:
-exp's row, y' = y x', is the known recurrence j y_j = sum_i i x_i y_(j-i). Series are lazy for the sake of this: a rule
-may be handed an answer of which only the beginning is known.
+For y = f(x) the JVP rule says y'(t) = f_x(x(t)) x'(t). The rules are NumPy programs, so they run on series as well.
+Coefficient j of y' needs x and y up to j only, so the rule gives each coefficient of y from those before it: exp's row,
+y' = y x', is the known recurrence j y_j = sum_i i x_i y_(j-i). For this, series are lazy: a rule may receive an answer
+of which only the first coefficients are known.
 
-Linear functions act on each coefficient by itself; products of two are Cauchy's.
+Linear functions act on each coefficient alone; products are Cauchy products.
 Source: A. Griewank, A. Walther, Evaluating Derivatives, 2nd edition 2008, chapter 13; M. D. McIlroy, Squinting at power
 series, 1990.
 """
@@ -33,16 +33,16 @@ MULTILINEAR = {np.multiply, np.matmul, np.einsum}
 
 
 class Run:
-    """One call of `jet`: its order, and what is being computed."""
+    """One call of `jet`: its order, its level, and the answers under way."""
 
     def __init__(self, order: int) -> None:
         self.order, self.level = order, new_level()
         self.depth = 0
-        # Function, arguments and answer: what a rule may ask for once more.
+        # Function, arguments and answer: a rule may ask for the answer that it is computing.
         self.known: list[tuple[Callable[..., Any], list[Any], tree.Structure, Any]] = []
 
     def recall(self, function: Callable[..., Any], leaves: list[Any], structure: tree.Structure) -> Any:
-        """The answer that is known, or in the making, for the same arguments; None if there is none."""
+        """Return the answer for the same arguments, known or under way; None if there is none."""
         for other, theirs, shape, answer in self.known:
             if other is function and shape == structure and all(map(_same, theirs, leaves)):
                 return answer
@@ -54,7 +54,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 class Series(Carrier):
-    """A power series: the coefficients that are known, and how to get the next one."""
+    """A power series: the coefficients that are known, and a function that computes the next one."""
 
     __slots__ = ("coefficients", "next", "run")
 
@@ -64,32 +64,41 @@ class Series(Carrier):
 
     @property
     def primal(self) -> Array:
+        """The value at t = 0."""
         return self.coefficients[0]
 
     def coefficient(self, j: int) -> Array:
-        """The factor of t^j."""
+        """Compute the factor of t^j."""
         while len(self.coefficients) <= j:
             self.coefficients.append(self.next(len(self.coefficients)))
         return self.coefficients[j]
 
     def velocity(self) -> Series:
-        """x'(t), as one tangent."""
+        """``x'(t)``, as one tangent."""
 
         def scaled(j: int) -> Array:
             return ((j + 1) * self.coefficient(j + 1))[np.newaxis]
 
         return Series(self.run, scaled(0), scaled)
 
+    def halves(self) -> tuple[Any, Any]:
+        """Return the first coefficient, and the others that are known."""
+        return self.coefficients[0], self.coefficients[1:]
+
     def astype(self, dtype: Any, **options: Any) -> Any:
+        """Cast each coefficient."""
         return Series(self.run, self.primal.astype(dtype), lambda j: self.coefficient(j).astype(dtype))
 
     def __copy__(self) -> Series:
+        """Return itself: nothing can be written into it."""
         return self
 
     def __repr__(self) -> str:
+        """Show the known coefficients."""
         return f"Series(coefficients={self.coefficients})"
 
     def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Compute the answer's series: by coefficients, as a product or quotient, or by the function's rule."""
         run, rule = self.run, rule_of(function)
         kind = ENTRIES[function].kind
         if kind in ("constant", "composed"):
@@ -104,7 +113,7 @@ class Series(Carrier):
                 answer = _quotient(run, *args)
             else:
                 answer = _by_rule(run, function, args, kwargs)
-            if run.depth == 1:  # f itself asks; a rule may ask for what cannot be known yet
+            if run.depth == 1:  # a call of f itself; within a rule, coefficients may not be known yet
                 for leaf in tree.leaves(answer):
                     if type(leaf) is Series:
                         leaf.coefficient(run.order)
@@ -116,13 +125,13 @@ class Series(Carrier):
 
 
 def _firsts(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The function of the first coefficients."""
+    """Call the function with the first coefficients."""
     first_args, first_kwargs = replaced((args, kwargs), Series, run.level, lambda x: x.primal)
     return function(*first_args, **first_kwargs)
 
 
 def _series(run: Run, firsts: Any, coefficient: Callable[[int, int], Array | None]) -> Any:
-    """A tree of series from the tree of their first coefficients and a function of (leaf, j); None stands for zeros."""
+    """Make a tree of series from their first coefficients and a function of (leaf, j); None stands for zeros."""
 
     def one(i: int, first: Any) -> Any:
         array = as_array(first)
@@ -140,7 +149,7 @@ def _series(run: Run, firsts: Any, coefficient: Callable[[int, int], Array | Non
 
 
 def _by_coefficient(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """A linear function: coefficient j of the answer is its tangent for coefficients j as the direction."""
+    """Compute a linear function: coefficient j of the answer is its tangent along the coefficients j."""
     rule, level = rule_of(function), new_level()
 
     @functools.cache
@@ -158,7 +167,7 @@ def _by_coefficient(run: Run, function: Callable[..., Any], args: tuple[Any, ...
 
 
 def _product(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Cauchy's product of r series: z_j is the sum over j = i_1 + ... + i_r of the products of coefficients i."""
+    """Compute the Cauchy product of r series: ``z_j = sum_{i_1 + ... + i_r = j} x_{i_1} ... y_{i_r}``."""
     places = [i for i, arg in enumerate(args) if type(arg) is Series and arg.run is run]
 
     def coefficient(_: int, j: int) -> Array:
@@ -174,18 +183,18 @@ def _product(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwar
     return _series(run, _firsts(run, function, args, kwargs), coefficient)
 
 
-def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """All ways to write a number as an ordered sum of so many numbers from 0 on."""
-    if parts == 1:
+def _compositions(total: int, count: int) -> Iterator[tuple[int, ...]]:
+    """Yield all ways to write a number as an ordered sum of `count` numbers that are not negative."""
+    if count == 1:
         yield (total,)
         return
     for first in range(total + 1):
-        for rest in _compositions(total - first, parts - 1):
+        for rest in _compositions(total - first, count - 1):
             yield (first, *rest)
 
 
 def _quotient(run: Run, x: Array, y: Array) -> Series:
-    """z = x / y: y_0 z_j = x_j - sum_(i<j) z_i y_(j-i)."""
+    """``z = x / y``, by ``y_0 z_j = x_j - sum_(i<j) z_i y_(j-i)``."""
 
     def of(value: Array, j: int) -> Array:
         mine = type(value) is Series and value.run is run
@@ -203,7 +212,7 @@ def _quotient(run: Run, x: Array, y: Array) -> Series:
 
 
 def _by_rule(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Any other function: j y_j is coefficient j - 1 of the tangent that its rule gives for the velocities."""
+    """Compute any other function: j y_j is coefficient j - 1 of the tangent that its rule gives for ``x'(t)``."""
     leaves, structure = tree.flatten((args, kwargs))
     answer = run.recall(function, leaves, structure)
     if answer is not None:
@@ -227,25 +236,46 @@ def _by_rule(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwar
 
 
 def jet(f: Callable[..., Tree], primals: tuple[Tree, ...], series: tuple[list[Tree], ...]) -> tuple[Tree, list[Tree]]:
-    """Derivatives along a curve up to order n, in one pass: of ``y(t) = f(x(t))`` from those of x, at t = 0.
+    """Differentiate f along a curve up to order n, in one pass: ``y(t) = f(x(t))`` at t = 0.
 
     Parameters
     ----------
-    primals : tuple of pytrees x(0), one an argument of f; the leaves of those that move are floating.
-    series : tuple of lists ``[x'(0), x''(0), ...]``, one an argument of f, each derivative a pytree like its primal.
-        What a shorter list lacks is zero; an empty one leaves its argument alone.
+    f : callable
+        A function of the primals to a pytree of arrays, written in NumPy.
+    primals : tuple of pytrees
+        x(0), one an argument of f; the leaves of those that move are floating.
+    series : tuple of lists
+        ``[x'(0), x''(0), ...]`` for each argument of f; each derivative is a pytree like its primal. What a shorter
+        list lacks is zero; an argument with an empty list does not move.
 
     Returns
     -------
-    (y(0), [y'(0), y''(0), ...]), n derivatives for the longest list's n; None for integers and booleans.
+    y : pytree
+        y(0).
+    derivatives : list of pytrees
+        ``[y'(0), y''(0), ...]``, as many as the longest list has; None for integers and booleans.
 
-    An operation costs O(n) of its own for linear functions, O(n^2) for elementwise ones and products, where n nested
-    transforms cost 2^n; the functions of `np.linalg` lie between. f must be analytic at x(0): where it is not, the
-    derivatives are those of the branch taken, or not finite. In-place writes raise LostDerivativeError.
+    Raises
+    ------
+    TypeError
+        A primal that moves is not floating.
+    ValueError
+        Structures or shapes do not match, or no list holds a derivative.
+    LostDerivativeError
+        f writes in place.
 
-    Raises ValueError where structures or shapes do not match, TypeError where what moves is not floating.
-    Source: A. Griewank, A. Walther, Evaluating Derivatives, 2nd edition 2008, chapter 13.
+    Notes
+    -----
+    Linear functions cost O(n) times f's own cost, elementwise functions and products O(n^2), where n nested transforms
+    cost 2^n; the functions of `np.linalg` lie between. f must be analytic at x(0): where it is not, the derivatives are
+    those of the branch taken, or not finite.
 
+    References
+    ----------
+    A. Griewank, A. Walther, Evaluating Derivatives, 2nd edition 2008, chapter 13.
+
+    Examples
+    --------
     >>> import numpy as np, fwdad
     >>> y, derivatives = fwdad.jet(np.sin, (0.0,), ([1.0, 0.0, 0.0],))
     >>> [float(d) for d in derivatives]
@@ -272,7 +302,7 @@ def jet(f: Callable[..., Tree], primals: tuple[Tree, ...], series: tuple[list[Tr
 
 
 def _curve(run: Run, x: Tree, derivatives: list[Tree], position: int) -> Tree:
-    """x as a tree of series with the derivatives given."""
+    """Make series of the leaves of x, with the derivatives given."""
     if not derivatives:
         return x
     leaves, structure = moving_leaves(x)

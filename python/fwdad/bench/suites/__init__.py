@@ -21,10 +21,10 @@ from fwdad.kernels import dispatch
 
 @functools.cache
 def benchmarks() -> dict[str, Benchmark]:
-    """Import all files, and return the benchmarks by name."""
+    """Import all files, and return the benchmarks in the order of their names."""
     for file in sorted(Path(__file__).parent.glob("[!_]*.py")):
         import_module(f"{__name__}.{file.stem}")
-    return BENCHMARKS
+    return {name: BENCHMARKS[name] for name in sorted(BENCHMARKS, key=str.lower)}
 
 
 def make(who: str, what: str, sizes: Sizes) -> Task:

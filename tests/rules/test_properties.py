@@ -1,4 +1,4 @@
-"""Rules on random shapes, strides, dtypes and numbers of directions: hypothesis looks for what the cases forgot."""
+"""Rules on random shapes, strides, dtypes and numbers of directions, by hypothesis."""
 
 import numpy as np
 import pytest

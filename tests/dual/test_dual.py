@@ -1,4 +1,4 @@
-"""Dual as an ndarray-like: operators, methods, attributes, printing, and the ways out that raise."""
+"""Dual as an ndarray-like: operators, methods, attributes, printing, and conversions that raise."""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""linearize: the primal once, then a linear map. Every rule goes through it in test_rules."""
+"""linearize: the primal once, then a linear map. Every rule goes through it in tests/rules/test_rules.py."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Where arrays are large, kernels take over from NumPy in the rules: the derivatives are the same."""
+"""Rules that call kernels where arrays are large: the derivatives are those of NumPy's way."""
 
 import functools
 

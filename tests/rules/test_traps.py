@@ -1,4 +1,4 @@
-"""Where engines go wrong: a test for each trap, singular points above all. NaN and warnings fail everywhere here."""
+"""Known traps of automatic differentiation, one test each, most at singular points. NaN and warnings fail here."""
 
 import numpy as np
 import pytest

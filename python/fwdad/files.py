@@ -1,4 +1,4 @@
-"""The files of a run folder: written whole or not at all."""
+"""Files that are written whole or not at all, and JSON in them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
-CONFIG, METRICS, RESULT = "config.json", "metrics.csv", "result.json"
-
-
-class RunError(ValueError):
-    """A run folder that cannot be used as asked; the message names it and says what to do."""
+from fwdad.errors import RunError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Replace the file at ``path``: whoever reads it, even after a crash, sees the old content or the new one."""
+    """Replace the file at `path`: whoever reads it, even after a crash, sees the old content or the new one."""
     # In the same folder, since only within one file system is a rename atomic. A killed run may leave this file behind;
     # the next write of the same path takes it over.
     temporary = path.with_name(f".{path.name}.tmp")
@@ -42,7 +37,7 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; `RunError` if there is none."""
+    """Read the object in a JSON file; `RunError` if there is none."""
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -50,23 +45,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RunError(f"cannot read {path}: it holds no JSON object")
     return value
-
-
-def claim(folder: Path) -> None:
-    """Make an empty run folder at ``folder``; `RunError` if something is there already or it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        occupied = any(folder.iterdir())
-    except OSError as error:
-        raise RunError(f"cannot make the run folder {folder}: {error.strerror}; choose another with --out") from error
-    if occupied:
-        raise RunError(f"the run folder {folder} is not empty: continue its run with --resume, or choose another --out")
-
-
-def first_free(folder: Path) -> Path:
-    """``folder`` if nothing is there, else the first such of ``folder-2``, ``folder-3``, ..."""
-    number, free = 1, folder
-    while os.path.lexists(free):
-        number += 1
-        free = folder.with_name(f"{folder.name}-{number}")
-    return free

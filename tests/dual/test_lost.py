@@ -1,4 +1,4 @@
-"""A derivative is never silently lost: every way out of a Dual raises, by name."""
+"""A derivative is never silently lost: every conversion to plain numbers raises, by name."""
 
 import cmath
 import math

@@ -1,4 +1,4 @@
-"""Writing into a Dual, and the views that see it: the primal program is NumPy's, the derivative is the mathematics'."""
+"""Writing into a Dual and its views: values are NumPy's, derivatives are compared with the mathematics."""
 
 import gc
 

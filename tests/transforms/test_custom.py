@@ -1,0 +1,52 @@
+"""custom_jvp: a user's own rule, under every transform."""
+
+import math
+
+import numpy as np
+import pytest
+
+from fwdad import custom_jvp, jet, jvp, laplacian
+from fwdad.testing import check_jvp
+
+RNG = np.random.default_rng(9)
+
+
+@custom_jvp
+def scaled_sum(p, c):
+    return {"y": math.fsum(np.ravel(p["x"]).tolist()) * c, "n": 2}
+
+
+@scaled_sum.defjvp
+def _scaled_sum(primals, tangents):
+    (p, c), (dp, dc) = primals, tangents
+    terms = [] if dp["x"] is None else [np.sum(dp["x"], axis=tuple(range(1, dp["x"].ndim))) * c]
+    terms += [] if dc is None else [dc * np.sum(p["x"])]
+    return {"y": np.sum(p["x"]) * c, "n": 2}, {"y": sum(terms), "n": None}
+
+
+def test_custom_rule_of_trees():
+    x = RNG.standard_normal((2, 3))
+    check_jvp(lambda x, c: scaled_sum({"x": x}, c)["y"], [x, np.array(2.0)])
+    check_jvp(lambda c: scaled_sum({"x": x}, c)["y"], [np.array(2.0)])
+    check_jvp(lambda x: jvp(lambda x, c: scaled_sum({"x": x}, c)["y"], (x, 2.0), (x, 1.0))[1], [x])
+    assert scaled_sum({"x": np.ones(3)}, 2)["y"] == 6
+    found = jet(lambda t: scaled_sum({"x": t * np.ones(2)}, t)["y"], (3.0,), ([1.0, 0.0],))
+    assert [float(d) for d in (found[0], *found[1])] == [18, 12, 4]
+    assert float(laplacian(lambda x, c: scaled_sum({"x": x}, c)["y"], (0, 1))(x, 2.0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "rule"),
+    [
+        (TypeError, "no rule yet", None),
+        (ValueError, r"shape \(2,\)", lambda p, t: (p[0], np.ones(2))),
+        (ValueError, "2 values and 1 tangents", lambda p, t: ((p[0], p[0]), t[0])),
+        (ValueError, "int64", lambda p, t: (np.ones(2, np.int64), t[0])),
+    ],
+)
+def test_custom_rules_are_checked(error, words, rule):
+    f = custom_jvp(np.sin)
+    if rule is not None:
+        f.defjvp(rule)
+    with pytest.raises(error, match=words):
+        jvp(f, (np.ones(2),), (np.ones((3, 2)),))

@@ -1,0 +1,65 @@
+"""laplacian: the trace of the Hessian, trees, nesting. Every rule goes through it in tests/rules/test_rules.py."""
+
+import numpy as np
+import pytest
+
+import fwdad
+from fwdad import functions, jacfwd, laplacian
+from fwdad.testing import expect_close
+
+RNG = np.random.default_rng(9)
+W = RNG.standard_normal((4, 6))
+
+
+def wave(x):
+    """A network with a product of everything at the end."""
+    h = np.tanh(x @ W)
+    return functions.logsumexp(functions.softplus(h @ W.T) * x) * np.prod(np.cos(x)) + np.sqrt(np.sum(x * x))
+
+
+@pytest.mark.parametrize("chunk_size", [None, 1, 3])
+def test_laplacian_is_the_trace_of_the_hessian(chunk_size):
+    x = RNG.standard_normal(4)
+    y, found = fwdad.value_and_laplacian(wave, chunk_size=chunk_size)(x)
+    expect_close(y, wave(x), 1e-14, "value")
+    expect_close(found, np.trace(fwdad.hessian(wave)(x)), 1e-12, "laplacian")
+
+
+def test_laplacian_of_trees_and_aux():
+    def f(p, c):
+        return {"s": c * np.sum(p["a"] ** 3) * p["b"] ** 2, "n": 3, "one": 1.0}, "aux"
+
+    p = {"a": np.array([1.0, 2.0]), "b": 3.0}
+    found, aux = laplacian(f, has_aux=True)(p, 2.0)
+    assert float(found["s"]) == 2 * (18 * 9 + 9 * 2)
+    assert (found["n"], found["one"], aux) == (None, 0, "aux")
+    assert laplacian(lambda x: np.sum(x))(np.zeros((0, 3))) == 0
+
+
+def test_laplacian_nests():
+    x = RNG.standard_normal(4)
+
+    def f(x):
+        return np.sum(np.sin(x)) ** 2
+
+    expected = jacfwd(lambda x: np.trace(fwdad.hessian(f)(x)))(x)
+    expect_close(jacfwd(laplacian(f))(x), expected, 1e-12, "gradient of a laplacian")
+    biharmonic = laplacian(laplacian(lambda x: np.sum(x**4) + np.prod(x**2)))(x[:2])
+    assert float(biharmonic) == pytest.approx(2 * 24 + 8, rel=1e-12)
+
+
+def writes(x):
+    x[0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "call"),
+    [
+        (fwdad.LostDerivativeError, "in place", lambda: laplacian(writes)(np.ones(2))),
+        (TypeError, "real numbers", lambda: laplacian(np.sum)(np.ones(2, complex))),
+        (ValueError, "chunk_size", lambda: laplacian(np.sum, chunk_size=0)),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(error, words, call):
+    with pytest.raises(error, match=words):
+        call()
