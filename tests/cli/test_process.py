@@ -38,6 +38,7 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_cleanly_and_says_how_to_resume(tmp_path, whole, number):
     process = start(*RUN, "--out", "a run", cwd=tmp_path)
+    assert process.stdout.readline().startswith("directions: 2 rademacher")
     assert process.stdout.readline().startswith("epoch 1/60")
     process.send_signal(number)
     code, out, err = finish(process)

@@ -327,7 +327,7 @@ def changed(old: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
     """Return the configuration of a resumed run; `ConfigError` where a change would make it another run."""
     for field in dataclasses.fields(TrainConfig):
         name, value = field.name, getattr(old, field.name)
-        if name not in changes or changes[name] == value:
+        if name not in changes or changes[name] == value or (name, changes[name]) == ("directions", "auto"):
             continue
         if not field.metadata["resumable"]:
             problem = f"is {value} in the run to resume, not {changes[name]}; leave it out, or start a new run"
