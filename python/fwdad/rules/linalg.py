@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import Array, Dual, highest_level, plain, split
+from fwdad.rules.elementwise import squared_size
 from fwdad.rules.forms import STRONG, align, composed, constant, rule_for
 from fwdad.rules.reductions import TIES
 
@@ -172,8 +173,7 @@ NORM = f"0 at 0; {STRONG} where the derivative is infinite; {TIES}"
 def _norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
     if axis is None:
         if ord is None:
-            flat = np.sqrt(_sum_of_squares(x, None))
-            return np.reshape(flat, (1,) * x.ndim) if keepdims else flat
+            return np.sqrt(_sum_of_squares(x, None, keepdims))
         axis = tuple(range(-x.ndim, 0))
     axes = axis if isinstance(axis, tuple) else (axis,)
     if len(axes) == 1:
@@ -194,8 +194,7 @@ def _matrix_norm(x: Array, /, *, keepdims: bool = False, ord: Any = "fro") -> Ar
 
 
 def _sum_of_squares(x: Array, axis: Any, keepdims: bool = False) -> Array:
-    squares = np.square(np.real(x)) + np.square(np.imag(x)) if np.iscomplexobj(plain(x)) else np.square(x)
-    return np.sum(squares, axis=axis, keepdims=keepdims)
+    return np.sum(squared_size(x), axis=axis, keepdims=keepdims)
 
 
 def _vector_norm_along(x: Array, order: Any, axis: Any, keepdims: bool) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fwdad import tree
 from fwdad.dual import INPLACE, RULES, UFUNC_METHODS, Array, Dual, lost, no_rule, optional_rule
+from fwdad.rules.forms import with_square
 
 
 class Carrier(Dual):
@@ -28,6 +29,10 @@ class Carrier(Dual):
     def halves(self) -> tuple[Any, Any]:
         """Return what stands for primal and tangent, as trees of arrays, for `debug_nans`; empty if not known."""
         return (), ()
+
+    def is_zero(self) -> Array:
+        """Where all that is carried is zero."""
+        return np.equal(self, 0)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Dispatch a ufunc, or the function that its method stands for."""
@@ -72,7 +77,7 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     """Let the argument of the highest level decide: by a Dual's rule, or by a carrier's `operate`."""
     top = max((leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Dual)), key=lambda dual: dual.level)
     if isinstance(top, Carrier):
-        return top.operate(function, args, kwargs)
+        return with_square(function, args, top.operate(function, args, kwargs))
     return rule_of(function)(*args, **kwargs)
 
 
