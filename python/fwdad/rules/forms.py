@@ -370,8 +370,9 @@ def of_one_dtype(*values: Array, least: Any = np.float16) -> list[Array]:
 
     None stays None.
     """
-    dtype = np.result_type(least, *(plain(v) for v in values if v is not None))
-    return [None if v is None else of_dtype(v, dtype) for v in values]
+    given = [np.asarray(v) if isinstance(v, (list, tuple)) else v for v in values]
+    dtype = np.result_type(least, *(plain(v) for v in given if v is not None))
+    return [None if v is None else of_dtype(v, dtype) for v in given]
 
 
 def _binary_term(partial: Partial, strong_zero: bool) -> Callable[[Array, Array, Array, Array], Array]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fwdad.dual import Array, Dual, highest_level, plain, split
 from fwdad.rules.elementwise import squared_size
-from fwdad.rules.forms import STRONG, align, composed, constant, rule_for
+from fwdad.rules.forms import STRONG, align, composed, constant, of_one_dtype, rule_for
 from fwdad.rules.reductions import TIES
 
 constant(np.linalg.matrix_rank)
@@ -114,6 +114,7 @@ def _pinv(
 @composed(np.linalg.lstsq, singular="as if the rank were constant")
 def _lstsq(a: Array, b: Array, rcond: Any = None) -> tuple[Array, Array, Any, Any]:
     """``x = A^+ b``."""
+    a, b = of_one_dtype(a, b, least=np.float32)
     _, residuals, rank, s = np.linalg.lstsq(plain(a), plain(b), rcond)
     machine = np.finfo(plain(a).dtype).eps * max(np.shape(a))
     x = np.matmul(np.linalg.pinv(a, machine if rcond is None else rcond), b)
@@ -141,7 +142,7 @@ def _matrix_power(a: Array, n: int) -> Array:
 @composed(np.linalg.multi_dot)
 def _multi_dot(arrays: Any, *, out: None = None) -> Array:
     """Multiply in the order that needs the fewest multiplications."""
-    arrays = list(arrays)
+    arrays = of_one_dtype(*arrays)
     row, column = np.ndim(arrays[0]) == 1, np.ndim(arrays[-1]) == 1
     if row:
         arrays[0] = np.expand_dims(arrays[0], 0)
