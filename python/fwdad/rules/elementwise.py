@@ -135,7 +135,7 @@ UNARY = [
     Unary(np.reciprocal,  lambda x, y: -y * y,                          (0.2, 3.0),     f"{STRONG} at 0"),
     Unary(np.exp,         lambda x, y: y),
     Unary(np.exp2,        lambda x, y: y * math.log(2)),
-    Unary(np.expm1,       lambda x, y: y + 1),
+    Unary(np.expm1,       lambda x, y: np.exp(x)),
     Unary(np.log,         OneOver(lambda x, y: x),                          (0.1, 4.0),     f"{STRONG} at 0"),
     Unary(np.log2,        OneOver(lambda x, y: x * math.log(2)),            (0.1, 4.0),     f"{STRONG} at 0"),
     Unary(np.log10,       OneOver(lambda x, y: x * math.log(10)),           (0.1, 4.0),     f"{STRONG} at 0"),
@@ -143,14 +143,14 @@ UNARY = [
     Unary(np.sin,         lambda x, y: np.cos(x)),
     Unary(np.cos,         lambda x, y: -np.sin(x)),
     Unary(np.tan,         lambda x, y: 1 + y * y,                       (-1.2, 1.2)),
-    Unary(np.arcsin,      lambda x, y: 1 / np.sqrt((1 - x) * (1 + x)),  (-0.9, 0.9),    f"{STRONG} at -1, 1"),
-    Unary(np.arccos,      lambda x, y: -1 / np.sqrt((1 - x) * (1 + x)), (-0.9, 0.9),    f"{STRONG} at -1, 1"),
+    Unary(np.arcsin,      lambda x, y: 1 / (np.sqrt(1 - x) * np.sqrt(1 + x)),  (-0.9, 0.9),    f"{STRONG} at -1, 1"),
+    Unary(np.arccos,      lambda x, y: -1 / (np.sqrt(1 - x) * np.sqrt(1 + x)), (-0.9, 0.9),    f"{STRONG} at -1, 1"),
     Unary(np.arctan,      lambda x, y: square_sum(x)),
     Unary(np.sinh,        lambda x, y: np.cosh(x)),
     Unary(np.cosh,        lambda x, y: np.sinh(x)),
     Unary(np.tanh,        lambda x, y: (1 - y) * (1 + y),               activation="tanh"),
-    Unary(np.arcsinh,     lambda x, y: np.sqrt(square_sum(x))),
-    Unary(np.arccosh,     lambda x, y: 1 / np.sqrt((x - 1) * (x + 1)),  (1.2, 4.0),     f"{STRONG} at 1"),
+    Unary(np.arcsinh,     lambda x, y: 1 / root_of_square_sum(x)),
+    Unary(np.arccosh,     lambda x, y: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)),  (1.2, 4.0),     f"{STRONG} at 1"),
     Unary(np.arctanh,     lambda x, y: 1 / ((1 - x) * (1 + x)),         (-0.8, 0.8),    f"{STRONG} at -1, 1"),
     Unary(np.degrees,     lambda x, y: 180 / math.pi),
     Unary(np.rad2deg,     lambda x, y: 180 / math.pi),
@@ -194,6 +194,11 @@ def square_sum(x: Array) -> Array:
         return 1 / (1 + x * x)
 
 
+def root_of_square_sum(x: Array) -> Array:
+    """Return ``sqrt(1 + x^2)``, without overflow of the square where x is real."""
+    return np.sqrt(1 + x * x) if x.dtype.kind == "c" else np.hypot(1, x)
+
+
 def over_square(numerator: Array, x: Array, y: Array) -> Array:
     """Return ``numerator / (x^2 + y^2)``, without overflow of the squares."""
     radius = np.hypot(x, y)
@@ -218,7 +223,8 @@ def sinc_derivative(x: Array) -> Array:
     for n in reversed(range(9)):
         series = (2 * n + 2) / math.factorial(2 * n + 3) - q * series
     far = np.where(near, 1, x)
-    return np.where(near, -(math.pi**2) * x * series, (np.cos(math.pi * far) - np.sinc(far)) / far)
+    cosine = np.cos(math.pi * (far - 2 * np.rint(np.real(plain(far)) / 2)))  # pi x of a large x has lost its phase
+    return np.where(near, -(math.pi**2) * x * series, (cosine - np.sinc(far)) / far)
 
 
 def bessel_i1(x: Array) -> Array:

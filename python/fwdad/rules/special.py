@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.dual import OPTIONAL_TABLES, Array
+from fwdad.dual import OPTIONAL_TABLES, Array, plain
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.elementwise import Binary, Unary
-from fwdad.rules.forms import ENTRIES, STRONG, Partial, binary, constant, unary
+from fwdad.rules.elementwise import KINK, Binary, Unary
+from fwdad.rules.forms import ENTRIES, STRONG, Partial, Tangent, across_kink, binary, constant, unary
 
 
 def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
@@ -27,44 +27,44 @@ def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
         #     function       derivative                                                domain         singular points
         Unary(sp.erf,        lambda x, y: bell * np.exp(-x * x)),
         Unary(sp.erfc,       lambda x, y: -bell * np.exp(-x * x)),
-        Unary(sp.erfcx,      lambda x, y: 2 * x * y - bell),
+        Unary(sp.erfcx,      lambda x, y: erfcx_derivative(x, y)),
         Unary(sp.erfi,       lambda x, y: bell * np.exp(x * x)),
         Unary(sp.erfinv,     lambda x, y: np.exp(y * y) / bell,                        (-0.9, 0.9),   f"{STRONG} at -1, 1"),
         Unary(sp.erfcinv,    lambda x, y: -np.exp(y * y) / bell,                       (0.1, 1.9),    f"{STRONG} at 0, 2"),
-        Unary(sp.dawsn,      lambda x, y: 1 - 2 * x * y),
+        Unary(sp.dawsn,      lambda x, y: dawsn_derivative(x, y)),
         Unary(sp.ndtr,       lambda x, y: normal * np.exp(-x * x / 2)),
         Unary(sp.ndtri,      lambda x, y: np.exp(y * y / 2) / normal,                  (0.1, 0.9),    f"{STRONG} at 0, 1"),
-        Unary(sp.log_ndtr,   lambda x, y: math.sqrt(2 / math.pi) / sp.erfcx(-x * math.sqrt(0.5))),
+        Unary(sp.log_ndtr,   lambda x, y: log_ndtr_derivative(x, sp)),
         Unary(sp.expit,      lambda x, y: y * sp.expit(-x)),
         Unary(sp.log_expit,  lambda x, y: sp.expit(-x)),
         Unary(sp.logit,      lambda x, y: 1 / (x * (1 - x)),                           (0.1, 0.9),    f"{STRONG} at 0, 1"),
-        Unary(sp.gamma,      lambda x, y: y * sp.digamma(x),                           (0.5, 4.0)),
-        Unary(sp.rgamma,     lambda x, y: -y * sp.digamma(x),                          (0.5, 4.0)),
-        Unary(sp.gammaln,    lambda x, y: sp.digamma(x),                               (0.5, 4.0)),
+        Unary(sp.gamma,      lambda x, y: y * digamma(x, sp),                           (0.5, 4.0)),
+        Unary(sp.rgamma,     lambda x, y: rgamma_derivative(x, y, sp),                          (0.5, 4.0)),
+        Unary(sp.gammaln,    lambda x, y: digamma(x, sp),                               (0.5, 4.0)),
         Unary(sp.loggamma,   lambda x, y: sp.digamma(x),                               (0.5, 4.0)),
         Unary(sp.digamma,    lambda x, y: zeta(2.0, x),                                (0.5, 4.0)),
         Unary(sp.entr,       lambda x, y: -np.log(x) - 1,                              (0.1, 4.0),    f"{STRONG} at 0"),
         Unary(sp.exp2,       lambda x, y: y * math.log(2)),
         Unary(sp.exp10,      lambda x, y: y * math.log(10)),
-        Unary(sp.expm1,      lambda x, y: y + 1),
+        Unary(sp.expm1,      lambda x, y: np.exp(x)),
         Unary(sp.log1p,      lambda x, y: 1 / (1 + x),                                 (-0.8, 4.0),   f"{STRONG} at -1"),
         Unary(sp.cosm1,      lambda x, y: -np.sin(x)),
         Unary(sp.cbrt,       lambda x, y: 1 / (3 * y * y),                             (0.1, 4.0),    f"{STRONG} at 0"),
         Unary(sp.exp1,       lambda x, y: -np.exp(-x) / x,                             (0.2, 4.0),    f"{STRONG} at 0"),
         Unary(sp.expi,       lambda x, y: np.exp(x) / x,                               (0.2, 4.0),    f"{STRONG} at 0"),
-        Unary(sp.spence,     lambda x, y: np.log(x) / (1 - x),                         (0.1, 0.9),    f"{STRONG} at 0"),
+        Unary(sp.spence,     lambda x, y: spence_derivative(x),                         (0.1, 0.9),    f"{STRONG} at 0"),
         Unary(sp.i0,         lambda x, y: sp.i1(x)),
-        Unary(sp.i0e,        lambda x, y: sp.i1e(x) - np.sign(x) * y),
+        Unary(sp.i0e,        Tangent(lambda dx, x, y: -across_kink(dx, np.sign(plain(x)), x) * bessel_gap(x, sp)),  singular=KINK),
         Unary(sp.i1,         lambda x, y: (sp.i0(x) + sp.iv(2, x)) / 2),
-        Unary(sp.i1e,        lambda x, y: (sp.i0e(x) + sp.ive(2, x)) / 2 - np.sign(x) * y),
+        Unary(sp.i1e,        Tangent(lambda dx, x, y: i1e_tangent(dx, x, y, sp))),
         Unary(sp.j0,         lambda x, y: -sp.j1(x)),
         Unary(sp.j1,         lambda x, y: (sp.j0(x) - sp.jv(2, x)) / 2),
         Unary(sp.y0,         lambda x, y: -sp.y1(x),                                   (0.5, 4.0),    f"{STRONG} at 0"),
         Unary(sp.y1,         lambda x, y: (sp.y0(x) - sp.yv(2, x)) / 2,                (0.5, 4.0)),
         Unary(sp.k0,         lambda x, y: -sp.k1(x),                                   (0.5, 4.0),    f"{STRONG} at 0"),
         Unary(sp.k1,         lambda x, y: -(sp.k0(x) + sp.kv(2, x)) / 2,               (0.5, 4.0)),
-        Unary(sp.ellipk,     lambda x, y: (sp.ellipe(x) / (1 - x) - y) / (2 * x),      (0.1, 0.8)),
-        Unary(sp.ellipe,     lambda x, y: (y - sp.ellipk(x)) / (2 * x),                (0.1, 0.8)),
+        Unary(sp.ellipk,     lambda x, y: ellipk_derivative(x, y, sp),      (0.1, 0.8)),
+        Unary(sp.ellipe,     lambda x, y: ellipe_derivative(x, y, sp),                (0.1, 0.8)),
     ]
     binary_rows = [
         #      function         by x                                                   by y
@@ -89,6 +89,122 @@ def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
     ]
     # fmt: on
     return unary_rows, binary_rows
+
+
+# Derivatives whose formula cancels or divides zero by zero somewhere. There a series takes over; a series is a polynomial,
+# so higher derivatives are right too. Each is computed at points where it is good, and np.where picks.
+def series(coefficients: list[float], x: Array) -> Array:
+    """Return ``sum_n c_n x^n``."""
+    total: Array = 0 * x + coefficients[-1]
+    for c in reversed(coefficients[:-1]):
+        total = c + x * total
+    return total
+
+
+TAIL = [float(math.prod(range(1, 2 * n + 2, 2))) for n in range(12)]
+"""(2n + 1)!!, the coefficients of the asymptotic series of erfcx' and dawsn' in -1 / 2x^2 and 1 / 2x^2."""
+
+
+def erfcx_derivative(x: Array, y: Array) -> Array:
+    """``2 x y - 2 / sqrt(pi)``; far out ``-S(-1 / 2x^2) / (sqrt(pi) x^2)``, plus ``4 x exp(x^2)`` where Re x < 0."""
+    far = np.greater(np.abs(plain(x)), 15)
+    left = far & np.less(np.real(plain(x)), 0)
+    inverse = 1 / np.where(far, x, 16)
+    q = inverse * inverse
+    there = np.where(left, x, 0)
+    tail = 4 * there * np.exp(there * there) - series(TAIL, -q / 2) * q / math.sqrt(math.pi)
+    return np.where(far, tail, np.where(far, 0, x) * y * 2 - 2 / math.sqrt(math.pi))
+
+
+def dawsn_derivative(x: Array, y: Array) -> Array:
+    """``1 - 2 x y``; far out ``-S(1 / 2x^2) / 2x^2``, where ``exp(-x^2)`` is nothing beside it."""
+    value = plain(x)
+    far = np.greater(np.abs(value), 15) & np.greater(np.real(value * value), 50)
+    inverse = 1 / np.where(far, x, 16)
+    q = inverse * inverse / 2
+    return np.where(far, -q * series(TAIL, q), 1 - 2 * np.where(far, 0, x) * y)
+
+
+def log_ndtr_derivative(x: Array, sp: Any) -> Array:
+    """``sqrt(2 / pi) / erfcx(-x / sqrt(2))``, which is zero where erfcx overflows."""
+    value = plain(x)
+    none = np.greater(np.real(value), 0) & np.greater(np.real(value * value), 1400)
+    return np.where(none, 0, math.sqrt(2 / math.pi) / sp.erfcx(-math.sqrt(0.5) * np.where(none, 0, x)))
+
+
+def half_turns(x: Array) -> tuple[Array, Array]:
+    """Return ``sin(pi x)`` and ``cos(pi x)``, with all digits near integers, and of large x."""
+    whole = np.rint(np.real(plain(x)))
+    sign, rest = 1 - 2 * np.remainder(whole, 2), math.pi * (x - whole)
+    return sign * np.sin(rest), sign * np.cos(rest)
+
+
+def digamma(x: Array, sp: Any) -> Array:
+    """Return the digamma function; for negative x by reflection, which keeps all digits near its poles."""
+    if x.dtype.kind == "c":
+        return sp.digamma(x)
+    left = np.less(x, 0)
+    sine, cosine = half_turns(np.where(left, x, 0.5))
+    return np.where(left, sp.digamma(np.where(left, 1 - x, x)) - math.pi * cosine / sine, sp.digamma(np.where(left, 1, x)))
+
+
+def rgamma_derivative(x: Array, y: Array, sp: Any) -> Array:
+    """``-y digamma(x)``; left of 1/2, with its poles, the derivative of ``sin(pi x) gamma(1 - x) / pi``."""
+    left = np.less(np.real(x), 0.5)
+    there = np.where(left, x, 0)
+    sine, cosine = half_turns(there)
+    reflected = sp.gamma(1 - there) * (cosine - sine / math.pi * sp.digamma(1 - there))
+    return np.where(left, reflected, -y * sp.digamma(np.where(left, 1, x)))
+
+
+def spence_derivative(x: Array) -> Array:
+    """``log(x) / (1 - x)``, which is -1 at 1."""
+    near = np.less(np.abs(plain(x) - 1), 0.1)
+    around = -series([1 / (n + 1) for n in range(18)], np.where(near, 1 - x, 0))
+    elsewhere = np.where(near, 2, x)
+    return np.where(near, around, np.log(elsewhere) / (1 - elsewhere))
+
+
+def bessel_gap(x: Array, sp: Any) -> Array:
+    """Return ``i0e(x) - |i1e(x)|``, by the asymptotic series of both far out: ``sqrt(2 pi x) I e^-x = sum_n a_n / (8x)^n``."""
+    far = np.greater(np.abs(plain(x)), 200)
+    sign = np.sign(plain(x))
+    size = np.where(far, x, 201) * np.where(far, sign, 1)
+    terms = [(1.0, 1.0)]
+    for n in range(1, 12):
+        odd = (2 * n - 1) ** 2
+        terms.append((terms[-1][0] * odd / n, terms[-1][1] * (odd - 4) / n))
+    tail = series([a - b for a, b in terms], 1 / (8 * size)) / np.sqrt(2 * math.pi * size)
+    near = np.where(far, 0, x)
+    return np.where(far, tail, sp.i0e(near) - sign * sp.i1e(near))
+
+
+def i1e_tangent(dx: Array, x: Array, y: Array, sp: Any) -> Array:
+    """``(i0e(x) + ive(2, x)) / 2 - sign(x) y``; far out ``i0e(x) - |y| - y / x``. Its own derivative jumps at 0."""
+    far = np.greater(np.abs(plain(x)), 200)
+    near = np.where(far, 0, x)
+    change = np.where(far, bessel_gap(x, sp) - y / np.where(far, x, 1), (sp.i0e(near) + sp.ive(2, near)) / 2)
+    return dx * change - across_kink(dx, np.where(far, 0, np.sign(plain(x))), x) * y
+
+
+ELLIPTIC = [math.pi / 2 * n * (math.comb(2 * n, n) / 4**n) ** 2 for n in range(1, 22)]
+"""The coefficients of ellipk' around 0: ``K = pi/2 sum_n ((2n-1)!! / (2n)!!)^2 m^n``."""
+
+
+def ellipk_derivative(m: Array, y: Array, sp: Any) -> Array:
+    """``(E / (1 - m) - K) / 2m``, which is pi / 8 at 0."""
+    near = np.less(np.abs(plain(m)), 0.1)
+    elsewhere = np.where(near, 0.5, m)
+    direct = (sp.ellipe(elsewhere) / (1 - elsewhere) - y) / (2 * elsewhere)
+    return np.where(near, series(ELLIPTIC, np.where(near, m, 0)), direct)
+
+
+def ellipe_derivative(m: Array, y: Array, sp: Any) -> Array:
+    """``(E - K) / 2m``, which is -pi / 8 at 0."""
+    near = np.less(np.abs(plain(m)), 0.1)
+    around = series([c / (1 - 2 * n) for n, c in enumerate(ELLIPTIC, start=1)], np.where(near, m, 0))
+    elsewhere = np.where(near, 0.5, m)
+    return np.where(near, around, (y - sp.ellipk(elsewhere)) / (2 * elsewhere))
 
 
 def unknown(function: str, argument: str) -> Partial:
