@@ -170,8 +170,8 @@ BINARY = [
     Binary(np.minimum,      share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly", shortcut=winner),
     Binary(np.fmax,         share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
     Binary(np.fmin,         share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
-    Binary(np.logaddexp,    lambda x, y, z: weight(x, y, z, np.exp),    lambda x, y, z: weight(y, x, z, np.exp),  singular="ties at infinity split evenly"),
-    Binary(np.logaddexp2,   lambda x, y, z: weight(x, y, z, np.exp2),   lambda x, y, z: weight(y, x, z, np.exp2), singular="ties at infinity split evenly"),
+    Binary(np.logaddexp,    lambda x, y, z: weight(x, y, z, np.logaddexp, np.exp),    lambda x, y, z: weight(y, x, z, np.logaddexp, np.exp),    singular="ties at infinity split evenly"),
+    Binary(np.logaddexp2,   lambda x, y, z: weight(x, y, z, np.logaddexp2, np.exp2),  lambda x, y, z: weight(y, x, z, np.logaddexp2, np.exp2),  singular="ties at infinity split evenly"),
     Binary(np.hypot,        lambda x, y, z: x / z,                      lambda x, y, z: y / z,                singular=f"{STRONG} at (0, 0)", shortcut=radial, square=lambda x, y: np.square(x) + np.square(y)),
     Binary(np.arctan2,      lambda x, y, z: over_square(y, x, y),       lambda x, y, z: -over_square(x, x, y),    singular=f"{STRONG} at (0, 0)"),
     Binary(np.copysign,     1,                                          lambda x, y, z: np.zeros_like(z),     singular=KINK, shortcut=signed),
@@ -205,11 +205,11 @@ def over_square(numerator: Array, x: Array, y: Array) -> Array:
     return numerator / radius / radius
 
 
-def weight(mine: Array, other: Array, answer: Array, exp: Any) -> Array:
-    """``exp(mine - answer)``, the share of one term in log(exp(x) + exp(y)); infinite terms share as ties do."""
+def weight(mine: Array, other: Array, answer: Array, log_sum: Any, exp: Any) -> Array:
+    """``1 / (1 + exp(other - mine))``, the share of one term in log(exp(x) + exp(y)); infinite terms share as ties do."""
     infinite = np.isinf(plain(answer))
-    gap = np.where(infinite, 0, mine) - np.where(infinite, 0, answer)
-    return np.where(infinite, share(mine, other, answer), exp(gap))
+    gap = np.where(infinite, 0, other) - np.where(infinite, 0, mine)
+    return np.where(infinite, share(mine, other, answer), exp(-log_sum(0, gap)))
 
 
 def sinc_derivative(x: Array) -> Array:
@@ -305,7 +305,7 @@ def remainder_by_divisor(x: Array, y: Array, z: Array) -> Array:
 
 JUMPS = "jumps count as constant"
 binary(np.remainder, 1, remainder_by_divisor, JUMPS)
-binary(np.fmod, 1, lambda x, y, z: -np.trunc(x / y), JUMPS)
+binary(np.fmod, 1, lambda x, y, z: -np.rint((x - z) / y), JUMPS)  # x / y may round across an integer
 
 
 @composed(np.divmod, singular=JUMPS)

@@ -14,7 +14,7 @@ import numpy as np
 from fwdad.dual import OPTIONAL_TABLES, Array, plain
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.elementwise import KINK, Binary, Unary
-from fwdad.rules.forms import ENTRIES, STRONG, Partial, Tangent, across_kink, binary, constant, unary
+from fwdad.rules.forms import ENTRIES, STRONG, Partial, Tangent, across_kink, binary, constant, kink, unary
 
 
 def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
@@ -68,24 +68,24 @@ def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
     ]
     binary_rows = [
         #      function         by x                                                   by y
-        Binary(sp.xlogy,        lambda x, y, z: np.log(y),                             lambda x, y, z: x / y,                                 singular=f"{STRONG} at y = 0"),
-        Binary(sp.xlog1py,      lambda x, y, z: np.log1p(y),                           lambda x, y, z: x / (1 + y),                           singular=f"{STRONG} at y = -1"),
-        Binary(sp.rel_entr,     lambda x, y, z: np.log(x / y) + 1,                     lambda x, y, z: -x / y,                                singular=f"{STRONG} at x = 0 or y = 0"),
-        Binary(sp.kl_div,       lambda x, y, z: np.log(x / y),                         lambda x, y, z: 1 - x / y,                             singular=f"{STRONG} at x = 0 or y = 0"),
-        Binary(sp.beta,         lambda x, y, z: z * (sp.psi(x) - sp.psi(x + y)),       lambda x, y, z: z * (sp.psi(y) - sp.psi(x + y))),
-        Binary(sp.betaln,       lambda x, y, z: sp.psi(x) - sp.psi(x + y),             lambda x, y, z: sp.psi(y) - sp.psi(x + y)),
+        Binary(sp.xlogy,        lambda x, y, z: np.log(y),                             lambda x, y, z: ratio(x, y),                                 singular=f"{STRONG} at y = 0"),
+        Binary(sp.xlog1py,      lambda x, y, z: np.log1p(y),                           lambda x, y, z: ratio(x, 1 + y),                           singular=f"{STRONG} at y = -1"),
+        Binary(sp.rel_entr,     lambda x, y, z: log_ratio(x, y) + 1,                     lambda x, y, z: -ratio(x, y),                                singular=f"{STRONG} at x = 0 or y = 0"),
+        Binary(sp.kl_div,       lambda x, y, z: log_ratio(x, y),                         lambda x, y, z: 1 - ratio(x, y),                             singular=f"{STRONG} at x = 0 or y = 0"),
+        Binary(sp.beta,         lambda x, y, z: -z * digamma_gap(x, y, sp),       lambda x, y, z: -z * digamma_gap(y, x, sp)),
+        Binary(sp.betaln,       lambda x, y, z: -digamma_gap(x, y, sp),             lambda x, y, z: -digamma_gap(y, x, sp)),
         Binary(sp.gammainc,     unknown("gammainc", "a"),                              lambda x, y, z: np.exp(sp.xlogy(x - 1, y) - y - sp.gammaln(x))),
         Binary(sp.gammaincc,    unknown("gammaincc", "a"),                             lambda x, y, z: -np.exp(sp.xlogy(x - 1, y) - y - sp.gammaln(x))),
         Binary(zeta,            unknown("zeta", "x"),                                  lambda x, y, z: -x * zeta(x + 1, y),                   (1.5, 4.0)),
-        Binary(sp.jv,           unknown("jv", "v"),                                    lambda x, y, z: (sp.jv(x - 1, y) - sp.jv(x + 1, y)) / 2),
+        Binary(sp.jv,           unknown("jv", "v"),                                    lambda x, y, z: bessel_slope(sp.jv, -1, x, y, z)),
         Binary(sp.yv,           unknown("yv", "v"),                                    lambda x, y, z: (sp.yv(x - 1, y) - sp.yv(x + 1, y)) / 2),
-        Binary(sp.iv,           unknown("iv", "v"),                                    lambda x, y, z: (sp.iv(x - 1, y) + sp.iv(x + 1, y)) / 2),
-        Binary(sp.ive,          unknown("ive", "v"),                                   lambda x, y, z: (sp.ive(x - 1, y) + sp.ive(x + 1, y)) / 2 - np.sign(y) * z),
+        Binary(sp.iv,           unknown("iv", "v"),                                    lambda x, y, z: bessel_slope(sp.iv, 1, x, y, z)),
+        Binary(sp.ive,          unknown("ive", "v"),                                   lambda x, y, z: bessel_slope(sp.ive, 1, x, y, z) - (np.sign(plain(y)) + kink(y)) * z, singular=KINK),
         Binary(sp.kv,           unknown("kv", "v"),                                    lambda x, y, z: -(sp.kv(x - 1, y) + sp.kv(x + 1, y)) / 2),
         Binary(sp.huber,        unknown("huber", "delta"),                             lambda x, y, z: np.clip(y, -x, x),                     singular="none in r"),
         Binary(sp.pseudo_huber, unknown("pseudo_huber", "delta"),                      lambda x, y, z: y / np.sqrt(1 + (y / x) * (y / x))),
         Binary(sp.boxcox,       lambda x, y, z: np.power(x, y - 1),                    unknown("boxcox", "lmbda")),
-        Binary(sp.inv_boxcox,   lambda x, y, z: np.power(x * y + 1, 1 / y - 1),        unknown("inv_boxcox", "lmbda")),
+        Binary(sp.inv_boxcox,   inv_boxcox_by_x,        unknown("inv_boxcox", "lmbda")),
     ]
     # fmt: on
     return unary_rows, binary_rows
@@ -163,6 +163,65 @@ def spence_derivative(x: Array) -> Array:
     around = -series([1 / (n + 1) for n in range(18)], np.where(near, 1 - x, 0))
     elsewhere = np.where(near, 2, x)
     return np.where(near, around, np.log(elsewhere) / (1 - elsewhere))
+
+
+def ratio(x: Array, y: Array) -> Array:
+    """``x / y``, and 0 at (0, 0): it is the derivative by y of a function that is zero, or y, along x = 0."""
+    return np.where(np.equal(x, 0) & np.equal(y, 0), kink(x, np.inf), x / y)
+
+
+def log_ratio(x: Array, y: Array) -> Array:
+    """``log(x / y)``, with all digits where x is near y, and where the ratio over- or underflows."""
+    quotient = plain(x) / plain(y)
+    near = np.greater(quotient, 0.5) & np.less(quotient, 2)
+    ordinary = np.greater(quotient, 1e-30) & np.less(quotient, 1e30)
+    above, below = np.where(ordinary, x, 1), np.where(ordinary, y, 1)
+    middle = np.where(near, np.log1p(np.where(near, above - below, 0) / below), np.log(above / below))
+    return np.where(ordinary, middle, np.log(x) - np.log(y))
+
+
+BERNOULLI = [1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12]
+"""B_2k / 2k, the coefficients of digamma's asymptotic series ``log s - 1 / 2s - sum_k B_2k / (2k s^2k)``."""
+
+
+def digamma_gap(x: Array, y: Array, sp: Any) -> Array:
+    """Return ``digamma(x + y) - digamma(x)``, without cancellation where both have one sign: every term has the factor y.
+
+    ``sum_(k<10) y / ((x + k) (x + k + y))`` leads to s = x + 10 and t = s + y, where the asymptotic series holds.
+    Negative arguments are reflected: digamma(1 - x) - digamma(x) = pi cot(pi x).
+    """
+    right = np.greater(plain(x), 0) & np.greater(plain(x) + plain(y), 0)
+    left = np.less(plain(x), 0) & np.less(plain(x) + plain(y), 0)
+    reflected = [half_turns(np.where(left, angle, 0.5))[0] for angle in (y, x, x + y)]
+    turn = np.where(left, math.pi * reflected[0] / reflected[1] / reflected[2], 0)
+    opposite = np.where(left | right, 1, x), np.where(left | right, 1, y)
+    direct = digamma(opposite[0] + opposite[1], sp) - digamma(opposite[0], sp)
+    x, y = np.where(right, x, np.where(left, 1 - x, 1)), np.where(right, y, np.where(left, -y, 1))
+    s, t = x + 10, x + 10 + y
+    gap = np.log1p(y / s) + y / t / s / 2
+    for k in range(10):
+        gap = gap + y / (x + k + y) / (x + k)
+    a, b = 1 / (s * s), 1 / t / t
+    difference, powers = (y / t) * ((s + t) / t) * a, 1.0  # a - b, and (a^k - b^k) / (a - b)
+    for c in BERNOULLI:
+        gap = gap + c * difference * powers
+        powers, b = powers * a + b, b / t / t
+    return np.where(left | right, gap + turn, direct)
+
+
+def bessel_slope(f: Any, sign: int, v: Array, x: Array, y: Array) -> Array:
+    """``(f(v-1) + sign f(v+1)) / 2``; near order 0, where v - 1 loses v, ``v/x f(v) + sign f(v+1)``."""
+    small = np.less(np.abs(v), 0.5) & np.not_equal(v, 0) & np.not_equal(x, 0)
+    by_order = v / np.where(small, x, 1) * y + sign * f(v + 1, x)
+    return np.where(small, by_order, (f(v - 1, x) + sign * f(v + 1, x)) / 2)
+
+
+def inv_boxcox_by_x(x: Array, y: Array, z: Array) -> Array:
+    """``z / (x y + 1)``, which is exp(x) for y = 0; where the base is 0, ``0^(1/y - 1)``."""
+    base = x * y + 1
+    end = np.equal(base, 0)
+    at_end = np.power(np.where(end, base, 1), 1 / np.where(end, y, 1) - 1)
+    return np.where(end, at_end, z / np.where(end, 1, base))
 
 
 def bessel_gap(x: Array, sp: Any) -> Array:
