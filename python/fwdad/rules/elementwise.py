@@ -14,11 +14,11 @@ import numpy as np
 
 from fwdad.dual import RULES, Array, Dual, plain
 from fwdad.rules.forms import (
+    ELEMENTWISE,
     STRONG,
     OneOver,
     Partial,
     Shortcut,
-    ELEMENTWISE,
     Tangent,
     across_kink,
     align,
@@ -28,15 +28,14 @@ from fwdad.rules.forms import (
     composed,
     constant,
     enter,
-    jump,
     linear,
     rule_for,
     scaled,
     scaled_sum,
     surely_finite,
     unary,
-    with_square,
 )
+from fwdad.rules.kinks import jump, kink, kink_rule, with_square
 
 
 class Unary(NamedTuple):
@@ -240,6 +239,8 @@ def bessel_i1(x: Array) -> Array:
     return total / points
 
 
+rule_for(kink)(kink_rule)
+ELEMENTWISE.add(kink)
 for _row in UNARY:
     unary(_row.function, _row.derivative, _row.singular, _row.activation, _row.square)
 for _pair in BINARY:

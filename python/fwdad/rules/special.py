@@ -14,7 +14,8 @@ import numpy as np
 from fwdad.dual import OPTIONAL_TABLES, Array, plain
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.elementwise import KINK, Binary, Unary
-from fwdad.rules.forms import ENTRIES, STRONG, Partial, Tangent, across_kink, binary, constant, kink, unary
+from fwdad.rules.forms import ENTRIES, STRONG, Partial, Tangent, across_kink, binary, constant, unary
+from fwdad.rules.kinks import kink
 
 
 def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
@@ -145,7 +146,9 @@ def digamma(x: Array, sp: Any) -> Array:
         return sp.digamma(x)
     left = np.less(x, 0)
     sine, cosine = half_turns(np.where(left, x, 0.5))
-    return np.where(left, sp.digamma(np.where(left, 1 - x, x)) - math.pi * cosine / sine, sp.digamma(np.where(left, 1, x)))
+    return np.where(
+        left, sp.digamma(np.where(left, 1 - x, x)) - math.pi * cosine / sine, sp.digamma(np.where(left, 1, x))
+    )
 
 
 def rgamma_derivative(x: Array, y: Array, sp: Any) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fwdad import tree
 from fwdad.dual import INPLACE, RULES, UFUNC_METHODS, Array, Dual, lost, no_rule, optional_rule
-from fwdad.rules.forms import with_square
+from fwdad.rules.kinks import with_square
 
 
 class Carrier(Dual):

@@ -23,7 +23,8 @@ import numpy as np
 
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain, split
-from fwdad.rules.forms import ENTRIES, is_zero
+from fwdad.rules.forms import ENTRIES
+from fwdad.rules.kinks import is_zero
 from fwdad.transforms.arguments import as_array, moving_leaves
 from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, replaced, rule_of
 
