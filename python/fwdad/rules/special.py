@@ -61,9 +61,9 @@ def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
         Unary(sp.j0,         lambda x, y: -sp.j1(x)),
         Unary(sp.j1,         lambda x, y: (sp.j0(x) - sp.jv(2, x)) / 2),
         Unary(sp.y0,         lambda x, y: -sp.y1(x),                                   (0.5, 4.0),    f"{STRONG} at 0"),
-        Unary(sp.y1,         lambda x, y: (sp.y0(x) - sp.yv(2, x)) / 2,                (0.5, 4.0)),
+        Unary(sp.y1,         lambda x, y: sp.y0(x) - y / x,                (0.5, 4.0)),
         Unary(sp.k0,         lambda x, y: -sp.k1(x),                                   (0.5, 4.0),    f"{STRONG} at 0"),
-        Unary(sp.k1,         lambda x, y: -(sp.k0(x) + sp.kv(2, x)) / 2,               (0.5, 4.0)),
+        Unary(sp.k1,         lambda x, y: -sp.k0(x) - y / x,               (0.5, 4.0)),
         Unary(sp.ellipk,     lambda x, y: ellipk_derivative(x, y, sp),      (0.1, 0.8)),
         Unary(sp.ellipe,     lambda x, y: ellipe_derivative(x, y, sp),                (0.1, 0.8)),
     ]
@@ -73,7 +73,7 @@ def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
         Binary(sp.xlog1py,      lambda x, y, z: np.log1p(y),                           lambda x, y, z: ratio(x, 1 + y),                           singular=f"{STRONG} at y = -1"),
         Binary(sp.rel_entr,     lambda x, y, z: log_ratio(x, y) + 1,                     lambda x, y, z: -ratio(x, y),                                singular=f"{STRONG} at x = 0 or y = 0"),
         Binary(sp.kl_div,       lambda x, y, z: log_ratio(x, y),                         lambda x, y, z: 1 - ratio(x, y),                             singular=f"{STRONG} at x = 0 or y = 0"),
-        Binary(sp.beta,         lambda x, y, z: -z * digamma_gap(x, y, sp),       lambda x, y, z: -z * digamma_gap(y, x, sp)),
+        Binary(sp.beta,         lambda x, y, z: beta_by_x(x, y, z, sp),       lambda x, y, z: beta_by_x(y, x, z, sp)),
         Binary(sp.betaln,       lambda x, y, z: -digamma_gap(x, y, sp),             lambda x, y, z: -digamma_gap(y, x, sp)),
         Binary(sp.gammainc,     unknown("gammainc", "a"),                              lambda x, y, z: np.exp(sp.xlogy(x - 1, y) - y - sp.gammaln(x))),
         Binary(sp.gammaincc,    unknown("gammaincc", "a"),                             lambda x, y, z: -np.exp(sp.xlogy(x - 1, y) - y - sp.gammaln(x))),
@@ -84,7 +84,7 @@ def rows(sp: Any) -> tuple[list[Unary], list[Binary]]:
         Binary(sp.ive,          unknown("ive", "v"),                                   lambda x, y, z: bessel_slope(sp.ive, 1, x, y, z) - (np.sign(plain(y)) + kink(y)) * z, singular=KINK),
         Binary(sp.kv,           unknown("kv", "v"),                                    lambda x, y, z: -(sp.kv(x - 1, y) + sp.kv(x + 1, y)) / 2),
         Binary(sp.huber,        unknown("huber", "delta"),                             lambda x, y, z: np.clip(y, -x, x),                     singular="none in r"),
-        Binary(sp.pseudo_huber, unknown("pseudo_huber", "delta"),                      lambda x, y, z: y / np.sqrt(1 + (y / x) * (y / x))),
+        Binary(sp.pseudo_huber, unknown("pseudo_huber", "delta"),                      lambda x, y, z: np.where(np.equal(x, 0), 0, y / np.hypot(1, y / np.where(np.equal(x, 0), 1, x)))),
         Binary(sp.boxcox,       lambda x, y, z: np.power(x, y - 1),                    unknown("boxcox", "lmbda")),
         Binary(sp.inv_boxcox,   inv_boxcox_by_x,        unknown("inv_boxcox", "lmbda")),
     ]
@@ -210,6 +210,17 @@ def digamma_gap(x: Array, y: Array, sp: Any) -> Array:
         gap = gap + c * difference * powers
         powers, b = powers * a + b, b / t / t
     return np.where(left | right, gap + turn, direct)
+
+
+def beta_by_x(x: Array, y: Array, z: Array, sp: Any) -> Array:
+    """``z (digamma(x) - digamma(x + y))``; where 1 / gamma(x + y) is zero, ``gamma(x) gamma(y)`` times its derivative."""
+    zero = np.less_equal(x + y, 0) & np.equal(x + y, np.rint(plain(x + y)))
+    there = (
+        sp.gamma(np.where(zero, x, 1))
+        * sp.gamma(np.where(zero, y, 1))
+        * rgamma_derivative(np.where(zero, x + y, 0), z, sp)
+    )
+    return np.where(zero, there, -z * digamma_gap(np.where(zero, 1, x), np.where(zero, 1, y), sp))
 
 
 def bessel_slope(f: Any, sign: int, v: Array, x: Array, y: Array) -> Array:
