@@ -13,6 +13,7 @@ import fwdad
 from fwdad import functions
 from fwdad.dual import Dual, name_of
 from fwdad.kernels import Window
+from fwdad.rules import kinks
 from fwdad.rules.elementwise import BINARY, CONSTANT, UNARY
 from fwdad.rules.forms import ENTRIES
 from fwdad.testing import check_jvp, expect_close
@@ -72,6 +73,7 @@ CASES = {
     "conjugate": (np.conjugate, V),
     "imag": (lambda x: np.imag(x * (2 + 1j)), V),
     "sinc": (np.sinc, V),
+    "kink": (kinks.kink, V),
     "i0": (np.i0, V),
     "heaviside": (lambda x: np.heaviside(x, 0.5), V),
     "ldexp": (lambda x: np.ldexp(x, [1, -2, 0, 3, 1]), V),

@@ -72,7 +72,7 @@ FIRST = {
 
 MAXIMUM = lambda x, y: 1 if x > y else 0.5 if x == y else 0  # noqa: E731
 MINIMUM = lambda x, y: MAXIMUM(y, x)  # noqa: E731
-POWER = lambda x, y: y * x ** (y - 1) if y else 0, lambda x, y: x**y * mp.log(x) if x > 0 else 0 if x == 0 <= y else mp.nan  # noqa: E731
+POWER = lambda x, y: y * x ** (y - 1) if y else 0, lambda x, y: x**y * mp.log(x) if x > 0 else 0 if x == 0 <= y else mp.nan
 SECOND = {
     "add": (lambda x, y: 1, lambda x, y: 1), "subtract": (lambda x, y: 1, lambda x, y: -1), "multiply": (lambda x, y: y, lambda x, y: x),
     "divide": (lambda x, y: 1 / y, lambda x, y: -x / y**2), "power": POWER, "float_power": POWER,

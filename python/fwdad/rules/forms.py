@@ -262,7 +262,7 @@ def binary_rule(
     x_term, y_term = _binary_term(by_x, strong_zero), _binary_term(by_y, strong_zero)
     values_matter = shortcut is not None or not isinstance(by_x, int) or not isinstance(by_y, int)
 
-    def rule(x: Array, y: Array, **options: Any) -> Dual:
+    def rule(x: Array, y: Array, **options: Any) -> Any:
         if options:
             checked(function, options)
         if x is y and same is not None:
