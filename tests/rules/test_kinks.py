@@ -142,6 +142,14 @@ def test_a_direction_that_does_not_cross_the_kink_has_its_derivatives():
     assert hessian[0, 1] == hessian[1, 0] == 0  # of the derivative at the kink, which is 0 for every x[1]
 
 
+def test_a_regular_entry_beside_a_singular_one_keeps_all_its_derivatives():
+    def beside(t):
+        return np.log(np.stack([1 + t**3, 0 * t]))[0]
+
+    third = derivative(derivative(derivative(beside)))
+    assert third(0.0) == pytest.approx(6)
+
+
 def test_a_root_forgets_its_square_when_it_is_written_into():
     def f(x):
         y = np.sqrt(x)

@@ -46,6 +46,20 @@ def test_binary(row, by):
         check_jvp(f, [point], tolerance=1e-6)
 
 
+@pytest.mark.parametrize("row", BINARY, ids=name)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.bool_, np.float16])
+def test_constants_of_narrow_dtypes(row, dtype):
+    moving, constant = np.array([0.5, 1.5]), np.array([1, 3]).astype(dtype)
+    for by in "xy":
+        if UNKNOWN.get(name(row)) == by:
+            continue
+        f = row.function if by == "x" else lambda x, c: row.function(c, x)
+        found, expected = (
+            fwdad.jvp(lambda x, c=c: f(x, c), (moving,), (np.ones(2),)) for c in (constant, constant.astype(np.float64))
+        )
+        assert np.array_equal(found, expected)
+
+
 def test_constants_are_plain():
     seen = []
     fwdad.jvp(lambda x: (seen.extend((sp.round(x), sp.gammasgn(x))), x)[1], (np.array([0.6, -1.5]),), (np.ones(2),))

@@ -131,7 +131,8 @@ def strongly_scaled(tangent: Array, derivative: Callable[..., Any], *arguments: 
     product = tangent * factor
     if surely_finite(factor):
         return product
-    return np.where(np.equal(tangent, 0), kink(tangent, plain(factor)), product)
+    slope = plain(factor)
+    return np.where(np.logical_and(np.equal(tangent, 0), ~np.isfinite(slope)), kink(tangent, slope), product)
 
 
 def across_kink(dx: Array, factor: Array, x: Array) -> Array:
