@@ -221,6 +221,20 @@ def test_binary(name):
         assert [(x[i], y[i], which, d, r) for i, d, r in differences(name, dy, references)] == []
 
 
+@pytest.mark.parametrize("name", ["multiply", "divide", "power", "float_power", "xlogy", "xlog1py"])
+def test_complex_binary(name):
+    f = BINARY_ROWS[name]
+    some = COMPLEX[np.abs(COMPLEX) < 20][::5]
+    x, y = (a.ravel() for a in np.meshgrid(some, [2.0, -1.0, 0.5 + 1j, -1.5 - 0.5j, 3j]))
+    for which in (0, 1):
+        by = (lambda x: f(x, y)) if which == 0 else (lambda y: f(x, y))
+        dy = fwdad.jvp(by, ((x, y)[which],), (np.ones_like(x),))[1]
+        by_base, by_exponent = (lambda x, y: y * x ** (y - 1)), (lambda x, y: x**y * mp.log(x))
+        reference = (by_base, by_exponent)[which] if "power" in name else SECOND[name][which]
+        references = [expected(reference, a, b) for a, b in zip(x.tolist(), y.tolist(), strict=True)]
+        assert [(x[i], y[i], which, d, r) for i, d, r in differences(name, dy, references)] == []
+
+
 REMOVABLE = {
     "ellipk at 0": (sp.ellipk, mp.ellipk, 0.0), "ellipe at 0": (sp.ellipe, mp.ellipe, 0.0),
     "spence at 1": (sp.spence, lambda x: mp.polylog(2, 1 - x), 1.0), "spence near 1": (sp.spence, lambda x: mp.polylog(2, 1 - x), 1.0 + 1e-8),
