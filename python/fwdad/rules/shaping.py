@@ -181,6 +181,8 @@ linear(sliding_window_view, axis=2)
 
 @rule_for(np.astype, kind="linear")
 def _astype(x: Dual, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
+    if not copy and x.dtype == dtype:
+        return x
     answer = np.astype(x.primal, dtype, copy=copy, device=device)
     return Dual(answer, np.astype(x.tangent, dtype), x.level) if moves(answer) else plain(answer)
 
