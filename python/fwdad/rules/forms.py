@@ -14,6 +14,7 @@ linear operations need nothing more. The k axis must never meet a data axis in a
 from __future__ import annotations
 
 import cmath
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
@@ -270,7 +271,12 @@ def constant(*functions: Callable[..., Any]) -> None:
     """Enter functions whose derivative is zero wherever it exists: they see primals and return plain arrays."""
 
     def enter_one(function: Callable[..., Any]) -> None:
+        names = [] if isinstance(function, np.ufunc) else list(inspect.signature(function).parameters)
+        out = names.index("out") if "out" in names else None
+
         def rule(*args: Any, **kwargs: Any) -> Any:
+            if out is not None:  # a Dual's array would be written into
+                reject_duals(function, args[out : out + 1], {"out": kwargs.get("out")})
             return function(
                 *(plain_all(arg) for arg in args),
                 **{name: plain_all(value) for name, value in kwargs.items()},
@@ -340,7 +346,7 @@ def linear(
             for offset, name in enumerate(names):
                 place = axis - 1 + offset
                 given = positional[place] if place < len(positional) else kwargs.get(name, default)
-                if given is None or isinstance(given, str):
+                if given is None or isinstance(given, str) or ndim == 0:  # NumPy lets a number have an axis 0
                     if default == FLAT:
                         tangent, given = flat(tangent), -1
                     else:

@@ -28,8 +28,8 @@ def moving_array(value: Any, name: str) -> Array:
     check_meaning(array, name)
     if array.dtype.kind not in "fc":
         raise TypeError(
-            f"{name} has dtype {array.dtype}, and integers and booleans carry no tangent; pass a float (3.0, not 3), "
-            "or do not let it move: None as its tangent, or not in argnums"
+            f"{name} has dtype {array.dtype}, and integers and booleans carry no tangent; pass a float (3.0, not 3). "
+            "If it does not move, leave it out of argnums, or give None as its tangent"
         )
     return array
 

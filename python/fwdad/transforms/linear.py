@@ -7,6 +7,7 @@ program runs, nothing of f itself is computed again.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
@@ -41,9 +42,10 @@ class K:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __index__(self) -> int:
-        """Refuse: the number is not known."""
+    def _refuse(self, *_: Any) -> NoReturn:
         raise TypeError(FIXED.format("asks how many there are"))
+
+    __index__ = __int__ = __lt__ = __le__ = __gt__ = __ge__ = __add__ = __radd__ = __sub__ = __rsub__ = _refuse
 
 
 class Slot(NamedTuple):
@@ -102,8 +104,8 @@ class Traced(Carrier):
         return memory(self.samples[0])
 
     def __len__(self) -> int:
-        """Return the length of the first axis, which is not known if it counts directions."""
-        return int(self.shape[0])
+        """Return the length of the first axis; refuse if that is the number of directions."""
+        return operator.index(self.shape[0])
 
     def __bool__(self) -> NoReturn:
         """Refuse: the value is not known."""
