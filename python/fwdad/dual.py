@@ -78,7 +78,9 @@ class Dual:
     """
 
     # `views` and `view_of` exist only where views have been taken: see rules/assignment.
-    __slots__ = ("__weakref__", "level", "primal", "tangent", "view_of", "views")
+    # `square` exists only in roots that are zero: see rules/forms.
+    __slots__ = ("__weakref__", "level", "primal", "square", "tangent", "view_of", "views")
+    square: Any
     view_of: Any
     views: Any
     __array_priority__ = 1000

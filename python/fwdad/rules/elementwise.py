@@ -12,24 +12,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fwdad.dual import Array, Dual, plain
+from fwdad.dual import RULES, Array, Dual, plain
 from fwdad.rules.forms import (
     STRONG,
     OneOver,
     Partial,
     Shortcut,
+    ELEMENTWISE,
     Tangent,
+    across_kink,
     align,
     binary,
+    binary_rule,
     broadcast_tangent,
     composed,
     constant,
+    enter,
+    jump,
     linear,
     rule_for,
     scaled,
     scaled_sum,
     surely_finite,
     unary,
+    with_square,
 )
 
 
@@ -41,6 +47,7 @@ class Unary(NamedTuple):
     domain: tuple[float, float] = (-2.0, 2.0)
     singular: str = ""
     activation: str = ""
+    square: Any = None
 
 
 class Binary(NamedTuple):
@@ -52,6 +59,8 @@ class Binary(NamedTuple):
     domain: tuple[float, float] = (0.5, 2.0)
     singular: str = ""
     shortcut: Shortcut | None = None
+    square: Any = None
+    same: Any = None
 
 
 def product(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
@@ -87,19 +96,41 @@ def share(mine: Array, other: Array, answer: Array) -> Array:
 def absolute(dx: Array, x: Array, y: Array) -> Array:
     """``d|x| = sign(x) dx``; for complex x, where |x| is not holomorphic, ``Re(conj(x) dx) / |x|``."""
     if x.dtype.kind != "c":
-        return scaled(dx, np.sign(x))
-    return np.real(np.conjugate(np.sign(x)) * dx)
+        return across_kink(dx, np.sign(plain(x)), x) if isinstance(x, Dual) else scaled(dx, np.sign(x))
+    change = np.conjugate(np.sign(x)) * dx
+    return np.real(change + jump(dx, x) if isinstance(x, Dual) else change)
 
+
+def squared_size(x: Array) -> Array:
+    """``|x|^2``."""
+    return np.square(np.real(x)) + np.square(np.imag(x)) if x.dtype.kind == "c" else np.square(x)
+
+
+def radial(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
+    """``dz = (x dx + y dy) / z``, where z is finite and not zero."""
+    if np.count_nonzero(z) < z.size or not surely_finite(z):
+        return None
+    if dx is None:
+        return dy * (y / z)
+    return dx * (x / z) if dy is None else dx * (x / z) + dy * (y / z)
+
+
+def signed(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
+    """``d copysign(x, y) = sign(x) sign(z) dx``; the sign of y is constant."""
+    return None if dx is None else across_kink(dx, np.sign(plain(x)) * np.sign(plain(z)), x)
+
+
+KINK = "0 at the kink 0"
 
 # fmt: off
 UNARY = [
     #     function        derivative                                    domain          singular points
     Unary(np.positive,    1),
     Unary(np.negative,    -1),
-    Unary(np.absolute,    Tangent(absolute),                            (-2.0, 2.0),    "0 at the kink 0"),
-    Unary(np.fabs,        lambda x, y: np.sign(x),                      (-2.0, 2.0),    "0 at the kink 0"),
-    Unary(np.square,      lambda x, y: 2 * x),
-    Unary(np.sqrt,        OneOver(lambda x, y: 2 * y),                      (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.absolute,    Tangent(absolute),                            (-2.0, 2.0),    KINK, square=squared_size),
+    Unary(np.fabs,        Tangent(absolute),                            (-2.0, 2.0),    KINK, square=np.square),
+    Unary(np.square,      lambda x, y: x + x),
+    Unary(np.sqrt,        OneOver(lambda x, y: y + y),                      (0.1, 4.0),     f"{STRONG} at 0", square=lambda x: x),
     Unary(np.cbrt,        OneOver(lambda x, y: 3 * y * y),                  (0.1, 4.0),     f"{STRONG} at 0"),
     Unary(np.reciprocal,  lambda x, y: -y * y,                          (0.2, 3.0),     f"{STRONG} at 0"),
     Unary(np.exp,         lambda x, y: y),
@@ -133,7 +164,7 @@ BINARY = [
     #      function         by x                                        by y
     Binary(np.add,          1,                                          1),
     Binary(np.subtract,     1,                                          -1),
-    Binary(np.multiply,     lambda x, y, z: y,                          lambda x, y, z: x,                    shortcut=product),
+    Binary(np.multiply,     lambda x, y, z: y,                          lambda x, y, z: x,                    shortcut=product, same=np.square),
     Binary(np.true_divide,  lambda x, y, z: np.true_divide(1, y),       lambda x, y, z: -z / y,               singular=f"{STRONG} at y = 0", shortcut=quotient),
     Binary(np.maximum,      share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly", shortcut=winner),
     Binary(np.minimum,      share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly", shortcut=winner),
@@ -141,9 +172,9 @@ BINARY = [
     Binary(np.fmin,         share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
     Binary(np.logaddexp,    lambda x, y, z: weight(x, y, z, np.exp),    lambda x, y, z: weight(y, x, z, np.exp),  singular="ties at infinity split evenly"),
     Binary(np.logaddexp2,   lambda x, y, z: weight(x, y, z, np.exp2),   lambda x, y, z: weight(y, x, z, np.exp2), singular="ties at infinity split evenly"),
-    Binary(np.hypot,        lambda x, y, z: x / z,                      lambda x, y, z: y / z,                singular=f"{STRONG} at (0, 0)"),
+    Binary(np.hypot,        lambda x, y, z: x / z,                      lambda x, y, z: y / z,                singular=f"{STRONG} at (0, 0)", shortcut=radial, square=lambda x, y: np.square(x) + np.square(y)),
     Binary(np.arctan2,      lambda x, y, z: over_square(y, x, y),       lambda x, y, z: -over_square(x, x, y),    singular=f"{STRONG} at (0, 0)"),
-    Binary(np.copysign,     lambda x, y, z: np.sign(x) * np.sign(z),    lambda x, y, z: np.zeros_like(z),     singular="0 at the kink 0"),
+    Binary(np.copysign,     1,                                          lambda x, y, z: np.zeros_like(z),     singular=KINK, shortcut=signed),
     Binary(np.heaviside,    lambda x, y, z: np.zeros_like(z),           lambda x, y, z: np.equal(x, 0).astype(z.dtype), singular="0 at the jump 0"),
     Binary(np.nextafter,    1,                                          lambda x, y, z: np.zeros_like(z)),
 ]
@@ -204,9 +235,9 @@ def bessel_i1(x: Array) -> Array:
 
 
 for _row in UNARY:
-    unary(_row.function, _row.derivative, _row.singular, _row.activation)
+    unary(_row.function, _row.derivative, _row.singular, _row.activation, _row.square)
 for _pair in BINARY:
-    binary(_pair.function, _pair.by_x, _pair.by_y, _pair.singular, _pair.shortcut)
+    binary(_pair.function, _pair.by_x, _pair.by_y, _pair.singular, _pair.shortcut, _pair.square, _pair.same)
 constant(*CONSTANT)
 for _function in (np.conjugate, np.real, np.imag):
     linear(_function)
@@ -228,16 +259,37 @@ def power_by_base(x: Array, y: Array, z: Array) -> Array:
     return np.where(nonzero, y * np.power(x, np.where(nonzero, y - 1, 1)), 0).astype(z.dtype)
 
 
-def power_by_number(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
-    """``dz = y x^(y-1) dx`` for a number y >= 1, whose derivative is finite where z is."""
-    if type(y) not in (int, float) or y < 1 or not surely_finite(z):
-        return None
-    return dx * (2 * x if y == 2 else y * np.power(x, y - 1))
+def _square(*args: Array, **options: Any) -> Array:
+    answer = _ordinary_square(*args, **options)
+    return with_square(np.square, args, answer) if hasattr(args[0], "square") else answer
 
 
-for _power in (np.power, np.float_power):
-    singular = f"{STRONG} at x = 0; by y: 0 at x = 0 <= y, NaN at x < 0"
-    binary(_power, power_by_base, power_by_exponent, singular, power_by_number)
+_ordinary_square, RULES[np.square] = RULES[np.square], _square
+
+
+def power_like(function: np.ufunc) -> None:
+    """Enter np.power or np.float_power."""
+    general = binary_rule(function, power_by_base, power_by_exponent, strong_zero=True)
+
+    def rule(x: Array, y: Array, **options: Any) -> Array:
+        if type(y) in (int, float) and y >= 1 and type(x) is Dual and not options:
+            # dz = y x^(y-1) dx is finite where z is
+            primal = x.primal
+            answer = function(primal, y)
+            if surely_finite(answer):
+                slope = primal + primal if y == 2 else y * np.power(primal, y - 1)
+                if slope.dtype == answer.dtype:
+                    power = Dual(answer, x.tangent * slope, x.level)
+                    return with_square(function, (x, y), power) if hasattr(x, "square") else power
+        answer = general(x, y, **options)
+        return with_square(function, (x, y), answer) if hasattr(x, "square") else answer
+
+    enter(function, rule, "differentiable", f"{STRONG} at x = 0; by y: 0 at x = 0 <= y, NaN at x < 0")
+    ELEMENTWISE.add(function)
+
+
+power_like(np.power)
+power_like(np.float_power)
 
 
 def remainder_by_divisor(x: Array, y: Array, z: Array) -> Array:

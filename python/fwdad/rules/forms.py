@@ -14,6 +14,7 @@ linear operations need nothing more. The k axis must never meet a data axis in a
 from __future__ import annotations
 
 import cmath
+import copy as copying
 import inspect
 import sys
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from fwdad import kernels
-from fwdad.dual import RULES, Array, Dual, Rule, highest_level, name_of, plain, split
+from fwdad.dual import RULES, Array, Dual, Rule, highest_level, name_of, plain, primitive, split
 from fwdad.errors import LostDerivativeError
 
 
@@ -124,20 +125,73 @@ def scaled_sum(dx: Array, a: Array, dy: Array, b: Array) -> Array:
 def strongly_scaled(tangent: Array, derivative: Callable[..., Any], *arguments: Any) -> Array:
     """Multiply tangent and derivative; a component that does not move stays zero even if the derivative is infinite.
 
-    NumPy's warnings are off: an infinite derivative is expected here. The primal still warns.
+    A tangent of zero that moves at a lower level keeps an infinite derivative there. NumPy's warnings are off: an infinite
+    derivative is expected here. The primal still warns.
     """
     factor = derivative(*arguments)
     product = tangent * factor
-    if not surely_finite(factor):
-        product = np.where(is_zero(tangent), np.zeros((), product.dtype), product)
-    return product
+    if surely_finite(factor):
+        return product
+    return np.where(np.equal(tangent, 0), kink(tangent, plain(factor)), product)
+
+
+@primitive
+def kink(x: Array, slope: Any = np.nan) -> Array:
+    """Return zeros of x's shape; where x is zero and moves, their derivative is `slope`, elsewhere zero.
+
+    With NaN for the slope this stands for the derivative of a factor that jumps, as sign(x) does: so a second derivative
+    at a kink is NaN, and not the zero of a constant.
+    """
+    return np.zeros_like(x)
+
+
+def _kink(x: Dual, slope: Any = np.nan) -> Dual:
+    still = np.logical_or(np.not_equal(x, 0), is_zero(x.tangent))
+    return Dual(kink(x.primal, slope), np.where(still, np.zeros((), x.dtype), x.tangent * slope), x.level)
+
+
+def across_kink(dx: Array, factor: Array, x: Array) -> Array:
+    """Compute ``factor dx_i`` for a factor that is constant but jumps where x = 0: there its own derivative is NaN."""
+    product = scaled(dx, factor)
+    return product + jump(dx, x) if isinstance(x, Dual) else product
+
+
+def jump(dx: Array, x: Array) -> Array:
+    """Return zeros of dx's shape; where x = 0 and both x and dx move, their derivative is NaN."""
+    return np.where(is_zero(dx), np.zeros((), dx.dtype), dx * kink(x))
 
 
 def is_zero(tangent: Array) -> Array:
     """Where a tangent is zero and does not move at any lower level; there its product with infinity is zero as well."""
-    if type(tangent) is not Dual:
-        return np.equal(tangent, 0)
-    return is_zero(tangent.primal) & np.all(is_zero(tangent.tangent), axis=0)
+    if type(tangent) is Dual:
+        return np.logical_and(is_zero(tangent.primal), np.all(is_zero(tangent.tangent), axis=0))
+    return tangent.is_zero() if isinstance(tangent, Dual) else np.equal(tangent, 0)
+
+
+SQUARES: dict[Callable[..., Any], Callable[..., Any]] = {}
+"""Functions whose answer is a root: the square of the answer as a function of the arguments, |x|^2 = x^2."""
+
+POWERS = {np.square, np.multiply, np.power, np.float_power}
+
+
+def with_square(function: Callable[..., Any], args: tuple[Any, ...], answer: Any) -> Any:
+    """Let a root that is zero remember its square; give powers of such a root the derivatives of the square's powers.
+
+    Where y = sqrt(u) is zero, y has no second derivative, but y^2 = u has.
+    """
+    if function in SQUARES:
+        if isinstance(answer, Dual) and np.count_nonzero(answer.primal) < answer.size:
+            answer.square = answer.primal, copying.copy(SQUARES[function](*args))
+        return answer
+    if function not in POWERS or (function is np.multiply and args[0] is not args[1]):
+        return answer
+    root, exponent = args[0], args[1] if function in (np.power, np.float_power) else 2
+    held, square = getattr(root, "square", (None, None))
+    # a write gives the root another primal, and then the square is not its own any more
+    if held is None or held is not root.primal or not isinstance(exponent, (int, float, np.integer)) or exponent < 2:
+        return answer
+    power = np.where(np.equal(root, 0), square if exponent == 2 else np.power(square, exponent / 2), answer)
+    return power[()]  # of no axes: a number, as NumPy's ufuncs return
 
 
 def surely_finite(value: Array) -> bool:
@@ -163,12 +217,21 @@ def checked(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, 
     return given
 
 
-def unary(function: Callable[..., Any], derivative: Partial, singular: str = "", activation: str = "") -> None:
+def unary(
+    function: Callable[..., Any],
+    derivative: Partial,
+    singular: str = "",
+    activation: str = "",
+    square: Callable[..., Any] | None = None,
+) -> None:
     """Enter y = f(x); `derivative(x, y)` may use the answer, so that nothing is computed twice.
 
     `activation` is f's name among the kernels' activations. The kernel computes y and all dy_i of large float32 arrays in
-    one pass, to a few units in the last place.
+    one pass, to a few units in the last place. `square(x)` is y^2, if y is a root: see `with_square`.
     """
+    if isinstance(derivative, OneOver):
+        _enter_elementwise(function, _divided(function, derivative.divisor), singular, square)
+        return
     term = _unary_term(derivative, STRONG in singular)
 
     def rule(x: Dual, **options: Any) -> Dual:
@@ -178,18 +241,26 @@ def unary(function: Callable[..., Any], derivative: Partial, singular: str = "",
         if activation and primal.dtype == np.float32 and kernels.pays(x.tangent, primal):
             return Dual(*kernels.activation_jvp(primal, x.tangent, activation), x.level)
         answer = function(primal)
-        return Dual(answer, term(x.tangent, primal, answer), x.level)
+        dual = Dual(answer, term(x.tangent, primal, answer), x.level)
+        # a first derivative at the kink is what the row says; only higher ones need the square
+        return dual if square is None or not isinstance(answer, Dual) else with_square(function, (x,), dual)
 
+    _enter_elementwise(function, rule, singular, square)
+
+
+def _enter_elementwise(
+    function: Callable[..., Any], rule: Rule, singular: str, square: Callable[..., Any] | None = None
+) -> None:
     enter(function, rule, "differentiable", singular)
     ELEMENTWISE.add(function)
+    if square is not None:
+        SQUARES[function] = square
 
 
 def _unary_term(derivative: Partial, strong_zero: bool) -> Callable[[Array, Array, Array], Array]:
     """Return ``(dx, x, y) -> f'(x) dx``, chosen once and not at each call."""
     if isinstance(derivative, int):
         return (lambda dx, x, y: dx) if derivative == 1 else (lambda dx, x, y: -dx)
-    if isinstance(derivative, OneOver):
-        return _divided(derivative.divisor)
     if isinstance(derivative, Tangent):
         return derivative.tangent
     if strong_zero:
@@ -197,16 +268,20 @@ def _unary_term(derivative: Partial, strong_zero: bool) -> Callable[[Array, Arra
     return lambda dx, x, y: scaled(dx, derivative(x, y))
 
 
-def _divided(divisor: Callable[..., Any]) -> Callable[[Array, Array, Array], Array]:
-    """Return ``(dx, x, y) -> dx / divisor(x, y)``, with a strong zero where the divisor is 0 or NaN."""
+def _divided(function: Callable[..., Any], divisor: Callable[..., Any]) -> Rule:
+    """Make the rule ``dy_i = dx_i / divisor(x, y)``, with a strong zero where the divisor is 0 or NaN."""
 
-    def term(dx: Array, x: Array, y: Array) -> Array:
-        d = divisor(x, y)
+    def rule(x: Dual, **options: Any) -> Dual:
+        if options:
+            checked(function, options)
+        answer = function(x.primal)
+        d = divisor(x.primal, answer)
         if np.count_nonzero(d) == d.size and surely_finite(d):
-            return dx / d
-        return strongly_scaled(dx, lambda d: 1 / d, d)
+            return Dual(answer, x.tangent / d, x.level)
+        dual = Dual(answer, strongly_scaled(x.tangent, lambda d: 1 / d, d), x.level)
+        return with_square(function, (x,), dual)
 
-    return term
+    return rule
 
 
 def binary(
@@ -215,18 +290,37 @@ def binary(
     by_y: Partial,
     singular: str = "",
     shortcut: Shortcut | None = None,
+    square: Callable[..., Any] | None = None,
+    same: Callable[..., Any] | None = None,
 ) -> None:
     """Enter z = f(x, y); each partial is a function of (x, y, z).
 
     `shortcut(x, y, z, dx, dy)` may return dz from a cheaper expression where that is the same, and None elsewhere;
-    dx or dy is None where its argument does not move.
+    dx or dy is None where its argument does not move. `square(x, y)` is z^2, if z is a root: see `with_square`. `same` is
+    the function f(x, x).
     """
-    strong_zero = STRONG in singular
+    rule = binary_rule(function, by_x, by_y, STRONG in singular, shortcut, square is not None, same)
+    _enter_elementwise(function, rule, singular, square)
+
+
+def binary_rule(
+    function: Callable[..., Any],
+    by_x: Partial,
+    by_y: Partial,
+    strong_zero: bool,
+    shortcut: Shortcut | None = None,
+    is_root: bool = False,
+    same: Callable[..., Any] | None = None,
+) -> Rule:
+    """Make the rule that `binary` enters."""
     x_term, y_term = _binary_term(by_x, strong_zero), _binary_term(by_y, strong_zero)
+    values_matter = shortcut is not None or not isinstance(by_x, int) or not isinstance(by_y, int)
 
     def rule(x: Array, y: Array, **options: Any) -> Dual:
         if options:
             checked(function, options)
+        if x is y and same is not None:
+            return RULES[same](x)
         # `highest_level` and `split`, written out: no other rule is called so often.
         x_level = x.level if type(x) is Dual else 0
         y_level = y.level if type(y) is Dual else 0
@@ -234,11 +328,18 @@ def binary(
         px, tx = (x.primal, x.tangent) if x_level == level else (x, None)
         py, ty = (y.primal, y.tangent) if y_level == level else (y, None)
         answer = function(px, py)
-        shape = answer.shape
+        shape, dtype = answer.shape, answer.dtype
         behind_k = len(shape)
-        if tx is not None and tx.ndim <= behind_k:
+        # A partial is computed in the answer's dtype: -x of an unsigned x, log(x) of an int8 would be something else.
+        if tx is None:
+            if values_matter and type(px) is not float and (type(px) is not np.ndarray or px.dtype is not dtype):
+                px = of_dtype(px, dtype)
+        elif tx.ndim <= behind_k:
             tx = align(tx, behind_k)
-        if ty is not None and ty.ndim <= behind_k:
+        if ty is None:
+            if values_matter and type(py) is not float and (type(py) is not np.ndarray or py.dtype is not dtype):
+                py = of_dtype(py, dtype)
+        elif ty.ndim <= behind_k:
             ty = align(ty, behind_k)
         total = shortcut(px, py, answer, tx, ty) if shortcut is not None else None
         if total is None:
@@ -248,12 +349,31 @@ def binary(
                 total = x_term(tx, px, py, answer)
                 if ty is not None:
                     total = total + y_term(ty, px, py, answer)
-        if total.dtype != answer.dtype:  # float32 duals with a float64 constant, where the partial is 1
-            total = total.astype(answer.dtype)
-        return Dual(answer, total if total.shape[1:] == shape else broadcast_tangent(total, shape), level)
+        if total.dtype != dtype:  # float32 duals with a float64 constant, where the partial is 1
+            total = total.astype(dtype)
+        dual = Dual(answer, total if total.shape[1:] == shape else broadcast_tangent(total, shape), level)
+        return with_square(function, (x, y), dual) if is_root else dual
 
-    enter(function, rule, "differentiable", singular)
-    ELEMENTWISE.add(function)
+    return rule
+
+
+def of_dtype(value: Array, dtype: Any) -> Array:
+    """Return a value in a dtype; no copy where it has it. Python's numbers stay, for they follow what they meet."""
+    if type(value) in (int, float, complex):
+        return value
+    if not hasattr(value, "dtype"):
+        return np.asarray(value, dtype)
+    return value if value.dtype == dtype else value.astype(dtype)
+
+
+def of_one_dtype(*values: Array, least: Any = np.float16) -> list[Array]:
+    """Return values in their common floating dtype, at least `least`, so that a rule computes with no narrower one.
+
+    None stays None.
+    """
+    given = [np.asarray(v) if isinstance(v, (list, tuple)) else v for v in values]
+    dtype = np.result_type(least, *(plain(v) for v in given if v is not None))
+    return [None if v is None else of_dtype(v, dtype) for v in given]
 
 
 def _binary_term(partial: Partial, strong_zero: bool) -> Callable[[Array, Array, Array, Array], Array]:
@@ -409,9 +529,9 @@ def bilinear(function: Callable[..., Any], under_k: Callable[..., Any]) -> None:
         answer = function(px, py)
         tangents = []
         if tx is not None:
-            tangents.append(under_k(tx, py, 0))
+            tangents.append(under_k(tx, of_dtype(py, answer.dtype), 0))
         if ty is not None:
-            tangents.append(under_k(px, ty, 1))
+            tangents.append(under_k(of_dtype(px, answer.dtype), ty, 1))
         return Dual(answer, tangents[0] if len(tangents) == 1 else tangents[0] + tangents[1], level)
 
     enter(function, rule, "differentiable")
@@ -433,3 +553,7 @@ def rule_for(
 def composed(*functions: Callable[..., Any], singular: str = "") -> Callable[[Rule], Rule]:
     """Enter functions as NumPy programs of functions that have rules."""
     return rule_for(*functions, kind="composed", singular=singular)
+
+
+rule_for(kink)(_kink)
+ELEMENTWISE.add(kink)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import Array, Dual, highest_level, plain, split
-from fwdad.rules.forms import STRONG, align, composed, constant, rule_for
+from fwdad.rules.elementwise import squared_size
+from fwdad.rules.forms import STRONG, align, composed, constant, of_one_dtype, rule_for
 from fwdad.rules.reductions import TIES
 
 constant(np.linalg.matrix_rank)
@@ -113,6 +114,7 @@ def _pinv(
 @composed(np.linalg.lstsq, singular="as if the rank were constant")
 def _lstsq(a: Array, b: Array, rcond: Any = None) -> tuple[Array, Array, Any, Any]:
     """``x = A^+ b``."""
+    a, b = of_one_dtype(a, b, least=np.float32)
     _, residuals, rank, s = np.linalg.lstsq(plain(a), plain(b), rcond)
     machine = np.finfo(plain(a).dtype).eps * max(np.shape(a))
     x = np.matmul(np.linalg.pinv(a, machine if rcond is None else rcond), b)
@@ -140,7 +142,7 @@ def _matrix_power(a: Array, n: int) -> Array:
 @composed(np.linalg.multi_dot)
 def _multi_dot(arrays: Any, *, out: None = None) -> Array:
     """Multiply in the order that needs the fewest multiplications."""
-    arrays = list(arrays)
+    arrays = of_one_dtype(*arrays)
     row, column = np.ndim(arrays[0]) == 1, np.ndim(arrays[-1]) == 1
     if row:
         arrays[0] = np.expand_dims(arrays[0], 0)
@@ -172,8 +174,7 @@ NORM = f"0 at 0; {STRONG} where the derivative is infinite; {TIES}"
 def _norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
     if axis is None:
         if ord is None:
-            flat = np.sqrt(_sum_of_squares(x, None))
-            return np.reshape(flat, (1,) * x.ndim) if keepdims else flat
+            return np.sqrt(_sum_of_squares(x, None, keepdims))
         axis = tuple(range(-x.ndim, 0))
     axes = axis if isinstance(axis, tuple) else (axis,)
     if len(axes) == 1:
@@ -194,8 +195,7 @@ def _matrix_norm(x: Array, /, *, keepdims: bool = False, ord: Any = "fro") -> Ar
 
 
 def _sum_of_squares(x: Array, axis: Any, keepdims: bool = False) -> Array:
-    squares = np.square(np.real(x)) + np.square(np.imag(x)) if np.iscomplexobj(plain(x)) else np.square(x)
-    return np.sum(squares, axis=axis, keepdims=keepdims)
+    return np.sum(squared_size(x), axis=axis, keepdims=keepdims)
 
 
 def _vector_norm_along(x: Array, order: Any, axis: Any, keepdims: bool) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from fwdad import kernels
-from fwdad.dual import Array
+from fwdad.dual import Array, Dual
 from fwdad.rules.forms import align, bilinear, composed
 
 
@@ -32,10 +32,15 @@ def _matmul(x: Array, y: Array, side: int) -> Array:
 bilinear(np.matmul, _matmul)
 
 
+def as_array(value: Any) -> Array:
+    """Make an array of a number or a list: in these functions a Python number is a float64 or an int64."""
+    return value if isinstance(value, Dual) else np.asarray(value)
+
+
 @composed(np.dot)
 def _dot(x: Array, y: Array) -> Array:
     if np.ndim(x) == 0 or np.ndim(y) == 0:
-        return np.multiply(x, y)
+        return np.multiply(as_array(x), as_array(y))
     if np.ndim(y) <= 2:
         return np.matmul(x, y)
     return np.tensordot(x, y, (-1, -2))
@@ -44,7 +49,7 @@ def _dot(x: Array, y: Array) -> Array:
 @composed(np.inner)
 def _inner(x: Array, y: Array) -> Array:
     if np.ndim(x) == 0 or np.ndim(y) == 0:
-        return np.multiply(x, y)
+        return np.multiply(as_array(x), as_array(y))
     return np.tensordot(x, y, (-1, -1))
 
 

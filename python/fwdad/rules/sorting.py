@@ -30,7 +30,7 @@ def _sort(a: Array, axis: int | None = -1, kind: Any = None, order: Any = None, 
 
 @composed(np.sort_complex, singular=STABLE)
 def _sort_complex(a: Array) -> Array:
-    return np.sort(np.astype(a, np.result_type(a.dtype, np.complex64)))
+    return np.sort(a if a.dtype.kind == "c" else np.astype(a, np.result_type(a.dtype, np.complex128)))
 
 
 @composed(np.partition, singular=STABLE)

@@ -12,7 +12,7 @@ from fwdad import tree
 from fwdad.dual import RULES, Array, Dual, check_arguments, memory, name_of, no_rule, optional_rule
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.assignment import VIEWS, remember_view
-from fwdad.rules.forms import ENTRIES
+from fwdad.rules.forms import ENTRIES, with_square
 
 
 class Carrier(Dual):
@@ -36,6 +36,10 @@ class Carrier(Dual):
     def memory(self) -> Any:
         """The array that holds the value itself, for `fwdad.dual.memory`."""
         return memory(self.primal)
+
+    def is_zero(self) -> Array:
+        """Where all that is carried is zero."""
+        return np.equal(self, 0)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Dispatch a ufunc; what writes or reduces does as for a Dual."""
@@ -74,7 +78,7 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     top = max((leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Dual)), key=lambda dual: dual.level)
     if not isinstance(top, Carrier) or kind_of_rule(function) == "write":
         return rule_of(function)(*args, **kwargs)
-    answer = top.operate(function, args, kwargs)
+    answer = with_square(function, args, top.operate(function, args, kwargs))
     if function in VIEWS:
         remember_view(answer, function, lambda *a, **k: top.operate(function, a, k), args, kwargs)
     return answer

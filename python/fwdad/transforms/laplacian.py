@@ -21,7 +21,7 @@ import numpy as np
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain, split
 from fwdad.rules.einsum import parse, unused_letter
-from fwdad.rules.forms import ELEMENTWISE, align, strongly_scaled
+from fwdad.rules.forms import ELEMENTWISE, align, is_zero, strongly_scaled
 from fwdad.transforms.arguments import Argnums, as_array, check_chunk_size, choose, moving_leaves, unit_directions
 from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, check_captured, kind_of_rule, replaced, rule_of
 from fwdad.transforms.forward import split_aux
@@ -37,6 +37,10 @@ class WithLaplacian(Carrier):
     def halves(self) -> tuple[Any, Any]:
         """Return the value, and its derivatives with the Laplacian."""
         return self.primal, self.tangent
+
+    def is_zero(self) -> Array:
+        """Where the value, its derivatives and its Laplacian are zero."""
+        return np.logical_and(is_zero(self.primal), np.all(is_zero(self.tangent), axis=0))
 
     def astype(self, dtype: Any, **options: Any) -> Any:
         """Cast the value and its derivatives."""

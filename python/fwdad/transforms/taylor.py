@@ -24,6 +24,7 @@ import numpy as np
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain, split
 from fwdad.errors import LostDerivativeError
+from fwdad.rules.forms import is_zero
 from fwdad.transforms.arguments import as_array, moving_leaves, tangent_array
 from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, check_captured, kind_of_rule, replaced, rule_of
 
@@ -80,6 +81,10 @@ class Series(Carrier):
             return ((j + 1) * self.coefficient(j + 1))[np.newaxis]
 
         return Series(self.run, scaled(0), scaled)
+
+    def is_zero(self) -> Array:
+        """Where all coefficients of the run are zero; an answer of order n needs n - 1 of a velocity's."""
+        return np.all([is_zero(self.coefficient(j)) for j in range(self.run.order)], axis=0)
 
     def halves(self) -> tuple[Any, Any]:
         """Return the first coefficient, and the others that are known."""
