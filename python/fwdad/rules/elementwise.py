@@ -14,11 +14,11 @@ import numpy as np
 
 from fwdad.dual import RULES, Array, Dual, plain
 from fwdad.rules.forms import (
+    ELEMENTWISE,
     STRONG,
     OneOver,
     Partial,
     Shortcut,
-    ELEMENTWISE,
     Tangent,
     across_kink,
     align,
@@ -325,7 +325,7 @@ def _angle(z: Dual, deg: bool = False) -> Array:
 
 @composed(np.nan_to_num, singular="0 where a NaN or an infinity is replaced")
 def _nan_to_num(x: Dual, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Array:
-    numbers = np.where(np.isfinite(x), x, np.nan_to_num(plain(x), True, nan, posinf, neginf))
+    numbers = np.where(np.isfinite(x), x, np.nan_to_num(plain(x), True, nan, posinf, neginf))[()]
     if copy:
         return numbers
     np.copyto(x, numbers)

@@ -135,7 +135,9 @@ def _clip(
     low, high = a_min if min is None else min, a_max if max is None else max
     if low is not None:
         a = np.maximum(a, low)
-    return a if high is None else np.minimum(a, high)
+    if high is not None:
+        return np.minimum(a, high)
+    return np.positive(a) if low is None else a
 
 
 @rule_for(operator.getitem, kind="linear")

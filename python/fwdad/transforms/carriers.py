@@ -104,8 +104,8 @@ def check_captured(function: Callable[..., Any], answer: Any, level: int) -> Non
     """
     if any(isinstance(leaf, Dual) and leaf.level >= level for leaf in tree.leaves(answer)):
         raise LostDerivativeError(
-            f"{name_of(function)} uses a moving value that is not one of its arguments, whose derivative this transform "
-            "would lose; pass the value as an argument"
+            f"{name_of(function)} uses a moving value that is not one of its arguments, and this transform would lose its "
+            "derivative; pass the value as an argument"
         )
 
 

@@ -158,6 +158,7 @@ class Tape:
     def record(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record a call, and return its answer, `Traced` where it depends on directions."""
         leaves, structure = tree.flatten((args, kwargs))
+        leaves = [split(leaf, self.level)[0] for leaf in leaves]  # a factor that moves does so in second order
         answers = []
         for k in (1, 2):
             now = [

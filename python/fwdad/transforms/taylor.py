@@ -103,7 +103,9 @@ class Series(Carrier):
     def become(self, other: Dual) -> None:
         """Take over another series; not within a rule, where coefficients that follow may still need this one."""
         if self.run.depth:
-            raise LostDerivativeError("jet: a rule writes in place, into a series of which not all is known; write it without")
+            raise LostDerivativeError(
+                "jet: a rule writes in place, into a series of which not all is known yet; write the rule without"
+            )
         assert isinstance(other, Series)
         self.coefficients, self.next = other.coefficients, other.next
 
