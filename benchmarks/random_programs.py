@@ -23,7 +23,7 @@ N = 5
 def run(seed, x):
     """The program of a seed, at x (5,); a list of arrays. Its choices depend on shapes alone, never on values."""
     rng = np.random.default_rng(seed)
-    names = [x * 1.0, x.copy(), np.reshape(np.sin(x[:4]), (2, 2)), np.reshape(x[1] + 0.3, ())]
+    names = [x * 1.0, x.copy(), np.reshape(np.sin(x[:4]), (2, 2)), (x[1:2] + 0.3).reshape(())]
     for _ in range(rng.integers(4, 12)):
         step = STEPS[rng.integers(len(STEPS))]
         one, two = (names[i] for i in rng.integers(len(names), size=2))

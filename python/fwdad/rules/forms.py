@@ -396,7 +396,8 @@ def constant(*functions: Callable[..., Any]) -> None:
 
         def rule(*args: Any, **kwargs: Any) -> Any:
             if out is not None:  # a Dual's array would be written into
-                reject_duals(function, args[out : out + 1], {"out": kwargs.get("out")})
+                target = args[out] if len(args) > out else kwargs.get("out")
+                reject_duals(function, (), {"out": target if isinstance(target, Dual) else None})
             return function(
                 *(plain_all(arg) for arg in args),
                 **{name: plain_all(value) for name, value in kwargs.items()},
@@ -502,18 +503,16 @@ def reshaping(function: Callable[..., Any]) -> None:
 
 def reject_duals(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Raise where a Dual stands for an argument that has no derivative (an index, a shape, out=)."""
+    if kwargs.get("out") is not None:
+        raise LostDerivativeError(
+            f"np.{function.__name__}: out= is not possible with a Dual, its derivative would be lost"
+        )
     for i, value in enumerate(args, start=2):
         if isinstance(value, Dual):
             _reject(function, f"argument {i}")
     for name, value in kwargs.items():
         if isinstance(value, Dual):
             _reject(function, f"{name}=")
-    if kwargs.get("out") is not None:
-        raise LostDerivativeError(
-            f"np.{function.__name__}: out= is not possible with a Dual, its derivative would be lost"
-        )
-
-
 def _reject(function: Callable[..., Any], name: str) -> NoReturn:
     raise LostDerivativeError(f"np.{function.__name__}: {name} cannot be a Dual, it has no derivative")
 
