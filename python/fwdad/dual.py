@@ -161,7 +161,8 @@ class Dual:
         """Call the rule of a ufunc, or of the function that its method stands for."""
         if len(inputs) > 1:
             for value in inputs:
-                check_meaning(value, name_of(ufunc))
+                if type(value) is not Dual:
+                    check_meaning(value, ufunc)
         if "out" in kwargs:
             return _into(kwargs.pop("out"), ufunc, method, inputs, kwargs)
         if method == "__call__":
@@ -178,7 +179,7 @@ class Dual:
         self, function: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Call the rule of any other NumPy function."""
-        if types != (Dual,):
+        if len(types) > 1:
             check_arguments(function, args, kwargs)
         rule = RULES.get(function)
         return rule(*args, **kwargs) if rule is not None else no_rule(function)
@@ -248,18 +249,23 @@ def lost(operation: str) -> NoReturn:
     )
 
 
-def check_meaning(value: Any, name: str) -> None:
+FLOAT64 = np.dtype(np.float64)
+
+
+def check_meaning(value: Any, name: str | Callable[..., Any]) -> None:
     """Raise TypeError for a value whose operations are not those of an array of numbers.
 
     Such are masked arrays, matrices, other libraries' arrays, dates, strings and objects: the mask, the units or the
     derivative would be lost.
     """
-    odd = _odd(type(value))
-    if not odd and (odd is None or value.dtype.kind in "fciub"):
+    if type(value) is np.ndarray and value.dtype is FLOAT64:  # to save time
         return
-    what = odd or f"an array of dtype {value.dtype}"
+    odd = _odd(type(value))
+    if odd is None or (odd == "" and value.dtype.kind in "fciub"):
+        return
+    what, where = odd or f"an array of dtype {value.dtype}", name if isinstance(name, str) else name_of(name)
     raise TypeError(
-        f"{name}: {what} has operations of its own, which have no derivative here. Pass the numbers as an array of "
+        f"{where}: {what} has operations of its own, which have no derivative here. Pass the numbers as an array of "
         "floats, np.asarray(x, float); of a masked array x.filled(0), times the mask where that matters"
     )
 
@@ -278,9 +284,14 @@ def _odd(kind: type) -> str | None:
 
 def check_arguments(function: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> None:
     """Do `check_meaning` for the arguments of a function, also for those in lists."""
-    for value in (*args, *kwargs.values()):
-        for part in value if isinstance(value, (list, tuple)) else (value,):
-            check_meaning(part, name_of(function))
+    for value in args:
+        kind = type(value)
+        if kind is list or kind is tuple:
+            check_arguments(function, value, {})
+        elif kind is not Dual and not (kind is np.ndarray and value.dtype.kind in "fb"):
+            check_meaning(value, function)
+    if kwargs:
+        check_arguments(function, kwargs.values(), {})
 
 
 def no_rule(function: Callable[..., Any], method: str = "") -> NoReturn:
@@ -324,6 +335,9 @@ def _defers(other: Any) -> bool:
 
     Raises TypeError for a value beside which a Dual has no derivative.
     """
+    kind = type(other)
+    if kind is float or kind is int or (kind is np.ndarray and other.dtype is FLOAT64):  # to save time
+        return False
     if getattr(other, "__array_ufunc__", False) is None:
         return True
     check_meaning(other, "an operand")

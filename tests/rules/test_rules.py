@@ -482,8 +482,8 @@ WRITES = {
     "out=": (written(lambda y, v: np.multiply(y, v, out=y[::-1])), M, POSITIVE),
     "sort": (written(lambda y, v: y[1:].sort()), M, POSITIVE),
     "view of the base": (written(lambda y, v: (y[1:], y.__imul__(v))[0].__iadd__(v)), M, POSITIVE),
-    "function of a write": (lambda x, v: written_copy(x, v, (), Put(operator.setitem, 1, (0,))), M, POSITIVE),
-    "function of adding": (lambda x, v: added_copy(x, v, (), Put(np.add.at, 1, ([0, 0],))), M, POSITIVE),
+    "function of a write": (lambda x, v: written_copy(x, v, (), Put(operator.setitem, (0,))), M, POSITIVE),
+    "function of adding": (lambda x, v: added_copy(x, v, (), Put(np.add.at, ([0, 0],))), M, POSITIVE),
 }  # fmt: skip
 """Functions that write into their first argument, and the two functions by which they do so."""
 

@@ -11,6 +11,7 @@ root becomes the new value, and every view is taken from it again.
 
 from __future__ import annotations
 
+import math
 import operator
 import weakref
 from collections.abc import Callable, Iterator
@@ -38,24 +39,38 @@ from fwdad.rules.forms import align, broadcast_tangent, enter, flat, reject_dual
 
 
 class Step(NamedTuple):
-    """How a view was taken: ``function(*before, base, *after, **kwargs)``."""
+    """How to take a view of an array: ``function(*before, array, *after, **kwargs)``."""
 
     function: Callable[..., Any]
-    before: tuple[Any, ...]
-    after: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    before: tuple[Any, ...] = ()
+    after: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}  # noqa: RUF012  never changed
 
-    def taken(self, base: Array, function: Callable[..., Any]) -> Array:
-        """Take the view from another base, by the function or by its rule."""
-        return function(*self.before, base, *self.after, **self.kwargs)
+    def of(self, array: np.ndarray) -> np.ndarray:
+        """Take the view."""
+        view: np.ndarray = self.function(*self.before, array, *self.after, **self.kwargs)
+        return view
 
 
 class View(NamedTuple):
-    """The Dual that a view was taken from, how, and the rule that takes it again."""
+    """How a view was taken: by the function's rule, with the Dual that it is a view of at a place among the arguments."""
 
-    base: Dual
-    step: Step
+    function: Callable[..., Any]
     rule: Rule
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    place: int
+
+    @property
+    def base(self) -> Dual:
+        """The Dual that it is a view of."""
+        base: Dual = self.args[self.place]
+        return base
+
+    @property
+    def step(self) -> Step:
+        """How to take the same view of another array."""
+        return Step(self.function, self.args[: self.place], self.args[self.place + 1 :], self.kwargs)
 
 
 VIEWS: set[Callable[..., Any]] = {
@@ -74,32 +89,29 @@ def watch_views() -> None:
 def _watched(function: Callable[..., Any], rule: Rule) -> Rule:
     def watched(*args: Any, **kwargs: Any) -> Any:
         answer = rule(*args, **kwargs)
-        remember_view(answer, function, rule, args, kwargs)
+        if type(answer) is Dual and not isinstance(answer.primal, np.generic):
+            remember_view(answer, function, rule, args, kwargs)
         return answer
 
     return watched
 
 
 def remember_view(
-    answer: Any, function: Callable[..., Any], rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
+    answer: Dual, function: Callable[..., Any], rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    """Tie the answer of a function of `VIEWS` to the argument that it is a view of, if there is one."""
-    if not isinstance(answer, Dual):
+    """Tie the answer of a function of `VIEWS` to the argument that it shares memory with, if there is one."""
+    mine = memory(answer)
+    if not isinstance(mine, np.ndarray):
         return
     for place, base in enumerate(args):
-        if isinstance(base, Dual) and base.level == answer.level:
-            _tie(answer, View(base, Step(function, args[:place], args[place + 1 :], kwargs), rule))
-
-
-def _tie(answer: Dual, view: View) -> None:
-    """Tie a view to its base, if they share memory."""
-    base, mine = view.base, memory(answer)
-    if answer is not base and isinstance(mine, np.ndarray) and np.may_share_memory(mine, memory(base)):
-        known = getattr(base, "views", [])
-        if len(known) >= 16 and len(known) & (len(known) - 1) == 0:  # each time the list has doubled
-            known = _living(base)
-        known.append(weakref.ref(answer))
-        answer.view_of, base.views = view, known
+        if isinstance(base, Dual) and base.level == answer.level and base is not answer:
+            if np.may_share_memory(mine, memory(base)):
+                known = getattr(base, "views", [])
+                if len(known) >= 16 and len(known) & (len(known) - 1) == 0:  # each time the list has doubled
+                    known = _living(base)
+                known.append(weakref.ref(answer))
+                answer.view_of, base.views = View(function, rule, args, kwargs, place), known
+            return
 
 
 def _living(base: Dual) -> list[weakref.ref[Dual]]:
@@ -111,29 +123,27 @@ def _retake_views(base: Dual) -> None:
     for reference in list(getattr(base, "views", [])):
         view = reference()
         if view is not None and view.view_of.base is base:
-            view.become(view.view_of.step.taken(base, view.view_of.rule))
+            view.become(view.view_of.rule(*view.view_of.args, **view.view_of.kwargs))
             _retake_views(view)
 
 
 class Put(NamedTuple):
-    """``function(target, *args, **kwargs)``, which moves entries of a value into a target; the value goes to `place`."""
+    """``function(target, *before, value, *after, **kwargs)``, which moves entries of a value into a target."""
 
     function: Callable[..., Any]
-    place: int
-    args: tuple[Any, ...] = ()
+    before: tuple[Any, ...] = ()
+    after: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = {}  # noqa: RUF012  never changed
 
     def __call__(self, target: Array, value: Any) -> None:
         """Write a value."""
-        self.function(target, *self.args[: self.place], value, *self.args[self.place :], **self.kwargs)
+        self.function(target, *self.before, value, *self.after, **self.kwargs)
 
 
 @primitive
 def written(x: Array, value: Any, steps: tuple[Step, ...], put: Put) -> Array:
     """Return a copy of x, with a value put into the view of it that some steps take."""
-    copy = np.array(x, order="K")
-    put(_viewed(copy, steps), value)
-    return copy
+    return _made(written, x, value, steps, put)
 
 
 def _viewed(base: np.ndarray, steps: tuple[Step, ...]) -> np.ndarray:
@@ -143,7 +153,7 @@ def _viewed(base: np.ndarray, steps: tuple[Step, ...]) -> np.ndarray:
     """
     view = base
     for step in steps:
-        view = step.taken(view, step.function)
+        view = step.of(view)
     if steps and base.size and not np.may_share_memory(view, base):
         raise LostDerivativeError(
             "this view of a Dual cannot be written through: its memory order is not that of its base's copy. "
@@ -156,53 +166,53 @@ def _viewed(base: np.ndarray, steps: tuple[Step, ...]) -> np.ndarray:
 def _written(x: Array, value: Any, steps: tuple[Step, ...], put: Put) -> Dual:
     """Write tangents where the primal's entries were written.
 
-    The same write, applied to the numbers of value's entries, tells which entry went where. So a tangent follows its
-    primal for every kind of index and view, and where an index is repeated the last one wins, as in NumPy.
+    The same write, applied to the numbers 1, 2, ... of value's entries, tells which entry went where. So a tangent follows
+    its primal for every kind of index and view, and where an index is repeated the last one wins, as in NumPy.
     """
-    level = highest_level((x, value))
+    level = max(x.level if type(x) is Dual else 0, value.level if type(value) is Dual else 0)
     (px, dx), (pv, dv) = split(x, level), split(value, level)
-    primal = written(px, pv, steps, put)
+    primal = _made(written, px, pv, steps, put)
     tangent = dx if dx is not None else zeros(dv, primal.shape, primal.dtype)
-    for part, numbers in _sources(memory(px), pv, steps, put):
-        there = numbers >= 0
-        sources = numbers[there] - 1
-        moved: Array = 0
-        if dv is not None and not (part and np.all(sources < 0)):
-            moved = flat(dv)[:, sources]
-            moved = np.real(moved) if part and moved.dtype.kind == "c" else moved
-        tangent = written(tangent, moved, part, Put(operator.setitem, 1, ((slice(None), there),)))
+    array = memory(px)
+    shape = pv.shape if hasattr(pv, "shape") else np.shape(pv)
+    marks = np.arange(1, math.prod(shape) + 1).reshape(shape)
+    if array.dtype.kind != "c":
+        numbers = np.empty_like(array, np.intp, subok=False)
+        numbers.fill(0)
+        put(_viewed(numbers, steps), marks)
+        return Dual(primal, _moved(tangent, dv, numbers > 0, numbers, ()), level)
+    both = np.full_like(array, -1 - 1j, np.complex128, subok=False)
+    put(_viewed(both, steps), marks + 1j * marks if np.iscomplexobj(pv) else marks)
+    real, imaginary = both.real.astype(np.intp), both.imag.astype(np.intp)
+    if np.array_equal(real, imaginary):
+        return Dual(primal, _moved(tangent, dv, real > 0, real, ()), level)
+    # A part was written, or a real value, whose imaginary part is 0.
+    dv = None if dv is None else np.real(dv)
+    for part, numbers in ((np.real, real), (np.imag, imaginary)):
+        moves = None if np.any(numbers == 0) else dv
+        tangent = _moved(tangent, moves, numbers >= 0, numbers, (Step(part),))
     return Dual(primal, tangent, level)
 
 
-def _sources(
-    x: np.ndarray, value: Any, steps: tuple[Step, ...], put: Put
-) -> list[tuple[tuple[Step, ...], np.ndarray]]:
-    """Return x's parts that a write reaches, and for each the numbers 1, 2, ... of value's entries; -1 elsewhere.
+def _moved(tangent: Array, dv: Array | None, there: np.ndarray, numbers: np.ndarray, steps: tuple[Step, ...]) -> Array:
+    """Write there the tangents of value's entries by their numbers, or zeros if value does not move."""
+    moved: Array = 0 if dv is None else flat(dv).take(numbers[there] - 1, 1)
+    return _made(written, tangent, moved, steps, Put(operator.setitem, ((slice(None), there),)))
 
-    The part is x itself, or the real and the imaginary part where these differ; 0 stands for the imaginary part of a
-    real value.
-    """
-    size = int(np.size(value))
-    marks = np.arange(1, size + 1).reshape(np.shape(value))
-    if x.dtype.kind != "c":
-        numbers = np.empty_like(x, np.intp, subok=False)
-        numbers.fill(-1)
-        put(_viewed(numbers, steps), marks)
-        return [((), numbers)]
-    both = np.empty_like(x, np.complex128, subok=False)
-    both.fill(-1 - 1j)
-    put(_viewed(both, steps), marks + 1j * marks if np.iscomplexobj(value) else marks)
-    real, imaginary = both.real.astype(np.intp), both.imag.astype(np.intp)
-    if np.array_equal(real, imaginary):
-        return [((), real)]
-    halves = [(Step(np.real, (), (), {}), real), (Step(np.imag, (), (), {}), imaginary)]
-    return [((step,), numbers) for step, numbers in halves]
+
+def _made(by: Callable[..., Any], x: Array, value: Any, steps: tuple[Step, ...], put: Put) -> Array:
+    """Call `written` or `added`, and save the dispatch where nothing moves."""
+    if isinstance(x, Dual) or isinstance(value, Dual):
+        return by(x, value, steps, put)
+    copy = np.array(x, order="K")
+    put(_viewed(copy, steps) if steps else copy, value)
+    return copy
 
 
 @primitive
 def added(x: Array, value: Any, steps: tuple[Step, ...], put: Put) -> Array:
     """Return a copy of x, with a value added to the view of it that some steps take; put is a ufunc's `at`."""
-    return written(x, value, steps, put)
+    return _made(added, x, value, steps, put)
 
 
 @rule_for(added, kind="linear")
@@ -210,15 +220,15 @@ def _added(x: Array, value: Any, steps: tuple[Step, ...], put: Put) -> Dual:
     """Add tangents where the primal's entries were added; the numbers of x's entries tell where that is."""
     level = highest_level((x, value))
     (px, dx), (pv, dv) = split(x, level), split(value, level)
-    primal = added(px, pv, steps, put)
+    primal = _made(added, px, pv, steps, put)
     tangent = dx if dx is not None else zeros(dv, primal.shape, primal.dtype)
     if dv is not None:
         numbers = np.empty_like(memory(primal), np.intp, subok=False)
         numbers[...] = np.arange(numbers.size).reshape(numbers.shape)
-        cells = _viewed(numbers, steps)[put.args[0]]
+        cells = _viewed(numbers, steps)[put.before[0]]
         moved = broadcast_tangent(align(dv, cells.ndim), cells.shape)
-        tangent = added(
-            tangent, moved, (), put._replace(args=((slice(None), *np.unravel_index(cells, primal.shape)),))
+        tangent = _made(
+            added, tangent, moved, (), Put(put.function, ((slice(None), *np.unravel_index(cells, primal.shape)),))
         )
     return Dual(primal, tangent, level)
 
@@ -230,27 +240,29 @@ def _change(x: Dual, value: Any, by: Callable[..., Any], put: Put) -> None:
             f"{type(memory(x)).__name__} cannot be written into under a transform, only NumPy's arrays can. A Dual of "
             "shape () that is a number has no entries: assign to the name instead"
         )
-    if isinstance(value, Dual) and value.level > x.level:
+    if not isinstance(value, Dual):
+        check_meaning(value, "the value")
+    elif value.level > x.level:
         raise LostDerivativeError(
             "a Dual cannot be written into a Dual of a lower level: the array belongs to an outer transform and would "
             "keep a tangent of the inner one. Make the array inside the inner function, or use np.where or np.stack"
         )
-    check_meaning(value, "the value")
     root, steps = x, []
     while (view := getattr(root, "view_of", None)) is not None:
-        steps.append(view.step)
+        steps.insert(0, view.step)
         root = view.base
-    root.become(by(root, value, tuple(reversed(steps)), put))
+    by = RULES[by] if type(root) is Dual else by  # without a dispatch, to save time
+    root.become(by(root, value, tuple(steps), put))
     _retake_views(root)
 
 
 @rule_for(operator.setitem, kind="write")
 def _setitem(x: Dual, index: Any, value: Any) -> None:
-    if any(isinstance(item, Dual) for item in (index if isinstance(index, tuple) else (index,))):
+    if isinstance(index, Dual) or (type(index) is tuple and any(isinstance(item, Dual) for item in index)):
         raise LostDerivativeError(
             "an index cannot be a Dual; a comparison of Duals gives a plain boolean array, which can"
         )
-    _change(x, value, written, Put(operator.setitem, 1, (index,)))
+    _change(x, value, written, Put(operator.setitem, (index,)))
 
 
 def _into_plain(name: str, instead: str) -> NoReturn:
@@ -270,7 +282,7 @@ def placing(function: Callable[..., Any], position: int, name: str) -> None:
         reject_duals(function, tuple(given), kwargs)
         if not isinstance(x, Dual):
             _into_plain(name_of(function), "build the array by np.where or np.stack")
-        _change(x, value, written, Put(function, position - 1, tuple(given), kwargs))
+        _change(x, value, written, Put(function, tuple(given[: position - 1]), tuple(given[position - 1 :]), kwargs))
 
     enter(function, rule, "write")
 
@@ -315,13 +327,14 @@ def replace(x: Dual, value: Any) -> None:
 
     Raises ValueError for another shape, TypeError where NumPy's "same_kind" casting forbids the dtype.
     """
-    if np.shape(value) != x.shape:
-        raise ValueError(f"a result of shape {np.shape(value)} does not fit in place into a Dual of shape {x.shape}")
+    shape = value.shape if hasattr(value, "shape") else np.shape(value)
+    if shape != x.shape:
+        raise ValueError(f"a result of shape {shape} does not fit in place into a Dual of shape {x.shape}")
     alone = getattr(x, "view_of", None) is None and not _living(x)
     if alone and type(value) is type(x) and value.level == x.level and value.dtype == x.dtype and x.ndim:
         x.become(value)
     else:
-        np.copyto(x, value)
+        _change(x, value, written, Put(np.copyto))
 
 
 def _in_place(ufunc: np.ufunc) -> Callable[[Dual, Any], Any]:
@@ -348,7 +361,7 @@ def _adding_at(ufunc: np.ufunc) -> None:
         reject_duals(ufunc, (index,), {})
         if not isinstance(x, Dual):
             _into_plain(f"np.{ufunc.__name__}.at", "add np.bincount(index, weights=values)")
-        _change(x, value, added, Put(ufunc.at, 1, (index,)))
+        _change(x, value, added, Put(ufunc.at, (index,)))
 
     UFUNC_METHODS[ufunc, "at"] = rule
 

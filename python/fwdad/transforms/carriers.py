@@ -79,7 +79,7 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     if not isinstance(top, Carrier) or kind_of_rule(function) == "write":
         return rule_of(function)(*args, **kwargs)
     answer = with_square(function, args, top.operate(function, args, kwargs))
-    if function in VIEWS:
+    if function in VIEWS and isinstance(answer, Dual):
         remember_view(answer, function, lambda *a, **k: top.operate(function, a, k), args, kwargs)
     return answer
 
