@@ -1,4 +1,4 @@
-"""Do the tests of the engine notice a broken rule? Some are broken at random, one by one; each time the suite must fail.
+"""Do the tests of the engine notice a broken rule? Some are broken at random, one by one, and each time a test must fail.
 
 A rule is broken by its sign, by a factor, by a dropped term (one argument that moves is taken for a constant), or by a
 lost write (a function that writes into its first argument writes the primal alone).
@@ -20,6 +20,7 @@ from fwdad.dual import RULES, Dual, name_of
 from fwdad.rules.forms import ENTRIES
 
 FACTORS = {"sign": -1.0, "twice": 2.0, "a hundredth more": 1.01}
+WRITING = ("copyto", "put", "place", "putmask", "put_along_axis", "fill_diagonal", "setitem")
 VARIABLE = "FWDAD_BROKEN_RULE"
 FIRST = ("tests/rules/test_rules.py", "-k", "test_jvp")
 """Where most are noticed; what passes goes through `TESTS`."""

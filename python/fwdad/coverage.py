@@ -32,12 +32,6 @@ WHY = {
     "intersect1d": "an entry in both arrays could move with either",
     "histogram2d": "bins move with the data; use np.histogram or np.bincount",
     "histogramdd": "bins move with the data; use np.histogram or np.bincount",
-    "copyto": "writes into an array",
-    "put": "writes into an array",
-    "place": "writes into an array",
-    "putmask": "writes into an array",
-    "put_along_axis": "writes into an array",
-    "fill_diagonal": "writes into an array",
 }
 """Functions that could have a rule and have none: why they raise instead."""
 
@@ -92,11 +86,12 @@ KINDS = {
     "differentiable": "has a JVP rule of its own",
     "linear": "its tangent is the same function of the tangent",
     "composed": "is a NumPy program of functions that have rules",
+    "write": "writes into its first argument, under every transform",
     "constant": "its derivative is zero wherever it exists: the answer is a plain array",
     "no derivative": "is not of floating numbers, and raises `NoRuleError`",
     "no rule": "could be differentiated, and raises `NoRuleError` with its name",
 }
-DIFFERENTIABLE = ("differentiable", "linear", "composed")
+DIFFERENTIABLE = ("differentiable", "linear", "composed", "write")
 
 
 def share_of_differentiable(rows: list[Row]) -> tuple[int, int]:

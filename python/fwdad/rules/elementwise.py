@@ -330,10 +330,13 @@ def _angle(z: Dual, deg: bool = False) -> Array:
     return np.degrees(angle) if deg else angle
 
 
-@rule_for(np.nan_to_num, kind="linear", singular="0 where a NaN or an infinity is replaced")
-def _nan_to_num(x: Dual, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Dual:
-    answer = np.nan_to_num(x.primal, True, nan, posinf, neginf)
-    return Dual(answer, np.where(np.isfinite(x.primal), x.tangent, np.zeros((), answer.dtype)), x.level)
+@composed(np.nan_to_num, singular="0 where a NaN or an infinity is replaced")
+def _nan_to_num(x: Dual, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Array:
+    numbers = np.where(np.isfinite(x), x, np.nan_to_num(plain(x), True, nan, posinf, neginf))[()]
+    if copy:
+        return numbers
+    np.copyto(x, numbers)
+    return x
 
 
 @composed(np.real_if_close)

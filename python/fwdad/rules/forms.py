@@ -14,6 +14,7 @@ linear operations need nothing more. The k axis must never meet a data axis in a
 from __future__ import annotations
 
 import cmath
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
@@ -338,7 +339,13 @@ def constant(*functions: Callable[..., Any]) -> None:
     """Enter functions whose derivative is zero wherever it exists: they see primals and return plain arrays."""
 
     def enter_one(function: Callable[..., Any]) -> None:
+        names = [] if isinstance(function, np.ufunc) else list(inspect.signature(function).parameters)
+        out = names.index("out") if "out" in names else None
+
         def rule(*args: Any, **kwargs: Any) -> Any:
+            if out is not None:  # a Dual's array would be written into
+                target = args[out] if len(args) > out else kwargs.get("out")
+                reject_duals(function, (), {"out": target if isinstance(target, Dual) else None})
             return function(
                 *(plain_all(arg) for arg in args),
                 **{name: plain_all(value) for name, value in kwargs.items()},
@@ -408,7 +415,7 @@ def linear(
             for offset, name in enumerate(names):
                 place = axis - 1 + offset
                 given = positional[place] if place < len(positional) else kwargs.get(name, default)
-                if given is None or isinstance(given, str):
+                if given is None or isinstance(given, str) or ndim == 0:  # NumPy lets a number have an axis 0
                     if default == FLAT:
                         tangent, given = flat(tangent), -1
                     else:
@@ -444,18 +451,16 @@ def reshaping(function: Callable[..., Any]) -> None:
 
 def reject_duals(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Raise where a Dual stands for an argument that has no derivative (an index, a shape, out=)."""
+    if kwargs.get("out") is not None:
+        raise LostDerivativeError(
+            f"np.{function.__name__}: out= is not possible with a Dual, its derivative would be lost"
+        )
     for i, value in enumerate(args, start=2):
         if isinstance(value, Dual):
             _reject(function, f"argument {i}")
     for name, value in kwargs.items():
         if isinstance(value, Dual):
             _reject(function, f"{name}=")
-    if kwargs.get("out") is not None:
-        raise LostDerivativeError(
-            f"np.{function.__name__}: out= is not possible with a Dual, its derivative would be lost"
-        )
-
-
 def _reject(function: Callable[..., Any], name: str) -> NoReturn:
     raise LostDerivativeError(f"np.{function.__name__}: {name} cannot be a Dual, it has no derivative")
 

@@ -84,7 +84,7 @@ def _tensordot(x: Array, y: Array, axes: Any = 2) -> Array:
 def _vecdot(x: Array, y: Array, axis: int = -1) -> Array:
     """``sum conj(x) y``."""
     x, y = np.moveaxis(x, axis, -1), np.moveaxis(y, axis, -1)
-    return np.matmul(np.conjugate(x)[..., np.newaxis, :], y[..., np.newaxis])[..., 0, 0]
+    return np.matmul(np.conjugate(x)[..., np.newaxis, :], y[..., np.newaxis])[..., 0, 0][()]
 
 
 @composed(np.matvec)

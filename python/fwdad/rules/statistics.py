@@ -99,7 +99,7 @@ def quantile(function: Any, scale: float, skip_nan: bool) -> None:
             mixed = np.where(share[i] == 0, low, low * (1 - share[i]) + high * share[i])
             answers.append(mixed if skip_nan else np.where(np.any(nan, -1), np.nan, mixed))
         shape = tuple(1 if i in axes else a.shape[i] for i in range(-a.ndim, 0)) if keepdims else kept
-        return np.reshape(np.stack(answers), (*fractions.shape, *shape))
+        return np.reshape(np.stack(answers), (*fractions.shape, *shape))[()]
 
     composed(function, singular=STABLE)(rule)
 
@@ -133,7 +133,7 @@ def _average(
     if weights is None:
         mean = np.mean(a, axis, keepdims=keepdims)
         count = np.size(a) / max(np.size(mean), 1)
-        return (mean, np.full(np.shape(mean), count, mean.dtype)) if returned else mean
+        return (mean, np.full(np.shape(mean), count, mean.dtype)[()]) if returned else mean
     if np.shape(weights) != np.shape(a):  # weights along the given axes
         axes = every_axis(axis, np.ndim(a))
         order = np.argsort(np.argsort(axes))
