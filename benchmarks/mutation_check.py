@@ -1,4 +1,4 @@
-"""Do the tests of the engine notice a broken rule? Some are broken at random, one by one, and each time a test must fail.
+"""Do the tests of the engine notice a broken rule? Some are broken at random, one by one; each time a test must fail.
 
 A rule is broken by its sign, by a factor, by a dropped term (one argument that moves is taken for a constant), or by a
 lost write (a function that writes into its first argument writes the primal alone).
