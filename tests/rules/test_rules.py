@@ -568,7 +568,9 @@ def test_a_view_of_numpys_is_a_view_here(name):
             leaf[...] = 7.0 * np.sin(leaf)
         return other
 
-    shared = [np.shares_memory(leaf, arrays[0]) for leaf in fwdad.tree.leaves(f(*arrays)) if isinstance(leaf, np.ndarray)]
+    shared = [
+        np.shares_memory(leaf, arrays[0]) for leaf in fwdad.tree.leaves(f(*arrays)) if isinstance(leaf, np.ndarray)
+    ]
     if not any(shared):
         return
     for write_answer in (False, True):
@@ -576,7 +578,7 @@ def test_a_view_of_numpys_is_a_view_here(name):
             expected = program(*arrays, write_answer=write_answer)
         except (ValueError, DeprecationWarning):  # a view that is read-only, or that NumPy warns not to write into
             continue
-        y, dy = fwdad.jvp(lambda *x, w=write_answer: program(*x, write_answer=w), tuple(arrays), directions(arrays, 2))
+        y, _ = fwdad.jvp(lambda *x, w=write_answer: program(*x, write_answer=w), tuple(arrays), directions(arrays, 2))
         expect_trees_close(y, expected, 1e-14, "value")
         check_jvp(lambda *x, w=write_answer: program(*x, write_answer=w), arrays, tolerance=1e-6)
 

@@ -307,7 +307,8 @@ def binary_rule(
                 total = x_term(tx, px, py, answer)
                 if ty is not None:
                     total = total + y_term(ty, px, py, answer)
-        if total.dtype is not dtype and total.dtype != dtype:  # float32 duals with a float64 constant, where the partial is 1
+        # float32 duals with a float64 constant, where the partial is 1
+        if total.dtype is not dtype and total.dtype != dtype:
             total = total.astype(dtype)
         return Dual(answer, total if total.shape[1:] == shape else broadcast_tangent(total, shape), level)
 
@@ -472,6 +473,8 @@ def reject_duals(function: Callable[..., Any], args: tuple[Any, ...], kwargs: di
     for name, value in kwargs.items():
         if isinstance(value, Dual):
             _reject(function, f"{name}=")
+
+
 def _reject(function: Callable[..., Any], name: str) -> NoReturn:
     raise LostDerivativeError(f"np.{function.__name__}: {name} cannot be a Dual, it has no derivative")
 
