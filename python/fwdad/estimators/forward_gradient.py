@@ -124,7 +124,12 @@ class ForwardGradient:
         value, gradient, parts, outcome = self.estimate(loss, model, *batch)
         if not parts:
             raise ValueError("there is nothing to report on: no layer of the model was called")
-        compared = None if reference is None else (_parameters(gradient), _parameters(reference))
+        compared = None
+        if reference is not None:
+            of_reference = tree.leaves_like(
+                reference, tree.flatten(gradient)[1], "the reference (a tree like the model)"
+            )
+            compared = _parameters(tree.leaves(gradient)), _parameters(of_reference)
         return value, gradient, report(outcome.d, outcome.directions, self.combiner, compared)
 
     def estimate(self, loss: Loss, model: Model, *batch: Any) -> Estimate:
@@ -167,7 +172,6 @@ class ForwardGradient:
         return Draw(lambda number, t: drawn.parts[number], scale=drawn.scale, joint=True, exact=sampler.exact)
 
 
-def _parameters(gradient: Model) -> np.ndarray:
-    """Return all entries of a gradient in one vector, float64."""
-    leaves = [np.ravel(leaf) for leaf in tree.leaves(gradient) if tree.is_parameter(leaf)]
-    return np.concatenate(leaves, dtype=np.float64)
+def _parameters(leaves: list[Any]) -> np.ndarray:
+    """Return all entries of a gradient's leaves in one vector, float64."""
+    return np.concatenate([np.ravel(leaf) for leaf in leaves if tree.is_parameter(leaf)], dtype=np.float64)
