@@ -54,7 +54,7 @@ class ScheduleRow(NamedTuple):
 # those of sgd do: its rates by (perturb, combiner) are for k = 16 and networks of 10^4 to 10^6 parameters.
 ADAPTIVE_RATE = 5e-3
 SGD_RATES: dict[tuple[str, str], float] = {
-    ("activity", "units"): 1e-1,
+    ("activity", "units"): 5e-2,
     ("activity", "projection"): 1e-1,
     ("activity", "mean"): 1e-2,
     ("activity", "sum"): 1e-3,
