@@ -1,6 +1,12 @@
 // fwdad._native: the CPU kernels as Python functions on NumPy arrays. Results are written into arrays that the caller
 // made. The GIL is released while a kernel runs, so that other Python threads go on.
 #include <pybind11/numpy.h>
+#include <unistd.h>
+
+#include <exception>
+#ifdef __GLIBCXX__
+#include <cxxabi.h>
+#endif
 
 #include "call.hpp"
 #include "runtime/dispatch.hpp"
@@ -37,17 +43,46 @@ bool read_array(py::handle object, Argument& argument) {
     return true;
 }
 
+// Takes the GIL back. Python up to 3.13 ends a daemon thread that asks for it after the interpreter's end by unwinding
+// its stack: through the destructor of a py::gil_scoped_release that aborts the process, and other destructors would
+// touch Python's objects without the GIL. Such a thread stays here until the process ends, as it does from Python 3.14.
+void take_gil(PyThreadState* state) {
+#ifdef __GLIBCXX__
+    try {
+        PyEval_RestoreThread(state);
+    } catch (const abi::__forced_unwind&) {
+        for (;;) {
+            pause();
+        }
+    }
+#else
+    PyEval_RestoreThread(state);
+#endif
+}
+
+void without_gil(const auto& body) {
+    PyThreadState* const state = PyEval_SaveThread();
+    std::exception_ptr failure;
+    try {
+        body();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    take_gil(state);
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
+}
+
 // The bodies of a kernel in the instruction set in use; the GIL is released.
 template <class Bodies>
 struct Run {
     const Bodies& bodies;
     void f32(const auto&... a) const {
-        const py::gil_scoped_release release;
-        bodies.f32(a...);
+        without_gil([&] { bodies.f32(a...); });
     }
     void f64(const auto&... a) const {
-        const py::gil_scoped_release release;
-        bodies.f64(a...);
+        without_gil([&] { bodies.f64(a...); });
     }
 };
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fwdad import schema
 from fwdad.errors import RunError
 from fwdad.files import read_json
 from fwdad.train import checkpoint
@@ -12,6 +13,7 @@ from fwdad.train.build import make_model
 from fwdad.train.checkpoint import CheckpointError
 from fwdad.train.config import ConfigError, TrainConfig
 from fwdad.train.folder import BEST, CHECKPOINT, CONFIG
+from fwdad.train.header import About, BestHeader, CheckpointHeader
 
 WEIGHTS = ("final", "best")
 
@@ -38,7 +40,7 @@ def load_run(folder: Path, weights: str = "final") -> Saved:
     RunError
         There is no such folder.
     CheckpointError
-        There is no such model, or it is damaged.
+        There is no such model, it is damaged, or it holds NaN or infinity.
     ValueError
         `weights` is something else.
     """
@@ -49,15 +51,18 @@ def load_run(folder: Path, weights: str = "final") -> Saved:
     path = folder / (BEST if weights == "best" else CHECKPOINT)
     arrays, state = checkpoint.load(path)
     try:
-        config, shape, outputs = TrainConfig.from_json(state["config"]), tuple(state["shape"]), state["outputs"]
-        model = make_model(config, shape, outputs)
-    except (KeyError, TypeError, ValueError) as error:
+        about: About = schema.read(BestHeader if weights == "best" else CheckpointHeader, state)
+        config = TrainConfig.from_json(about.config)
+        model = make_model(config, about.shape, about.outputs)
+    except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path} holds a model that this version of fwdad cannot make: {error}") from error
     chosen = {name: array for name, array in arrays.items() if name.startswith("model.")}
     if weights == "final":  # of parameters, their average, if there is one
         averages = "optimizer.average."
         chosen |= {f"model.{k.removeprefix(averages)}": a for k, a in arrays.items() if k.startswith(averages)}
-    return Saved(checkpoint.restore({"model": model}, chosen, path)["model"], shape, outputs, config)
+    checkpoint.check_finite(chosen, path)
+    restored = checkpoint.restore({"model": model}, chosen, path)["model"]
+    return Saved(restored, about.shape, about.outputs, config)
 
 
 def load_model(folder: Path, weights: str = "final") -> Any:
