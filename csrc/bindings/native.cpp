@@ -100,13 +100,19 @@ void define(py::module_& module, const char* name, const char* text, const char*
 
 // An array of unspecified entries, in memory that large arrays which are gone have left.
 py::array empty(const py::dtype& dtype, const std::vector<py::ssize_t>& shape) {
-    auto bytes = static_cast<size_t>(dtype.itemsize());
+    if (std::string("biufc").find(dtype.kind()) == std::string::npos) {
+        throw std::invalid_argument("empty: dtype: expected numbers, whose entries may be anything");
+    }
+    auto bytes = static_cast<size_t>(dtype.itemsize());  // where each size of 0 is 1: strides must fit too
+    bool has_entries = true;
     for (const py::ssize_t n : shape) {
-        if (n < 0 || __builtin_mul_overflow(bytes, static_cast<size_t>(n), &bytes) || bytes > SIZE_MAX / 4) {
+        const auto most = static_cast<size_t>(std::max<py::ssize_t>(n, 1));
+        if (n < 0 || __builtin_mul_overflow(bytes, most, &bytes) || bytes > SIZE_MAX / 4) {
             throw std::invalid_argument("empty: shape: expected sizes that memory has room for");
         }
+        has_entries = has_entries && n > 0;
     }
-    auto* const block = new MemoryBlock(take_memory(bytes));
+    auto* const block = new MemoryBlock(take_memory(has_entries ? bytes : 0));
     const py::capsule owner(block, [](void* own) {
         const std::unique_ptr<MemoryBlock> gone(static_cast<MemoryBlock*>(own));
         give_memory_back(*gone);

@@ -163,7 +163,7 @@ def other_call(rng):
     if which == 0:
         NATIVE.set_num_threads(number)
     elif which == 1:
-        if math.prod(shape) < 2**24:  # others are refused, or have the system's own answer
+        if 0 in shape or math.prod(shape) < 2**24:  # others are refused, or have the system's own answer
             NATIVE.empty(rng.choice(dtypes), shape)
     elif which == 2:
         NATIVE.select_isa(rng.choice((*NATIVE.info()["isas"], "", "v9", "\0", "a" * 10_000)))
@@ -196,13 +196,14 @@ def one(rng):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=math.inf)
+    parser.add_argument("--calls", type=int, default=sys.maxsize)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if NATIVE is None:
         sys.exit("fwdad._native was not built")
     rng, counts, end = random.Random(options.seed), collections.Counter(), time.monotonic() + options.seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end and counts.total() < options.calls:
         counts[one(rng)] += 1
     sys.stdout.write(f"{counts.total()} calls: {counts[True]} carried out, {counts[False]} refused\n")
 

@@ -121,9 +121,24 @@ def test_threads_are_bounded(n):
         NATIVE.set_num_threads(n)
 
 
-def test_memory_that_nobody_has_is_refused():
+@pytest.mark.parametrize("shape", [(2**40, 2**40), (0, 2**62), (-1,)])
+def test_memory_that_nobody_has_is_refused(shape):
     with pytest.raises(ValueError, match="empty: shape"):
-        NATIVE.empty(np.dtype(np.float64), (2**40, 2**40))
+        NATIVE.empty(np.dtype(np.float64), shape)
+
+
+@pytest.mark.parametrize("dtype", [object, "V0", "S3", "M8[s]"])
+def test_memory_is_for_numbers(dtype):
+    with pytest.raises(ValueError, match="empty: dtype"):
+        NATIVE.empty(np.dtype(dtype), (3,))
+
+
+def test_the_fuzz_of_the_bindings():
+    """A second of it; `ctest --preset asan` runs a minute under the sanitizers."""
+    command = [sys.executable, str(ROOT / "tests" / "kernels" / "fuzz_bindings.py"), "--calls", "500"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("500 calls: ")
 
 
 @pytest.mark.skipif("FWDAD_TEST_NATIVE" in os.environ, reason="a sanitizer's build, of the native module alone")
