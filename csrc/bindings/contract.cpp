@@ -275,15 +275,13 @@ void Contract::match(size_t number, Argument& argument, Sizes& sizes, bool produ
 
 void Contract::match_window(size_t number, const Argument& argument, Sizes& sizes, bool products) const {
     const Window& window = argument.window;
-    if (checked_product(window.kernel[0], window.kernel[1]) > most_window) {
-        refuse(rows_[number].name, "expected at most 2^31 taps");
-    }
     const auto size = [&](size_t axis) -> int64_t& {
         return sizes[static_cast<size_t>(rows_[number].axes[axis].factors[0])];
     };
     for (size_t j = 0; j < 2; ++j) {  // kernel; image; result
-        const int64_t values[] = {window.kernel[j], window.stride[j], window.padding[j] + 1, window.dilation[j]};
-        if (std::any_of(std::begin(values), std::end(values), [](int64_t v) { return v < 1 || v > most_window; })) {
+        const auto lies = [](int64_t low, int64_t value) { return low <= value && value <= most_window; };
+        if (!lies(1, window.kernel[j]) || !lies(1, window.stride[j]) || !lies(0, window.padding[j]) ||
+            !lies(1, window.dilation[j])) {
             refuse(rows_[number].name, "expected pairs (kernel, stride, padding, dilation) in their ranges");
         }
         size(j) = window.kernel[j];
@@ -292,6 +290,10 @@ void Contract::match_window(size_t number, const Argument& argument, Sizes& size
             refuse(rows_[number].name, "expected a window that leads from " + std::to_string(size(2 + j)) + " to " +
                                            std::to_string(size(4 + j)) + " along axis " + std::to_string(j));
         }
+    }
+    const int64_t taps = checked_product(window.kernel[0], window.kernel[1]);
+    if (taps < 0 || taps > most_window) {
+        refuse(rows_[number].name, "expected at most 2^31 taps");
     }
 }
 

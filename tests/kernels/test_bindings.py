@@ -83,6 +83,7 @@ def broken_calls(name):
             values += [(*STREAM[:field], value, *STREAM[field + 1 :]) for field, value in wrong.items()]
         if argument is WINDOW:
             values += [WINDOW[:3], ((3, 2**62), *WINDOW[1:]), (*WINDOW[:3], (1, 0)), (*WINDOW[:3], (3, 3))]
+            values += [(*WINDOW[:2], (2**63 - 1, 1), WINDOW[3]), ((2**30, 2**30), *WINDOW[1:])]
         for value in values:
             yield [*good[:j], value, *good[j + 1 :]]
     yield good[:-1]

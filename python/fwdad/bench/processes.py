@@ -35,7 +35,7 @@ runpy.run_module("fwdad.bench.worker", run_name="__main__", alter_sys=True)
 
 
 def program() -> str:
-    """Return what a process runs: `fwdad.bench.worker`, on our path without the current folder, Python's first choice."""
+    """Return what a process runs: `fwdad.bench.worker`, on our path less the current folder, Python's first choice."""
     here = os.getcwd()
     return START.format([*(path for path in sys.path if path not in ("", here)), str(Path(__file__).parents[2])])
 

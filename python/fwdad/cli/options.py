@@ -17,12 +17,12 @@ INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 
 
 def printable(text: str) -> str:
-    """Return the text with control characters and lone surrogates escaped: a file's words do not steer a terminal.
+    r"""Return the text with control characters and lone surrogates escaped: a file's words do not steer a terminal.
 
     Examples
     --------
-    >>> print(printable("a red" + chr(27) + "[31m word"))
-    a red\\x1b[31m word
+    >>> printable(chr(27) + "[31m") == r"\x1b[31m"
+    True
     """
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
