@@ -124,7 +124,7 @@ def spoilt(value, rng):
 
 
 def spoilt_array(array, rng):
-    if array.size > 2**20:  # spoilt already, and nothing to make a copy of
+    if array.size > 2**20 or array.dtype.kind not in "iufc":  # spoilt already, and nothing to make another of
         return array
     way = rng.randrange(9)
     if way == 0:
