@@ -241,11 +241,11 @@ void Contract::match(size_t number, Argument& argument, Sizes& sizes, bool produ
         const int to = from + (axis.is_spread ? argument.axes - plain : 1);
         argument.stride[a] = axis.is_spread ? 1 : argument.array_stride[from] / bytes_of(argument.entries);
         for (; from < to; ++from) {
-            length *= argument.array_shape[from];
             at_least_one = checked_product(at_least_one, std::max<int64_t>(1, argument.array_shape[from]));
             if (at_least_one < 0) {
                 refuse(row.name, "expected at most 2^46 entries");
             }
+            length *= argument.array_shape[from];
         }
         entries = checked_product(entries, at_least_one);
         if (entries < 0) {

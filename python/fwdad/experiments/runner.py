@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import hashlib
 import io
 import json
 import multiprocessing
@@ -28,9 +29,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import fwdad
+from fwdad import schema
 from fwdad.errors import RunError
 from fwdad.experiments.experiment import Cell, Experiment, Row, Settings
 from fwdad.files import LOCK, clear_leftovers, is_leftover, lock, parse_json, read_json, write_atomic, write_json
@@ -164,7 +166,7 @@ class Run:
                 "run the same command again, with fewer --jobs"
             ) from error
         # NaN is a result here, so this is JSON as Python writes it.
-        write_atomic(self._file(cell), json.dumps(rows).encode())
+        write_atomic(self._file(cell), json.dumps({"rows": rows, "digest": digest(cell, rows)}).encode())
 
     def table(self) -> list[Row]:
         """Return the tidy table of all cells."""
@@ -173,13 +175,14 @@ class Run:
     def _rows(self, cell: Cell) -> list[Row]:
         path = self._file(cell)
         try:
-            rows = parse_json(path.read_bytes(), nan=True)
-            check_rows(rows)
+            kept = schema.read(Kept, parse_json(path.read_bytes(), nan=True))
+            if kept.digest != digest(cell, kept.rows):
+                raise ValueError("its rows are not as they were written")
         except OSError as error:
             raise RunError(f"cannot read {path}: {error.strerror or error}") from error
         except ValueError as error:
             raise RunError(f"{path} is damaged ({error}); remove it and run the same command again") from error
-        return rows  # type: ignore[no-any-return]
+        return kept.rows
 
     def write_table(self, table: list[Row]) -> Path:
         """Write results.csv."""
@@ -207,16 +210,16 @@ class Run:
         return self.folder / "cells" / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', cell.name)}.json"
 
 
-def check_rows(rows: Any) -> None:
-    """Raise ValueError unless the value is a cell's rows: objects of the same columns, with numbers, texts and None."""
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise ValueError("it holds no rows")
-    for row in rows:
-        if row.keys() != rows[0].keys():
-            raise ValueError("its rows have different columns")
-        for name, value in row.items():
-            if not (value is None or isinstance(value, (bool, int, float, str))):
-                raise ValueError(f"{name!r} is no number and no text")
+class Kept(NamedTuple):
+    """What the file of a finished cell holds."""
+
+    rows: list[dict[str, Any]]
+    digest: str
+
+
+def digest(cell: Cell, rows: list[Row]) -> str:
+    """Return the SHA-256, in hex, of a cell's parameters and its rows."""
+    return hashlib.sha256(json.dumps([cell.parameters, rows]).encode()).hexdigest()
 
 
 def cores() -> int:

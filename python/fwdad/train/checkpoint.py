@@ -61,7 +61,7 @@ def digest(arrays: Arrays, state: dict[str, Any]) -> str:
 
 
 def load(path: Path) -> tuple[Arrays, dict[str, Any]]:
-    """Read a checkpoint's arrays and state.
+    """Read a checkpoint's arrays and state, with its ``digest`` among the latter.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def load(path: Path) -> tuple[Arrays, dict[str, Any]]:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
     except safetensors.SafetensorError as error:
         raise CheckpointError(f"the checkpoint {path} is cut short or damaged ({error}); start a new run") from error
-    if state.pop("digest", None) != digest(arrays, state):
+    if state.get("digest") != digest(arrays, {name: value for name, value in state.items() if name != "digest"}):
         raise CheckpointError(f"the checkpoint {path} is damaged: it is not as it was written; start a new run")
     return arrays, state
 
@@ -106,13 +106,6 @@ def _parse(path: Path, header: str | None) -> dict[str, Any]:
             "use the version that wrote it, or start a new run"
         )
     return state
-
-
-def check_finite(arrays: Arrays, path: Path) -> None:
-    """Raise `CheckpointError` for a model that holds NaN or infinity; training ends before it saves one."""
-    for name, array in arrays.items():
-        if name.startswith("model.") and array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise CheckpointError(f"the model in {path} is of no use: {name} holds NaN or infinity; start a new run")
 
 
 def restore(trees: dict[str, Any], arrays: Arrays, path: Path) -> dict[str, Any]:

@@ -14,8 +14,9 @@ Loss = Annotated[float, Range(0)]
 
 @dataclass(frozen=True)
 class About:
-    """What it takes to make a model again, and the digest of its data."""
+    """What it takes to make a model again, and the digests of its data and of the file itself."""
 
+    digest: str
     fwdad: str
     config: dict[str, Any]
     shape: tuple[Size, ...]

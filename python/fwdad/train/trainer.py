@@ -24,10 +24,10 @@ from fwdad.train.config import ConfigError, TrainConfig
 from fwdad.train.evaluation import correct, evaluate, losses
 from fwdad.train.folder import BEST, CHECKPOINT, CONFIG, METRICS, RESULT, claim, is_free, make_first_free
 from fwdad.train.header import BestHeader, BestResult, CheckpointHeader, Result
-from fwdad.train.metrics import EpochMetrics, check_rows, write_metrics
+from fwdad.train.metrics import EpochMetrics, write_metrics
 from fwdad.train.observer import Observer
 from fwdad.train.progress import Progress
-from fwdad.train.saved import load_model, read_config
+from fwdad.train.saved import check_best, check_finite, check_same_run, config_of, load_checkpoint, load_model
 from fwdad.train.step import Learner
 
 
@@ -139,17 +139,14 @@ class Trainer:
         path = out / CHECKPOINT
         if not path.exists() and is_free(out):
             raise CheckpointError(f"there is no checkpoint {path}: start the run again in {out}, without --resume")
-        arrays, state = checkpoint.load(path)
-        checkpoint.check_finite(arrays, path)
-        try:
-            header = schema.read(CheckpointHeader, state)
-            old = TrainConfig.from_json(header.config)
-            check_rows(header.progress.rows)
-        except (TypeError, ValueError) as error:
-            raise CheckpointError(f"{path} holds a state that this version of fwdad cannot read: {error}") from error
-        if (out / CONFIG).exists():  # a run that was killed at its first checkpoint has none
-            check_same_run(old, read_config(out), out / CHECKPOINT)
-        check_best(out, old, header)
+        arrays, header = load_checkpoint(path, CheckpointHeader)
+        check_finite(path, arrays)
+        old = config_of(path, header)
+        check_same_run(out, path, old)
+        if header.progress.rows:
+            best = load_checkpoint(out / BEST, BestHeader)[1]
+            check_same_run(out, out / BEST, config_of(out / BEST, best))
+            check_best(out / BEST, best, header)
         trainer = cls(changed(old, changes), out, **options)
         progress = trainer.progress = header.progress
         trainer._best = header.best
@@ -159,8 +156,6 @@ class Trainer:
             raise RunError(f"the run in {out} was trained on other {old.data} data than there is now; check data_dir")
         if trainer.steps < progress.step:
             raise ConfigError("epochs", f"cannot be {trainer.config.epochs}: the run has already gone further")
-        if len(progress.rows) != progress.step // trainer.batches.steps_per_epoch:
-            raise CheckpointError(f"{path} is damaged: {len(progress.rows)} epochs do not make {progress.step} steps")
         learner = trainer.learner
         trees = checkpoint.restore({"model": learner.model, "optimizer": learner.state}, arrays, path)
         learner.model, learner.state = trees["model"], trees["optimizer"]
@@ -364,35 +359,6 @@ def changed(old: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
             problem = f"cannot change on resume: the {old.schedule} schedule was laid out for {value}; start a new run"
             raise ConfigError(name, problem)
     return dataclasses.replace(old, **changes)
-
-
-def check_same_run(saved: TrainConfig, written: TrainConfig, path: Path) -> None:
-    """Raise `CheckpointError` unless the file's configuration, `saved`, is the one `written` for its run."""
-    for field in dataclasses.fields(TrainConfig):
-        ours, theirs = getattr(written, field.name), getattr(saved, field.name)
-        if ours != theirs and not field.metadata["resumable"]:
-            raise CheckpointError(f"{path} is of another run: its {field.name} is {theirs}, but {ours} in {CONFIG}")
-
-
-def check_best(folder: Path, config: TrainConfig, header: CheckpointHeader) -> None:
-    """Raise `CheckpointError` unless best.safetensors is the best model of the run so far.
-
-    After a kill between the two it may already be that of the epoch whose end the checkpoint has not seen.
-    """
-    path, epochs = folder / BEST, len(header.progress.rows)
-    if not epochs:
-        return
-    arrays, state = checkpoint.load(path)
-    if checkpoint.digest(arrays, state) == header.best:
-        return
-    try:
-        about = schema.read(BestHeader, state)
-        saved = TrainConfig.from_json(about.config)
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} holds a state that this version of fwdad cannot read: {error}") from error
-    check_same_run(saved, config, path)
-    if (about.data, about.epoch) != (header.data, epochs + 1):
-        raise CheckpointError(f"{path} is not the best model of this run: put that one back, or start a new run")
 
 
 def _bits_depend_on() -> dict[str, str]:
