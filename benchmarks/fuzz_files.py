@@ -1,10 +1,11 @@
-"""Damaged run folders and odd command lines, the same for the same seed: each is refused in one line or changes nothing.
+"""Damaged run folders and odd command lines, the same for a seed: each is refused in one line or changes nothing.
 
     python benchmarks/fuzz_files.py --count 2000 --lines 60 --seed 0
 
 A run that was stopped, and one of `fwdad reproduce`, are copied; a file in the copy is damaged, or replaced by that of
 another run; then a command reads it. It must end with 0 or 2 and without a traceback, and with 0 only if what it leaves
-and says is what it does with the undamaged folder. Nothing outside the folder may change. Prints the number of each.
+and says is what it does with the undamaged folder; only the numbers in a metrics.csv, a table for people, may differ.
+Nothing outside the folder may change. Prints the number of each.
 """
 
 import argparse
@@ -69,9 +70,23 @@ OPTIONS = [
     "--model",
     "--device",
 ]
-WORDS = ("", "-1", "0", "1", "2.5", "1e400", "9" * 400, "nan", "None", "\x1b[31mred", "../../x", "/dev/null", "x" * 5000,
-         "1_000", "١٢", "--", "relu", "sgd", "cuda", "cuda:99", "digits", "lenet5", "18446744073709551615", ".", "a.csv",
-         "b.npz", "\udcff")  # fmt: skip
+WORDS = [
+    "",
+    "-1",
+    "0",
+    "1",
+    "2.5",
+    "1e400",
+    "9" * 400,
+    "nan",
+    "None",
+    "\x1b[31mred",
+    "../../x",
+    "/dev/null",
+    "x" * 5000,
+]
+WORDS += ["1_000", "١٢", "--", "relu", "sgd", "cuda", "cuda:99", "digits", "lenet5", "18446744073709551615", "."]
+WORDS += ["a.csv", "b.npz", "\udcff"]
 
 
 class Stop(Observer):
@@ -133,7 +148,7 @@ def damaged(content, rng):
 
 
 def damaged_json(content, rng):
-    """The content with a value of its JSON changed, whether it is JSON or a safetensors file with JSON in its header."""
+    """The content with a value changed in its JSON: all of it, or the header of a safetensors file."""
     if content[:1] in (b"{", b"["):
         return json.dumps(changed(json.loads(content), rng)).encode()
     length = int.from_bytes(content[:8], "little")
@@ -214,7 +229,7 @@ def try_file(home, place, rng, expected):
         return "fault", about
     if after != untouched:
         return "fault", f"{about}: other files changed"
-    if code == 0 and outcome(place / which, out) != expected[line]:
+    if code == 0 and name != "metrics.csv" and outcome(place / which, out) != expected[line]:
         return "fault", f"{about}: accepted, with another outcome"
     return ("accepted" if code == 0 else "refused"), None
 
@@ -224,7 +239,7 @@ def try_line(home, place, rng):
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(home, place)
     kind = rng.choice(("train", "train", "train", "eval", "plot", "export", "reproduce", "bench", "download"))
-    words = [rng.choice(WORDS) for _ in range(rng.randrange(1, 4))]
+    words = [rng.choice(WORDS) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
     line = {
         "train": ["train", "--tangents", "1", "--target-accuracy", "0", "--hidden", "2"],
         "eval": ["eval", "DONE", "--data"],

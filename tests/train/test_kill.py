@@ -73,7 +73,9 @@ def test_a_run_killed_before_its_first_checkpoint_is_started_again(small, tmp_pa
     assert subprocess.run(arguments, timeout=60).returncode == -signal.SIGKILL
     assert list(folder.glob(".fwdad-*"))
     if place == "resume":
-        with pytest.raises(CheckpointError, match=r"there is no checkpoint .*: start the run again .* without --resume"):
+        with pytest.raises(
+            CheckpointError, match=r"there is no checkpoint .*: start the run again .* without --resume"
+        ):
             Trainer.resume(folder)
     else:
         Trainer.new(small, folder).run()
