@@ -78,6 +78,22 @@ def test_an_archive_is_unpacked(server, tmp_path, monkeypatch):
         data.load("cifar10", tmp_path / "data")  # looks where it was unpacked
 
 
+@pytest.mark.parametrize("name", ["../outside", "link"])
+def test_an_archive_that_reaches_out_of_its_folder_is_refused(server, tmp_path, monkeypatch, name):
+    folder, url, _ = server
+    with tarfile.open(folder / "all.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo(name)
+        if name == "link":
+            member.type, member.linkname = tarfile.SYMTYPE, "../../outside"
+        archive.addfile(member, io.BytesIO(b""))
+    sha256 = hashlib.sha256((folder / "all.tar.gz").read_bytes()).hexdigest()
+    monkeypatch.setitem(SOURCES, "cifar10", Source(url, {"all.tar.gz": sha256}))
+    with pytest.raises(DataError, match=r"cannot get .*all\.tar\.gz: .*outside the destination"):
+        data.download("cifar10", tmp_path / "data")
+    assert [path.name for path in (tmp_path / "data" / "cifar10").iterdir()] == ["all.tar.gz"]
+    assert not (tmp_path / "data" / "outside").exists()
+
+
 def test_a_wrong_sum_and_a_missing_file_leave_nothing_and_say_what_to_do(server, tmp_path, monkeypatch):
     folder, url, _ = server
     (folder / "part.gz").write_bytes(CONTENT + b"!")
@@ -105,6 +121,7 @@ def test_without_pooch_the_message_says_how_to_get_it(tmp_path, monkeypatch):
 
 def test_every_named_data_set_but_the_embedded_one_can_be_got():
     assert set(SOURCES) == set(data.NAMES) - {"digits"}
+    assert all(source.url.startswith("https://") for source in SOURCES.values())
     assert all(len(sha256) == 64 for source in SOURCES.values() for sha256 in source.files.values())
     with pytest.raises(DataError, match="nothing to download for 'digits'"):
         data.download("digits", "anywhere")

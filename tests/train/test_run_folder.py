@@ -86,7 +86,8 @@ def test_a_second_resume_is_refused_until_the_first_ends(stopped, whole, outcome
 
 
 def test_the_lock_of_a_killed_process_is_gone(stopped):
-    script = "import os, sys, pathlib; from fwdad.train import Trainer; t = Trainer.resume(pathlib.Path(sys.argv[1])); os._exit(9)"
+    script = "import os, sys, pathlib; from fwdad.train import Trainer\n"
+    script += "trainer = Trainer.resume(pathlib.Path(sys.argv[1])); os._exit(9)"
     assert subprocess.run([sys.executable, "-c", script, str(stopped)]).returncode == 9
     assert (stopped / LOCK).exists()
     assert Trainer.resume(stopped).progress.step == 7
