@@ -10,7 +10,7 @@ import pytest
 import fwdad
 
 ROOMS = """
-    errors, files
+    errors, files, schema
     kernels
     tree
     dual

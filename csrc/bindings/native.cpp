@@ -1,6 +1,12 @@
 // fwdad._native: the CPU kernels as Python functions on NumPy arrays. Results are written into arrays that the caller
 // made. The GIL is released while a kernel runs, so that other Python threads go on.
 #include <pybind11/numpy.h>
+#include <unistd.h>
+
+#include <exception>
+#ifdef __GLIBCXX__
+#include <cxxabi.h>
+#endif
 
 #include "call.hpp"
 #include "runtime/dispatch.hpp"
@@ -37,17 +43,46 @@ bool read_array(py::handle object, Argument& argument) {
     return true;
 }
 
+// Takes the GIL back. Python up to 3.13 ends a daemon thread that asks for it after the interpreter's end by unwinding
+// its stack: through the destructor of a py::gil_scoped_release that aborts the process, and other destructors would
+// touch Python's objects without the GIL. Such a thread stays here until the process ends, as it does from Python 3.14.
+void take_gil(PyThreadState* state) {
+#ifdef __GLIBCXX__
+    try {
+        PyEval_RestoreThread(state);
+    } catch (const abi::__forced_unwind&) {
+        for (;;) {
+            pause();
+        }
+    }
+#else
+    PyEval_RestoreThread(state);
+#endif
+}
+
+void without_gil(const auto& body) {
+    PyThreadState* const state = PyEval_SaveThread();
+    std::exception_ptr failure;
+    try {
+        body();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    take_gil(state);
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
+}
+
 // The bodies of a kernel in the instruction set in use; the GIL is released.
 template <class Bodies>
 struct Run {
     const Bodies& bodies;
     void f32(const auto&... a) const {
-        const py::gil_scoped_release release;
-        bodies.f32(a...);
+        without_gil([&] { bodies.f32(a...); });
     }
     void f64(const auto&... a) const {
-        const py::gil_scoped_release release;
-        bodies.f64(a...);
+        without_gil([&] { bodies.f64(a...); });
     }
 };
 
@@ -65,13 +100,19 @@ void define(py::module_& module, const char* name, const char* text, const char*
 
 // An array of unspecified entries, in memory that large arrays which are gone have left.
 py::array empty(const py::dtype& dtype, const std::vector<py::ssize_t>& shape) {
-    auto bytes = static_cast<size_t>(dtype.itemsize());
+    if (std::string("biufc").find(dtype.kind()) == std::string::npos) {
+        throw std::invalid_argument("empty: dtype: expected numbers, whose entries may be anything");
+    }
+    auto bytes = static_cast<size_t>(dtype.itemsize());  // where each size of 0 is 1: strides must fit too
+    bool has_entries = true;
     for (const py::ssize_t n : shape) {
-        if (n < 0 || __builtin_mul_overflow(bytes, static_cast<size_t>(n), &bytes) || bytes > SIZE_MAX / 4) {
+        const auto most = static_cast<size_t>(std::max<py::ssize_t>(n, 1));
+        if (n < 0 || __builtin_mul_overflow(bytes, most, &bytes) || bytes > SIZE_MAX / 4) {
             throw std::invalid_argument("empty: shape: expected sizes that memory has room for");
         }
+        has_entries = has_entries && n > 0;
     }
-    auto* const block = new MemoryBlock(take_memory(bytes));
+    auto* const block = new MemoryBlock(take_memory(has_entries ? bytes : 0));
     const py::capsule owner(block, [](void* own) {
         const std::unique_ptr<MemoryBlock> gone(static_cast<MemoryBlock*>(own));
         give_memory_back(*gone);

@@ -20,3 +20,7 @@ class LostDerivativeError(TypeError):
 
 class RunError(ValueError):
     """A run's folder or file cannot be used as asked; the message names it and says what to do."""
+
+
+class RunWarning(UserWarning):
+    """A run goes on under circumstances that may change its numbers."""

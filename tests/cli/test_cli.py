@@ -168,7 +168,16 @@ def test_version_and_help(fwdad_):
         ("--out file", "cannot make the run folder file: File exists"),
         ("--out file/run", "cannot make the run folder file/run: Not a directory"),
         ("--out full", "the run folder full is not empty"),
-        ("--hidden 999999999 999999999", "Unable to allocate"),
+        (
+            "--hidden 999999999 999999999",
+            "not enough memory for fwdad train --hidden 999999999 999999999 (Unable to allo",
+        ),
+        (f"--seed {'9' * 400}", "--seed must be from 0 to 18446744073709551615, got a larger number"),
+        (f"--epochs {'9' * 400}", "--epochs must be at least 1, got a larger number"),
+        ("--learning-rate 1e400", "--learning-rate must be at least 0, got inf"),
+        ("--hidden 1_000", "'1_000' is not a list of integers"),
+        ("--data \x1b[31m", r"unknown data set '\x1b[31m'"),
+        ("--data colours.csv --target y", r"no column 'y'; its columns are a, \x1b[31mred"),
         ("--speed 11", "No such option '--speed'"),
     ],
 )
@@ -176,12 +185,13 @@ def test_a_mistake_is_one_line_and_exit_code_2(fwdad_, tmp_path, words, says):
     (tmp_path / "file").write_text("precious")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes").write_text("precious")
+    (tmp_path / "colours.csv").write_text("a,\x1b[31mred\n1,2\n")
     code, out, err = fwdad_("train", *words.split())
     assert (code, out) == (2, "")
     assert err.startswith("fwdad: error: ")
     assert says in err
     assert err.count("\n") == 1
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "full", "notes"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["colours.csv", "file", "full", "notes"]
 
 
 def test_verbose_adds_the_traceback(fwdad_):

@@ -3,11 +3,14 @@
 import fcntl
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
 
 import pytest
+
+from fwdad import kernels
 
 FWDAD = [sys.executable, "-m", "fwdad.cli"]
 RUN = [*FWDAD, "train", "--hidden", "16", "--tangents", "2", "--epochs", "60", "--batch-size", "600", "--seed", "3"]
@@ -111,3 +114,51 @@ def test_a_bad_variable_is_one_line(tmp_path, variable, value):
     assert err.startswith(f"fwdad: error: {variable}: expected ")
     assert len(err.splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+# ---- where nobody listens
+
+
+def test_a_reader_that_goes_ends_the_run_quietly(tmp_path, whole):
+    """As `| head -1` does: without a word, as by SIGPIPE, and with a folder that resumes."""
+    process = start(*RUN, "--out", "run", cwd=tmp_path)
+    assert process.stdout.readline().startswith("epoch 1/60")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(timeout=60) == 128 + signal.SIGPIPE
+    assert not (tmp_path / "run" / "result.json").exists()
+    code, _, err = finish(start(*FWDAD, "train", "--resume", "--out", "run", cwd=tmp_path))
+    assert (code, err) == (0, "")
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == whole
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_run_without_streams_is_a_run(tmp_path, whole, closed):
+    command = f"{shlex.join([*RUN, '--out', 'run'])} {closed}"
+    result = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == whole
+    assert (tmp_path / "run" / "result.json").is_file()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_behind_the_output_is_one_line(tmp_path):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([*RUN, "--out", "run"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 2
+    assert result.stderr == "fwdad: error: [Errno 28] No space left on device\n"
+
+
+def test_another_instruction_set_is_a_warning_of_one_line(tmp_path):
+    isas = kernels.info()["isas"]
+    if kernels.info()["isa"] in (None, isas[0]):
+        pytest.skip("this machine runs kernels of one instruction set")
+    short = [*RUN[: RUN.index("--epochs")], "--epochs", "2", "--batch-size", "600"]
+    code, _, err = finish(start(*short, "--out", "run", cwd=tmp_path, env=os.environ | {"FWDAD_ISA": isas[0]}))
+    assert (code, err) == (0, "")
+    command = [*FWDAD, "train", "--resume", "--out", "run"]
+    code, out, err = finish(start(*command, cwd=tmp_path, env=os.environ | {"FWDAD_ISA": isas[1]}))
+    assert (code, out) == (0, "The run in run is finished: 4 steps. Nothing to do.\n")
+    said = f"fwdad: warning: the run in run was on the instruction set {isas[0]} and goes on with {isas[1]}"
+    assert err == f"{said}: its last bits may differ\n"

@@ -1,12 +1,15 @@
 """fwdad eval, plot, export: what they print, and one line for every error."""
 
 import json
+import os
+import shutil
+import stat
 import sys
 
 import numpy as np
 import pytest
 
-from fwdad.train import TrainConfig, Trainer, load_model
+from fwdad.train import TrainConfig, Trainer, checkpoint, load_model
 
 WORDS = {"hidden": (16,), "tangents": 2, "epochs": 3, "batch_size": 400}
 
@@ -138,3 +141,26 @@ def test_without_the_libraries(fwdad_, run, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert "pip install 'fwdad[onnx]'" in fwdad_("export", run, "--onnx", "model.onnx")[2]
     assert "pip install 'fwdad[plot]'" in fwdad_("plot", run)[2]
+
+
+def test_a_model_that_is_no_number_is_neither_tested_nor_exported(fwdad_, run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "run")
+    arrays, state = checkpoint.load(folder / "checkpoint.safetensors")
+    del state["digest"]
+    arrays["model.layers.0.bias"][1] = np.nan
+    trees = {"model": {}, "optimizer": {}}
+    for name, array in arrays.items():
+        trees[name.partition(".")[0]][name.partition(".")[2]] = array
+    checkpoint.save(folder / "checkpoint.safetensors", trees, state)
+    for words in (("eval", "run"), ("export", "run", "--onnx", "model.onnx"), ("train", "--resume", "--out", "run")):
+        code, out, err = fwdad_(*words)
+        assert (code, out) == (2, "")
+        assert "the model in run/checkpoint.safetensors is of no use: model.layers.0.bias holds NaN or infinity" in err
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_export_into_a_device_leaves_the_device(fwdad_, run):
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install 'fwdad[onnx]'")
+    code, _, err = fwdad_("export", run, "--onnx", "/dev/null")
+    assert (code, err) == (0, "")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)

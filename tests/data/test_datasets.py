@@ -110,6 +110,22 @@ def test_a_malformed_file_is_named_with_its_fault(tmp_path, content, says):
         read_idx(path)
 
 
+def test_no_more_is_unpacked_than_the_header_promises(tmp_path, monkeypatch):
+    """A gzip file of 64 MiB of zeros, whose header promises 12 bytes; and one that promises what it cannot hold."""
+    path = tmp_path / "bomb"
+    path.write_bytes(gzip.compress(idx(np.zeros(12)) + bytes(2**26)))
+    asked = []
+    read = gzip.GzipFile.read
+    monkeypatch.setattr(gzip.GzipFile, "read", lambda self, size=-1: (asked.append(size), read(self, size))[1])
+    with pytest.raises(DataError, match=r"bomb has bytes after its values: its header promises 12 bytes"):
+        read_idx(path)
+    assert asked == [4, 4, 13]
+    path.write_bytes(gzip.compress(struct.pack(">BBBB3I", 0, 0, 8, 3, 2**20, 2**20, 2**10)))
+    with pytest.raises(DataError, match=r"bomb is cut short: its header promises 1125899906842624 bytes"):
+        read_idx(path)
+    assert asked[3:] == [4, 12]
+
+
 def test_a_folder_in_the_place_of_a_file_is_an_error(tmp_path):
     with pytest.raises(DataError, match="cannot read"):
         read_idx(tmp_path)

@@ -28,7 +28,7 @@ def _sockets_are_collected_here():
 
 
 CONTENT = gzip.compress(b"some content")
-MD5 = hashlib.md5(CONTENT).hexdigest()
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def server(tmp_path):
 def test_files_are_fetched_checked_and_not_fetched_twice(server, tmp_path, monkeypatch):
     folder, url, asked = server
     (folder / "part.gz").write_bytes(CONTENT)
-    monkeypatch.setitem(SOURCES, "mnist", Source(url, {"part.gz": MD5}))
+    monkeypatch.setitem(SOURCES, "mnist", Source(url, {"part.gz": SHA256}))
     home = data.download("mnist", tmp_path / "data")
     assert home == tmp_path / "data" / "mnist"
     assert (home / "part.gz").read_bytes() == CONTENT
@@ -70,19 +70,35 @@ def test_an_archive_is_unpacked(server, tmp_path, monkeypatch):
         member = tarfile.TarInfo("cifar-10-batches-bin/test_batch.bin")
         member.size = 3
         archive.addfile(member, io.BytesIO(b"abc"))
-    md5 = hashlib.md5((folder / "all.tar.gz").read_bytes()).hexdigest()
-    monkeypatch.setitem(SOURCES, "cifar10", Source(url, {"all.tar.gz": md5}))
+    sha256 = hashlib.sha256((folder / "all.tar.gz").read_bytes()).hexdigest()
+    monkeypatch.setitem(SOURCES, "cifar10", Source(url, {"all.tar.gz": sha256}))
     home = data.download("cifar10", tmp_path / "data")
     assert (home / "cifar-10-batches-bin" / "test_batch.bin").read_bytes() == b"abc"
     with pytest.raises(DataError, match=r"no data_batch_1\.bin in .*cifar-10-batches-bin"):
         data.load("cifar10", tmp_path / "data")  # looks where it was unpacked
 
 
+@pytest.mark.parametrize("name", ["../outside", "link"])
+def test_an_archive_that_reaches_out_of_its_folder_is_refused(server, tmp_path, monkeypatch, name):
+    folder, url, _ = server
+    with tarfile.open(folder / "all.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo(name)
+        if name == "link":
+            member.type, member.linkname = tarfile.SYMTYPE, "../../outside"
+        archive.addfile(member, io.BytesIO(b""))
+    sha256 = hashlib.sha256((folder / "all.tar.gz").read_bytes()).hexdigest()
+    monkeypatch.setitem(SOURCES, "cifar10", Source(url, {"all.tar.gz": sha256}))
+    with pytest.raises(DataError, match=r"cannot get .*all\.tar\.gz: .*outside the destination"):
+        data.download("cifar10", tmp_path / "data")
+    assert [path.name for path in (tmp_path / "data" / "cifar10").iterdir()] == ["all.tar.gz"]
+    assert not (tmp_path / "data" / "outside").exists()
+
+
 def test_a_wrong_sum_and_a_missing_file_leave_nothing_and_say_what_to_do(server, tmp_path, monkeypatch):
     folder, url, _ = server
     (folder / "part.gz").write_bytes(CONTENT + b"!")
     for name in ("part.gz", "none.gz"):
-        monkeypatch.setitem(SOURCES, "kmnist", Source(url, {name: MD5}))
+        monkeypatch.setitem(SOURCES, "kmnist", Source(url, {name: SHA256}))
         with pytest.raises(DataError) as error:
             data.download("kmnist", tmp_path / "data")
         message = str(error.value)
@@ -92,7 +108,7 @@ def test_a_wrong_sum_and_a_missing_file_leave_nothing_and_say_what_to_do(server,
 
 
 def test_no_network(tmp_path, monkeypatch):
-    monkeypatch.setitem(SOURCES, "mnist", Source("http://127.0.0.1:9/", {"part.gz": MD5}))
+    monkeypatch.setitem(SOURCES, "mnist", Source("http://127.0.0.1:9/", {"part.gz": SHA256}))
     with pytest.raises(DataError, match=r"cannot get http://127\.0\.0\.1:9/part\.gz"):
         data.download("mnist", tmp_path)
 
@@ -105,6 +121,7 @@ def test_without_pooch_the_message_says_how_to_get_it(tmp_path, monkeypatch):
 
 def test_every_named_data_set_but_the_embedded_one_can_be_got():
     assert set(SOURCES) == set(data.NAMES) - {"digits"}
-    assert all(len(md5) == 32 for source in SOURCES.values() for md5 in source.files.values())
+    assert all(source.url.startswith("https://") for source in SOURCES.values())
+    assert all(len(sha256) == 64 for source in SOURCES.values() for sha256 in source.files.values())
     with pytest.raises(DataError, match="nothing to download for 'digits'"):
         data.download("digits", "anywhere")

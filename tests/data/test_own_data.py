@@ -1,6 +1,7 @@
 """Data sets of one's own: .npz files, folders of .npy files, .csv files."""
 
 import contextlib
+import zipfile
 
 import numpy as np
 import pytest
@@ -138,7 +139,7 @@ def test_the_same_file_gives_the_same_data(arrays):
         ({"x": X, "y": VALUES}, r"y is float64 \(40,\); classes are integers .* --task regression"),
         ({"x": X, "y": LABELS[:, None]}, r"y is int64 \(40, 1\); classes are integers"),
         ({"x": X, "y": LABELS - 1}, "y holds class -1; classes are numbered from 0"),
-        ({"x": np.where(np.arange(N)[:, None] == 7, np.nan, X), "y": LABELS}, "x holds NaN .* example 7"),
+        ({"x": np.where(np.arange(N)[:, None] == 7, np.nan, X), "y": LABELS}, "x holds NaN, infinity .* example 7"),
         (
             {"x_train": X, "y_train": LABELS, "x_test": X[:, :2], "y_test": LABELS},
             r"different shapes: \[\(2,\), \(4,\)",
@@ -154,7 +155,7 @@ def test_arrays_that_do_not_fit(arrays, named, says):
 @pytest.mark.parametrize(
     ("y", "says"),
     [
-        (np.where(np.arange(N) == 3, np.inf, VALUES), "y holds NaN or infinity, first in example 3"),
+        (np.where(np.arange(N) == 3, np.inf, VALUES), "y holds NaN, infinity .*, first in example 3"),
         (VALUES[:, None, None], "a regression needs numbers"),
         (VALUES.astype(str), "a regression needs numbers"),
     ],
@@ -265,3 +266,98 @@ def test_any_bytes_give_a_table_or_a_data_error(tmp_path_factory, content):
     path.write_bytes(content)
     with contextlib.suppress(DataError):  # and no other error
         data.load(str(path))
+
+
+# ---- what lies about itself
+
+
+def npy(shape, dtype="<f8", content=b"", version=b"\x01\x00"):
+    header = f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    return b"\x93NUMPY" + version + len(header).to_bytes(2, "little") + header + content
+
+
+def archive(path, **members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members.items():
+            file.writestr(f"{name}.npy", content)
+    return path
+
+
+@pytest.mark.parametrize("folder", [False, True])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (npy((10**9, 10**3)), "its header promises 8000000000128"),
+        (npy((10**15,) * 4), "its header promises"),
+        (npy((2, 2), content=bytes(31)), "has 159 bytes, but its header promises 160"),
+        (npy((2, 2), content=bytes(33)), "has 161 bytes, but its header promises 160"),
+        (npy((2, 2), "nonsense", bytes(32)), ""),
+        (npy("(" * 5000, content=bytes(32)), ""),
+        (npy((2, 2), version=b"\x03\x00", content=bytes(32)), r"version \(3, 0\) of NumPy's format"),
+        (npy((2, 2), "|O", bytes(32)), "Object arrays cannot be loaded"),
+        (b"\x93NUMPY\x01\x00\x10\x00'''", ""),  # a string without end, for NumPy's tokenizer
+        (b"", ""),
+    ],
+)
+def test_a_header_that_promises_what_is_not_there(tmp_path, folder, content, says):
+    if folder:
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "x.npy").write_bytes(content)
+        path = tmp_path / "mine"
+    else:
+        path = archive(tmp_path / "mine.npz", x=content)
+    with pytest.raises(DataError, match=rf"^cannot read .*mine.*{says}"):
+        data.load(str(path))
+
+
+def test_an_archive_that_promises_more_than_it_holds(tmp_path):
+    path = archive(tmp_path / "mine.npz", x=npy((2, 2), content=bytes(32)))
+    content, size = path.read_bytes(), (160).to_bytes(4, "little")
+    assert content.count(size) == 2  # before the member and in the directory
+    path.write_bytes(content.replace(size, (2**31).to_bytes(4, "little")))
+    with pytest.raises(DataError, match=r"has 2147483648 bytes by its header, more than the file can hold"):
+        data.load(str(path))
+
+
+def test_an_encrypted_archive(tmp_path):
+    path = archive(tmp_path / "mine.npz", x=npy((2, 2), content=bytes(32)))
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + offset] |= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot read .*password"):
+        data.load(str(path))
+
+
+def test_classes_that_are_no_numbering_are_refused(arrays):
+    labels = LABELS.copy()
+    labels[5] = 10**6
+    with pytest.raises(DataError, match=r"class 1000000 among \d+ training examples; number the classes 0, 1, \.\.\."):
+        data.load(arrays(x=X, y=labels))
+
+
+@pytest.mark.parametrize("value", [1e39, -1e300])
+def test_values_that_float32_cannot_hold(arrays, table, value):
+    x = X.copy()
+    x[7, 1] = value
+    with pytest.raises(DataError, match="x holds NaN, infinity or what float32 cannot hold, first in example 7"):
+        data.load(arrays(x=x, y=LABELS))
+    text = "a,b,c,d,y\n" + "\n".join([*GOOD, f"1,{value},3,4,cat"])
+    with pytest.raises(DataError, match=r"line 14, column 'b': '.*' is not a finite number in float32"):
+        data.load(table(text))
+
+
+def test_a_test_part_on_another_scale(arrays):
+    with pytest.raises(DataError, match="inputs of the test part are too far from the training part"):
+        data.load(arrays(x_train=X * 1e-30, y_train=LABELS, x_test=X * 1e30, y_test=LABELS))
+
+
+@pytest.mark.parametrize("word", ["1_000", "١٢", "１", "0x10", "1e", "1,5"])
+def test_what_is_no_number_in_a_table(table, word):
+    with pytest.raises(DataError, match=f"line 14, column 'b': '{word}' is not a finite number"):
+        data.load(table("a,b,c,d,y\n" + "\n".join([*GOOD, f'1,"{word}",3,4,cat'])))
+
+
+def test_words_that_look_like_numbers_are_words(table):
+    rows = [f"1,{word}" for word in ("2", "10", "1_0", "nan") for _ in range(5)]
+    assert data.load(table("a,y\n" + "\n".join(rows))).class_names == ("2", "10", "1_0", "nan")

@@ -91,6 +91,7 @@ def broken_calls(name):
             values += [(*STREAM[:field], value, *STREAM[field + 1 :]) for field, value in wrong.items()]
         if argument is WINDOW:
             values += [WINDOW[:3], ((3, 2**62), *WINDOW[1:]), (*WINDOW[:3], (1, 0)), (*WINDOW[:3], (3, 3))]
+            values += [(*WINDOW[:2], (2**63 - 1, 1), WINDOW[3]), ((2**30, 2**30), *WINDOW[1:])]
         for value in values:
             yield [*good[:j], value, *good[j + 1 :]]
     yield good[:-1]
@@ -129,9 +130,24 @@ def test_threads_are_bounded(n):
         NATIVE.set_num_threads(n)
 
 
-def test_memory_that_nobody_has_is_refused():
+@pytest.mark.parametrize("shape", [(2**40, 2**40), (0, 2**62), (-1,)])
+def test_memory_that_nobody_has_is_refused(shape):
     with pytest.raises(ValueError, match="empty: shape"):
-        NATIVE.empty(np.dtype(np.float64), (2**40, 2**40))
+        NATIVE.empty(np.dtype(np.float64), shape)
+
+
+@pytest.mark.parametrize("dtype", [object, "V0", "S3", "M8[s]"])
+def test_memory_is_for_numbers(dtype):
+    with pytest.raises(ValueError, match="empty: dtype"):
+        NATIVE.empty(np.dtype(dtype), (3,))
+
+
+def test_the_fuzz_of_the_bindings():
+    """A second of it; `ctest --preset asan` runs a minute under the sanitizers."""
+    command = [sys.executable, str(ROOT / "tests" / "kernels" / "fuzz_bindings.py"), "--calls", "500"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("500 calls: ")
 
 
 @pytest.mark.skipif("FWDAD_TEST_NATIVE" in os.environ, reason="a sanitizer's build, of the native module alone")

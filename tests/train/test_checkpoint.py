@@ -74,7 +74,7 @@ def test_another_format_is_refused(path):
 def test_a_missing_file_and_a_folder_in_its_place(tmp_path):
     with pytest.raises(CheckpointError, match="there is no checkpoint"):
         checkpoint.load(tmp_path / "none")
-    with pytest.raises(CheckpointError, match="damaged"):
+    with pytest.raises(CheckpointError, match=r"cannot read .*: Is a directory"):
         checkpoint.load(tmp_path)
 
 

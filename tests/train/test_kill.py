@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fwdad.train import Trainer
+from fwdad.train import CheckpointError, Trainer
 
 SCRIPT = """
 import json, os, signal, sys
@@ -44,7 +44,8 @@ raise SystemExit("was not killed")
     ("where", "count"),
     [
         ("step", 8),  # within the second epoch, after its checkpoints
-        # The files written: config, metrics, checkpoint; each epoch best, checkpoint, metrics; result.
+        ("after replace", 1),
+        # The files written: checkpoint, config, metrics; each epoch best, checkpoint, metrics; result.
         ("before replace", 4),
         ("after replace", 4),
         ("before replace", 5),
@@ -61,4 +62,22 @@ def test_kill_and_resume(small, whole, tmp_path, outcome, where, count):
     Trainer.resume(folder).run()
     assert outcome(folder) == outcome(whole)
     assert (folder / "best.safetensors").read_bytes() == (whole / "best.safetensors").read_bytes()
-    assert not list(folder.glob(".*"))  # what the kill left behind was cleared away
+    assert not list(folder.glob(".fwdad-*"))  # what the kill left behind was cleared away
+
+
+@pytest.mark.parametrize("place", ["resume", "new"])
+def test_a_run_killed_before_its_first_checkpoint_is_started_again(small, tmp_path, outcome, whole, place):
+    """Both say so, and it works."""
+    folder = tmp_path / "run"
+    arguments = [sys.executable, "-c", SCRIPT, json.dumps(small.to_json()), str(folder), "before replace", "1"]
+    assert subprocess.run(arguments, timeout=60).returncode == -signal.SIGKILL
+    assert list(folder.glob(".fwdad-*"))
+    if place == "resume":
+        with pytest.raises(
+            CheckpointError, match=r"there is no checkpoint .*: start the run again .* without --resume"
+        ):
+            Trainer.resume(folder)
+    else:
+        Trainer.new(small, folder).run()
+        assert outcome(folder) == outcome(whole)
+        assert not list(folder.glob(".fwdad-*"))

@@ -17,12 +17,27 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from fwdad.bench.task import BenchError, WrongAnswer
 
 OVERRIDES = ("OPENBLAS_", "MKL_", "BLIS_", "NVPL_", "GOTO_", "OMP_", "KMP_", "GOMP_")
 """Prefixes of variables that tune other libraries: removed, for peers run as they come."""
+
+
+START = """
+import sys
+sys.path[:] = {}
+import runpy
+runpy.run_module("fwdad.bench.worker", run_name="__main__", alter_sys=True)
+"""
+
+
+def program() -> str:
+    """Return what a process runs: `fwdad.bench.worker`, on our path less the current folder, Python's first choice."""
+    here = os.getcwd()
+    return START.format([*(path for path in sys.path if path not in ("", here)), str(Path(__file__).parents[2])])
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -41,7 +56,7 @@ class Worker:
         self.who = who
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  -- closed in __exit__
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "fwdad.bench.worker", who, str(threads), device],
+            [sys.executable, "-c", program(), who, str(threads), device],
             env=environment(threads),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

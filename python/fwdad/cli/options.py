@@ -13,7 +13,18 @@ from fwdad.train.config import TrainConfig, takers
 
 F = TypeVar("F", bound=Callable[..., Any])
 verbose = click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Show the traceback of an error.")
-INTEGER = re.compile(r"[+-]?\d+")
+INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
+
+
+def printable(text: str) -> str:
+    r"""Return the text with control characters and lone surrogates escaped: a file's words do not steer a terminal.
+
+    Examples
+    --------
+    >>> printable(chr(27) + "[31m") == r"\x1b[31m"
+    True
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def integers(value: str) -> tuple[int, ...]:

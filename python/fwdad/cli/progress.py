@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fwdad.train import EpochMetrics, ObservedRun, Observer, TrainConfig
 
+YEARS = 1e8  # seconds from which nobody counts
+
 
 def report() -> Observer:
     """Return the kind of progress report that suits standard output."""
@@ -100,4 +102,5 @@ def _speed(run: ObservedRun) -> str:
 def _left(run: ObservedRun) -> str:
     """Estimate the time to the last epoch from the time so far, as h:mm:ss."""
     progress = run.progress
-    return str(timedelta(seconds=round(progress.seconds / progress.step * (run.steps - progress.step))))
+    seconds = progress.seconds / progress.step * (run.steps - progress.step)
+    return str(timedelta(seconds=round(seconds))) if seconds < YEARS else "years"

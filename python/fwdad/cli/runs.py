@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from fwdad import __version__, data, nn
-from fwdad.cli.options import verbose
+from fwdad.cli.options import printable, verbose
 from fwdad.export import to_onnx
 from fwdad.files import write_atomic
 from fwdad.train import WEIGHTS, RunError, load_run
@@ -43,7 +43,7 @@ def evaluation(run: Path, weights: str, name: str | None, data_dir: str | None) 
         )
     test = dataset.test
     loss, accuracy = evaluate(saved.model, test)
-    click.echo(f"data           {dataset.name}, {len(test.targets)} test examples\nweights        {weights}")
+    click.echo(f"data           {printable(dataset.name)}, {len(test.targets)} test examples\nweights        {weights}")
     click.echo(f"test loss      {loss:.4f}")
     if accuracy is None:
         variance = np.mean(np.var(test.targets, axis=0, dtype=np.float64))

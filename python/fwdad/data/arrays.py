@@ -7,18 +7,21 @@ numbers from 0 or, for a regression, (N,) or (N, M) values.
 
 from __future__ import annotations
 
+import math
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fwdad.data.batches import permutation
 from fwdad.data.dataset import DataError, Dataset, Split
-from fwdad.data.splitting import HELD_OUT, split_apart, standardised, stratified_order
+from fwdad.data.files import DEFLATED
+from fwdad.data.splitting import HELD_OUT, LARGEST, split_apart, standardised, stratified_order
 
 PARTS = ("train", "validation", "test")
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 NAMES = ("x", "y", *(f"{kind}_{part}" for part in PARTS for kind in "xy"))
 
 
@@ -42,19 +45,52 @@ def load_arrays(path: Path, task: str) -> Dataset:
         if len(shapes) > 1:
             raise DataError(f"{path}: the {what} of its parts have different shapes: {sorted(shapes)}")
     classes = None if task == "regression" else int(max(split.targets.max() for split in splits)) + 1
+    if classes is not None and classes > len(splits[0].targets):
+        raise DataError(
+            f"{path}: class {classes - 1} among {len(splits[0].targets)} training examples; number the classes 0, 1, "
+            "... without gaps, or use --task regression for values"
+        )
     return standardised(path.resolve().stem, splits, classes)
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         if path.is_dir():
-            return {name: np.load(path / f"{name}.npy") for name in NAMES if (path / f"{name}.npy").is_file()}
-        # Opened here, since np.load leaves the file open where it is no archive.
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file) as archive:
-            return {name: archive[name] for name in NAMES if name in archive}
-    # NumPy reports a damaged file by any of these.
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+            return {name: _read_file(path / f"{name}.npy") for name in NAMES if (path / f"{name}.npy").is_file()}
+        with zipfile.ZipFile(path) as archive:
+            most = DEFLATED * path.stat().st_size
+            members = {info.filename: info for info in archive.infolist()}
+            return {
+                name: _read_member(archive, members[f"{name}.npy"], most) for name in NAMES if f"{name}.npy" in members
+            }
+    except Exception as error:  # what zip, zlib, Python's parser and NumPy say of a damaged file has no common name
+        raise DataError(f"cannot read {path}: {error or type(error).__name__}; write it again by np.savez") from error
+
+
+def _read_file(path: Path) -> NDArray[Any]:
+    with path.open("rb") as file:
+        return _read_array(file, path.stat().st_size, path.name)
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> NDArray[Any]:
+    if member.file_size > most:
+        raise ValueError(f"{member.filename} has {member.file_size} bytes by its header, more than the file can hold")
+    with archive.open(member) as file:
+        return _read_array(file, member.file_size, member.filename)
+
+
+def _read_array(file: IO[bytes], size: int, name: str) -> NDArray[Any]:
+    """Read an array whose file has this size, once its header promises as much and no more."""
+    version = np.lib.format.read_magic(file)
+    if version not in HEADERS:
+        raise ValueError(f"{name} has version {version} of NumPy's format, which is not for numbers")
+    shape, _, dtype = HEADERS[version](file)
+    promised = file.tell() + dtype.itemsize * math.prod(shape)
+    if promised != size and not dtype.hasobject:
+        raise ValueError(f"{name} has {size} bytes, but its header promises {promised}")
+    file.seek(0)
+    array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array
 
 
 def _part(path: Path, arrays: dict[str, NDArray[Any]], x_name: str, y_name: str, task: str) -> Split:
@@ -81,9 +117,9 @@ def _part(path: Path, arrays: dict[str, NDArray[Any]], x_name: str, y_name: str,
     else:
         y = y.astype(np.int64)
     for name, array in ((x_name, x), (y_name, y)):
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            row = np.argwhere(~np.isfinite(array))[0][0]
-            raise DataError(f"{path}: {name} holds NaN or infinity, first in example {row}")
+        if array.dtype.kind == "f" and not (wide := np.abs(array) <= LARGEST).all():
+            row = np.argwhere(~wide)[0][0]
+            raise DataError(f"{path}: {name} holds NaN, infinity or what float32 cannot hold, first in example {row}")
     return Split(x, y)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fwdad.data.dataset import DataError, Dataset, Split
-from fwdad.data.files import find_home, read_bytes
+from fwdad.data.files import find_home, opened
 
 SHAPE = (3, 32, 32)
 PIXELS = 3 * 32 * 32
@@ -75,11 +75,12 @@ def _read(name: str, path: Path, records: int) -> tuple[NDArray[np.float32], NDA
             f"no {path.name} in {path.parent}; it is part of the binary version, {layout.folder} "
             f"(fwdad download {name} gets it)"
         )
-    content = read_bytes(path)
     size = layout.label_bytes + PIXELS
+    with opened(path) as (file, _):
+        content = file.read(records * size + 1)
     if len(content) != records * size:
-        what = "is cut short" if len(content) < records * size else "is too long"
-        raise DataError(f"{path} {what}: {len(content)} bytes, not {records} records of {size}; get it again")
+        what = f"is cut short: {len(content)} bytes" if len(content) < records * size else "is too long"
+        raise DataError(f"{path} {what}, not {records} records of {size} bytes; get it again")
     rows = np.frombuffer(content, np.uint8).reshape(records, size)
     labels = rows[:, layout.label_bytes - 1].astype(np.int64)
     (wrong,) = np.nonzero(labels >= layout.classes)
@@ -97,5 +98,8 @@ def _read(name: str, path: Path, records: int) -> tuple[NDArray[np.float32], NDA
 def _class_names(home: Path, name: str, layout: Layout) -> tuple[str, ...]:
     """Read the names of the classes from the text file that the archive has beside the data, if it is there."""
     path = home / ("batches.meta.txt" if name == "cifar10" else "fine_label_names.txt")
-    names = tuple(path.read_text(encoding="utf-8").split()) if path.is_file() else ()
+    try:
+        names = tuple(path.read_text(encoding="utf-8").split()) if path.is_file() else ()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}; get it again, or remove it") from error
     return names if len(names) == layout.classes else ()

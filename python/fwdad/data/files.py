@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 from fwdad.data.dataset import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
+DEFLATED = 1032  # the most bytes that one byte of zip and gzip files stands for
 
 
 def find_home(folder: Path, *names: str) -> Path:
@@ -18,11 +22,25 @@ def find_home(folder: Path, *names: str) -> Path:
     return next((folder / name for name in names if (folder / name).is_dir()), folder)
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a file, and unpack it if it is gzipped; `DataError` if it cannot be read or is damaged."""
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
+    """Open a file, unpacked if it is gzipped; yield it with the most bytes that it can have.
+
+    Raises
+    ------
+    DataError
+        It cannot be read or is damaged, now or within the block.
+    """
     try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+            file.seek(0)
+            if packed:
+                with gzip.open(file) as unpacked:
+                    yield cast("IO[bytes]", unpacked), DEFLATED * size
+            else:
+                yield file, size
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path} is a damaged gzip file ({error}); get it again") from error
     except OSError as error:

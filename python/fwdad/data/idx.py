@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fwdad.data.dataset import DataError
-from fwdad.data.files import read_bytes
+from fwdad.data.files import opened
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_RANK = 32  # what every NumPy can hold; real files have 1 to 4
@@ -22,17 +22,22 @@ MAX_RANK = 32  # what every NumPy can hold; real files have 1 to 4
 
 def read_idx(path: Path) -> NDArray[np.generic]:
     """Read the array in an IDX file, in the machine's byte order; `DataError` if the file is anything else."""
-    content = read_bytes(path)
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in DTYPES or content[3] > MAX_RANK:
-        raise DataError(f"{path} is not an IDX file: it begins with {content[:4].hex(' ') or 'nothing'}")
-    dtype, rank = np.dtype(DTYPES[content[2]]), content[3]
-    header = 4 + 4 * rank
-    if len(content) < header:
-        raise DataError(f"{path} is cut short: {len(content)} bytes, but its header alone takes {header}")
-    shape = struct.unpack_from(f">{rank}I", content, 4)
-    expected = header + dtype.itemsize * math.prod(shape)
-    if len(content) != expected:
-        what = "is cut short" if len(content) < expected else "has bytes after its values"
-        raise DataError(f"{path} {what}: its header promises {expected} bytes for shape {shape}, it has {len(content)}")
-    values = np.frombuffer(content, dtype, offset=header).reshape(shape)
+    with opened(path) as (file, most):
+        start = file.read(4)
+        if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in DTYPES or start[3] > MAX_RANK:
+            raise DataError(f"{path} is not an IDX file: it begins with {start.hex(' ') or 'nothing'}")
+        dtype, rank = np.dtype(DTYPES[start[2]]), start[3]
+        sizes = file.read(4 * rank)
+        if len(sizes) < 4 * rank:
+            raise DataError(f"{path} is cut short: it ends within its header of {4 + 4 * rank} bytes")
+        shape = struct.unpack(f">{rank}I", sizes)
+        promised = dtype.itemsize * math.prod(shape)
+        # No more is read than the header promises, and nothing if the file cannot hold that much.
+        content = file.read(promised + 1) if promised <= most else b""
+    if len(content) != promised:
+        what = "is cut short" if len(content) < promised else "has bytes after its values"
+        raise DataError(
+            f"{path} {what}: its header promises {promised} bytes of values, of shape {shape}; get it again"
+        )
+    values = np.frombuffer(content, dtype).reshape(shape)
     return values.astype(dtype.newbyteorder("="))

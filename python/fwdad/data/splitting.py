@@ -14,6 +14,9 @@ from fwdad.data.dataset import DataError, Dataset, Split
 HELD_OUT = 10  # a tenth of the examples is for validation, another for testing
 
 
+LARGEST = float(np.finfo(np.float32).max)  # of a value in a data set, which is float32 in the end
+
+
 def stratified_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return a fixed shuffled order of the examples in which every stretch has the classes in their overall proportion.
 
@@ -64,6 +67,10 @@ def standardised(
     train, validation, test = (
         Split(moved(s.inputs.reshape(-1, *shape)).reshape(len(s.inputs), -1), targets(s.targets)) for s in splits
     )
+    for part, split in (("validation", validation), ("test", test)):
+        for what, values in zip(("inputs", "targets"), split, strict=True):
+            if not np.isfinite(values).all():
+                raise DataError(f"{name}: {what} of the {part} part are too far from the training part; scale them")
     return Dataset(name, train, validation, test, classes, shape, class_names)
 
 
@@ -78,8 +85,9 @@ def _standardiser(values: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[np.f
 
     def standardise(x: NDArray[Any]) -> NDArray[np.float32]:
         moved = np.empty(x.shape, np.float32)
-        for source, target in zip(_blocks(x), _blocks(moved), strict=True):
-            target[...] = (source - mean) * scale
+        with np.errstate(over="ignore"):
+            for source, target in zip(_blocks(x), _blocks(moved), strict=True):
+                target[...] = (source - mean) * scale
         return moved
 
     return standardise

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from fwdad.data.dataset import DataError, Dataset
-from fwdad.data.splitting import split_apart, standardised
+from fwdad.data.splitting import LARGEST, split_apart, standardised
+from fwdad.files import parse_number
 
 
 def load_table(path: Path, task: str, target: str | None) -> Dataset:
@@ -74,11 +75,13 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 def _number(path: Path, line: int, column: str, cell: str) -> float:
     try:
-        value = float(cell)
+        value = parse_number(cell)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
-        what = f"{cell.strip()!r} is not a finite number" if cell.strip() else "no value"
+    if not abs(value) <= LARGEST:
+        what = "no value"
+        if cell.strip():
+            what = f"{cell.strip()[:60]!r} is not a finite number" + (" in float32" if math.isfinite(value) else "")
         raise DataError(f"{path}, line {line}, column {column!r}: {what}; clean or encode the table first")
     return value
 
@@ -86,6 +89,7 @@ def _number(path: Path, line: int, column: str, cell: str) -> float:
 def _class_order(name: str) -> tuple[float, str]:
     """Order numbers by their value, before words by the alphabet."""
     try:
-        return float(name), ""
+        value = parse_number(name)
     except ValueError:
-        return math.inf, name
+        value = math.nan
+    return (value, "") if math.isfinite(value) else (math.inf, name)

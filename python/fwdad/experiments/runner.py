@@ -13,25 +13,29 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import hashlib
 import io
 import json
 import multiprocessing
+import multiprocessing.util
 import os
 import queue
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import fwdad
+from fwdad import schema
 from fwdad.errors import RunError
 from fwdad.experiments.experiment import Cell, Experiment, Row, Settings
-from fwdad.files import read_json, write_atomic, write_json
+from fwdad.files import LOCK, clear_leftovers, is_leftover, lock, parse_json, read_json, write_atomic, write_json
 
 THREAD_VARIABLES = ("FWDAD_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # Large arrays come and go in every pass. By default glibc hands their memory back to the system and gets it again, page
@@ -76,7 +80,7 @@ class Run:
         if file.is_file():
             if read_json(file) != self._about:
                 raise RunError(f"{self.folder} holds a run with other settings ({file}); choose another --out")
-        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        elif self.folder.exists() and (not self.folder.is_dir() or not all(map(is_leftover, self.folder.iterdir()))):
             raise RunError(f"{self.folder} is not empty and holds no run of an experiment; choose another --out")
 
     @property
@@ -89,7 +93,24 @@ class Run:
         self._stop = True
 
     def execute(self, progress: Progress) -> bool:
-        """Run the missing cells; False if `stop` came first. An exception of a cell ends the run and is raised here."""
+        """Run the missing cells; False if `stop` came first. An exception of a cell ends the run and is raised here.
+
+        Raises
+        ------
+        RunError
+            Another process is at work in the folder.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        taken = lock(self.folder)
+        try:
+            self._check_folder()  # somebody may have been faster
+            return self._execute(progress)
+        finally:
+            taken.release()
+
+    def _execute(self, progress: Progress) -> bool:
+        clear_leftovers(self.folder)
+        clear_leftovers(self.folder / "cells")
         (self.folder / "cells").mkdir(parents=True, exist_ok=True)
         write_json(self.folder / "settings.json", self._about)
         missing = sorted(self.missing, key=lambda cell: -cell.cost)
@@ -99,12 +120,12 @@ class Run:
         done = total - sum(cell.cost for cell in missing)
         jobs = min(self.jobs, len(missing))
         context = multiprocessing.get_context("spawn")  # a forked child would share the parent's threads and locks
-        stop, reports = context.Event(), context.Queue()
         running: dict[str, float] = {}
-        with (
-            _environment(MEMORY | dict.fromkeys(THREAD_VARIABLES, str(max(1, cores() // jobs)))),
-            ProcessPoolExecutor(jobs, context, _begin, (stop, reports)) as pool,
-        ):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_environment(MEMORY | dict.fromkeys(THREAD_VARIABLES, str(max(1, cores() // jobs)))))
+            stack.enter_context(_safe_path())
+            stop, reports = context.Event(), context.Queue()
+            pool = stack.enter_context(ProcessPoolExecutor(jobs, context, _begin, (stop, reports)))
             pending = {pool.submit(_run_cell, self.experiment, cell): cell for cell in missing}
             try:
                 while pending and not self._stop:
@@ -133,6 +154,7 @@ class Run:
         with contextlib.suppress(OSError):  # something else is in the folder
             (self.folder / "cells").rmdir()
             (self.folder / "settings.json").unlink()
+            (self.folder / LOCK).unlink(missing_ok=True)
             self.folder.rmdir()
 
     def _keep(self, cell: Cell, future: Future[list[Row]]) -> None:
@@ -144,12 +166,23 @@ class Run:
                 "run the same command again, with fewer --jobs"
             ) from error
         # NaN is a result here, so this is JSON as Python writes it.
-        write_atomic(self._file(cell), json.dumps(rows).encode())
+        write_atomic(self._file(cell), json.dumps({"rows": rows, "digest": digest(cell, rows)}).encode())
 
     def table(self) -> list[Row]:
         """Return the tidy table of all cells."""
-        rows = [row for cell in self.cells for row in json.loads(self._file(cell).read_bytes())]
-        return self.experiment.table(rows)
+        return self.experiment.table([row for cell in self.cells for row in self._rows(cell)])
+
+    def _rows(self, cell: Cell) -> list[Row]:
+        path = self._file(cell)
+        try:
+            kept = schema.read(Kept, parse_json(path.read_bytes(), nan=True))
+            if kept.digest != digest(cell, kept.rows):
+                raise ValueError("its rows are not as they were written")
+        except OSError as error:
+            raise RunError(f"cannot read {path}: {error.strerror or error}") from error
+        except ValueError as error:
+            raise RunError(f"{path} is damaged ({error}); remove it and run the same command again") from error
+        return kept.rows
 
     def write_table(self, table: list[Row]) -> Path:
         """Write results.csv."""
@@ -177,6 +210,18 @@ class Run:
         return self.folder / "cells" / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', cell.name)}.json"
 
 
+class Kept(NamedTuple):
+    """What the file of a finished cell holds."""
+
+    rows: list[dict[str, Any]]
+    digest: str
+
+
+def digest(cell: Cell, rows: list[Row]) -> str:
+    """Return the SHA-256, in hex, of a cell's parameters and its rows."""
+    return hashlib.sha256(json.dumps([cell.parameters, rows]).encode()).hexdigest()
+
+
 def cores() -> int:
     """Count the cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -199,6 +244,21 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
     finally:
         for name in added:
             del os.environ[name]
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Within the block, new processes import nothing from the current folder, where Python looks first."""
+    if sys.version_info >= (3, 11):
+        with _environment({"PYTHONSAFEPATH": "1"}):
+            yield
+        return
+    flags = multiprocessing.util._args_from_interpreter_flags
+    multiprocessing.util._args_from_interpreter_flags = lambda: ["-I", *flags()]
+    try:
+        yield
+    finally:
+        multiprocessing.util._args_from_interpreter_flags = flags
 
 
 def _received(reports: Any) -> Iterator[tuple[str, float]]:

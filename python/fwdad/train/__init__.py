@@ -10,12 +10,13 @@ observer     Observer: what hears of a run
 tensorboard  ... and writes it down for TensorBoard
 plot         curves of the metrics
 folder       run folders
+header       what the headers of a run's files hold
 checkpoint   all state of a run in one file
 saved        the model that a run left in its folder
 trainer      Trainer: the loop
 """
 
-from fwdad.errors import RunError
+from fwdad.errors import RunError, RunWarning
 from fwdad.train.checkpoint import CheckpointError
 from fwdad.train.config import ConfigError, TrainConfig
 from fwdad.train.evaluation import evaluate
@@ -38,6 +39,7 @@ __all__ = [
     "ObservedRun",
     "Observer",
     "RunError",
+    "RunWarning",
     "TrainConfig",
     "Trainer",
     "TrainingDiverged",

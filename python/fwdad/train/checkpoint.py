@@ -1,10 +1,12 @@
 """Checkpoints: one safetensors file, whose header holds all that is not an array, as JSON.
 
-One file, replaced atomically: arrays and state are always of the same step.
+One file, replaced atomically: arrays and state are always of the same step. A digest tells whether they are still as
+they were written.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,12 @@ import safetensors
 import safetensors.numpy
 
 from fwdad import tree
-from fwdad.files import write_atomic
+from fwdad.files import parse_json, write_atomic
 from fwdad.kernels import device_of, to_device
 
 FORMAT = 2  # 1 named the settings learning_rate and combiner otherwise
 KEY = "fwdad"  # of the header entry
+DTYPES = ("BOOL", "U8", "I8", "I16", "U16", "F16", "I32", "U32", "F32", "I64", "U64", "F64")  # that NumPy has
 Arrays = dict[str, np.ndarray]
 
 
@@ -26,8 +29,8 @@ class CheckpointError(ValueError):
     """A checkpoint cannot be used; the message names the file, what is wrong with it and what to do."""
 
 
-def save(path: Path, trees: dict[str, Any], state: dict[str, Any]) -> None:
-    """Replace the checkpoint at `path`, atomically.
+def save(path: Path, trees: dict[str, Any], state: dict[str, Any]) -> str:
+    """Replace the checkpoint at `path`, atomically, and return its `digest`.
 
     Parameters
     ----------
@@ -42,34 +45,64 @@ def save(path: Path, trees: dict[str, Any], state: dict[str, Any]) -> None:
         The state holds NaN or infinity.
     """
     arrays = {name: np.array(to_device(array, "cpu"), order="C") for name, array in _named(trees).items()}
-    header = {KEY: json.dumps({"format": FORMAT, **state}, allow_nan=False)}
-    write_atomic(path, safetensors.numpy.save(arrays, header))
+    found = digest(arrays, state)
+    header = json.dumps({"format": FORMAT, "digest": found, **state}, allow_nan=False)
+    write_atomic(path, safetensors.numpy.save(arrays, {KEY: header}))
+    return found
+
+
+def digest(arrays: Arrays, state: dict[str, Any]) -> str:
+    """Return the SHA-256, in hex, of the arrays with their names, dtypes and shapes, and of the state."""
+    found = hashlib.sha256(json.dumps(state, allow_nan=False).encode())
+    for name, array in sorted(arrays.items()):
+        found.update(f"\n{name} {_describe(array)}\n".encode())
+        found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return found.hexdigest()
 
 
 def load(path: Path) -> tuple[Arrays, dict[str, Any]]:
-    """Read a checkpoint's arrays and state; `CheckpointError` if it is missing, cut short or something else."""
+    """Read a checkpoint's arrays and state, with its ``digest`` among the latter.
+
+    Raises
+    ------
+    CheckpointError
+        It is missing, cannot be read, is cut short, damaged or something else.
+    """
     try:
+        with path.open("rb"):  # says what is wrong, where safetensors says only that there is no such file
+            pass
         with safetensors.safe_open(path, framework="numpy") as file:
             state = _parse(path, (file.metadata() or {}).get(KEY))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+            arrays = {name: _array(path, file, name) for name in file.keys()}  # noqa: SIM118  (no mapping)
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint {path}; start a new run") from error
-    except (OSError, safetensors.SafetensorError) as error:
+    except OSError as error:
+        raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
+    except safetensors.SafetensorError as error:
         raise CheckpointError(f"the checkpoint {path} is cut short or damaged ({error}); start a new run") from error
+    if state.get("digest") != digest(arrays, {name: value for name, value in state.items() if name != "digest"}):
+        raise CheckpointError(f"the checkpoint {path} is damaged: it is not as it was written; start a new run")
     return arrays, state
+
+
+def _array(path: Path, file: Any, name: str) -> np.ndarray:
+    dtype = file.get_slice(name).get_dtype()
+    if dtype not in DTYPES:
+        raise CheckpointError(f"{path} is not a checkpoint of fwdad: {name[:80]!r} has dtype {dtype}, unknown to NumPy")
+    return file.get_tensor(name)  # type: ignore[no-any-return]
 
 
 def _parse(path: Path, header: str | None) -> dict[str, Any]:
     try:
-        state = json.loads(header or "")
+        state = parse_json(header or "")
     except ValueError:
         state = None
     if not isinstance(state, dict) or "format" not in state:
         raise CheckpointError(f"{path} is not a checkpoint of fwdad")
-    if state["format"] != FORMAT:
-        written = f"by fwdad {state.get('fwdad', 'of an unknown version')}"
+    if (found := state.pop("format")) != FORMAT:
+        written = f"by fwdad {state.get('fwdad', 'of an unknown version')!s:.40}"
         raise CheckpointError(
-            f"{path} has format {state['format']}, written {written}; this version of fwdad reads format {FORMAT}: "
+            f"{path} has format {found!r:.40}, written {written}; this version of fwdad reads format {FORMAT}: "
             "use the version that wrote it, or start a new run"
         )
     return state

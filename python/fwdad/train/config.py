@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from fwdad.perturbation import DEFAULT, PERTURBATIONS
 DIRECTIONS = ("auto", "units", "random")
 RANDOM = ("tangents", "sampler", "combiner", "perturb")
 """The settings of random directions."""
+
+LARGEST: dict[type, float] = {int: 2**64 - 1, float: sys.float_info.max}
+"""The largest values of settings without a smaller bound."""
 
 ROWS: dict[str, Mapping[str, Any]] = {"model": nn.MODELS, "optimizer": optim.OPTIMIZERS}
 """The registries whose rows say, by `settings`, which settings of a run they take."""
@@ -208,8 +212,9 @@ def _check(field: dataclasses.Field[Any], value: Any) -> None:
             raise ConfigError(field.name, f"must be of type {about['kind'].__name__}, got {item!r}")
         if about["choices"] and item not in about["choices"]:
             raise ConfigError(field.name, f"must be one of {', '.join(about['choices'])}, got {item!r}")
-        if about["kind"] is not str and not (math.isfinite(item) and about["low"] <= item <= about["high"]):
-            raise ConfigError(field.name, f"must be {_range(about['low'], about['high'])}, got {item}")
+        if about["kind"] is not str and not about["low"] <= item <= min(about["high"], LARGEST[about["kind"]]):
+            shown = item if abs(item) < 2**64 else f"{item:.3g}" if isinstance(item, float) else "a larger number"
+            raise ConfigError(field.name, f"must be {_range(about['low'], about['high'])}, got {shown}")
 
 
 def _range(low: float, high: float) -> str:

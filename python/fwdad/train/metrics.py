@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from fwdad import schema
 from fwdad.errors import RunError
-from fwdad.files import write_atomic
+from fwdad.files import parse_json, write_atomic
+from fwdad.schema import Range, Share
 
 
 class EpochMetrics(NamedTuple):
@@ -27,13 +29,20 @@ class EpochMetrics(NamedTuple):
         At the epoch's end. Accuracies are None in a regression, and empty in the file.
     """
 
-    epoch: int
-    step: int
-    learning_rate: float
-    train_loss: float
-    train_accuracy: float | None
-    validation_loss: float
-    validation_accuracy: float | None
+    epoch: Annotated[int, Range(1)]
+    step: Annotated[int, Range(1)]
+    learning_rate: Annotated[float, Range(0)]
+    train_loss: Annotated[float, Range(0)]
+    train_accuracy: Share | None
+    validation_loss: Annotated[float, Range(0)]
+    validation_accuracy: Share | None
+
+
+def check_rows(rows: Sequence[EpochMetrics]) -> None:
+    """Raise ValueError unless the rows are those of the epochs 1, 2, ..., each of as many steps."""
+    for number, row in enumerate(rows, 1):
+        if row.epoch != number or row.step != number * rows[0].step:
+            raise ValueError(f"row {number} is of epoch {row.epoch} and step {row.step}")
 
 
 def write_metrics(path: Path, rows: Iterable[EpochMetrics]) -> None:
@@ -47,20 +56,15 @@ def read_metrics(path: Path) -> list[EpochMetrics]:
     try:
         header, *lines = path.read_text(encoding="utf-8").splitlines()
         if header != ",".join(EpochMetrics._fields):
-            raise ValueError(f"its first line is {header!r}")
-        return [_row(*line.split(",")) for line in lines]
-    except (OSError, ValueError, TypeError) as error:
+            raise ValueError(f"its first line is {header[:80]!r}")
+        rows = [schema.read(EpochMetrics, [_cell(cell) for cell in line.split(",")]) for line in lines]
+        check_rows(rows)
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
         raise RunError(f"cannot read {path} as the metrics of a run: {error}") from error
+    return rows
 
 
-def _row(epoch: str, step: str, rate: str, *measured: str) -> EpochMetrics:
-    train_loss, train_accuracy, loss, accuracy = measured
-    return EpochMetrics(
-        int(epoch),
-        int(step),
-        float(rate),
-        float(train_loss),
-        float(train_accuracy) if train_accuracy else None,
-        float(loss),
-        float(accuracy) if accuracy else None,
-    )
+def _cell(text: str) -> float | int | None:
+    return parse_json(text) if text else None

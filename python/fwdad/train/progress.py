@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from fwdad.schema import Count, Seconds
 from fwdad.train.metrics import EpochMetrics
 
 
@@ -23,13 +24,13 @@ class Progress:
         Time spent so far over all resumes, in all and in steps alone.
     """
 
-    step: int = 0
+    step: Count = 0
     loss_sum: float = 0.0
-    correct: int = 0
-    seen: int = 0
+    correct: Count = 0
+    seen: Count = 0
     rows: list[EpochMetrics] = dataclasses.field(default_factory=list)
-    seconds: float = 0.0
-    step_seconds: float = 0.0
+    seconds: Seconds = 0.0
+    step_seconds: Seconds = 0.0
 
     @property
     def best(self) -> EpochMetrics:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
+from fwdad import schema
 from fwdad.errors import RunError
 from fwdad.files import read_json
 from fwdad.train import checkpoint
 from fwdad.train.build import make_model
-from fwdad.train.checkpoint import CheckpointError
+from fwdad.train.checkpoint import Arrays, CheckpointError
 from fwdad.train.config import ConfigError, TrainConfig
 from fwdad.train.folder import BEST, CHECKPOINT, CONFIG
+from fwdad.train.header import About, BestHeader, CheckpointHeader
 
 WEIGHTS = ("final", "best")
+Header = TypeVar("Header", bound=About)
 
 
 class Saved(NamedTuple):
@@ -38,7 +44,7 @@ def load_run(folder: Path, weights: str = "final") -> Saved:
     RunError
         There is no such folder.
     CheckpointError
-        There is no such model, or it is damaged.
+        There is no such model, it is damaged, or it holds NaN or infinity.
     ValueError
         `weights` is something else.
     """
@@ -47,22 +53,76 @@ def load_run(folder: Path, weights: str = "final") -> Saved:
     if not folder.is_dir():
         raise RunError(f"there is no run folder {folder}")
     path = folder / (BEST if weights == "best" else CHECKPOINT)
-    arrays, state = checkpoint.load(path)
+    kind = BestHeader if weights == "best" else CheckpointHeader
+    arrays, about = load_checkpoint(path, kind)
+    config = config_of(path, about)
+    check_same_run(folder, path, config)
+    if isinstance(about, BestHeader) and (folder / CHECKPOINT).exists():
+        check_best(path, about, load_checkpoint(folder / CHECKPOINT, CheckpointHeader)[1])
     try:
-        config, shape, outputs = TrainConfig.from_json(state["config"]), tuple(state["shape"]), state["outputs"]
-        model = make_model(config, shape, outputs)
-    except (KeyError, TypeError, ValueError) as error:
+        model = make_model(config, about.shape, about.outputs)
+    except ValueError as error:
         raise CheckpointError(f"{path} holds a model that this version of fwdad cannot make: {error}") from error
     chosen = {name: array for name, array in arrays.items() if name.startswith("model.")}
     if weights == "final":  # of parameters, their average, if there is one
         averages = "optimizer.average."
         chosen |= {f"model.{k.removeprefix(averages)}": a for k, a in arrays.items() if k.startswith(averages)}
-    return Saved(checkpoint.restore({"model": model}, chosen, path)["model"], shape, outputs, config)
+    check_finite(path, chosen)
+    restored = checkpoint.restore({"model": model}, chosen, path)["model"]
+    return Saved(restored, about.shape, about.outputs, config)
 
 
 def load_model(folder: Path, weights: str = "final") -> Any:
     """Load the trained model of the run in a folder, as `load_run` does: call it on inputs (B, D) for its outputs."""
     return load_run(folder, weights).model
+
+
+def load_checkpoint(path: Path, kind: type[Header]) -> tuple[Arrays, Header]:
+    """Read a file's arrays, and its header as one of this kind; `CheckpointError` if that is not what it holds."""
+    arrays, state = checkpoint.load(path)
+    try:
+        return arrays, schema.read(kind, state)
+    except ValueError as error:
+        raise CheckpointError(f"{path} holds a state that this version of fwdad cannot read: {error}") from error
+
+
+def config_of(path: Path, about: About) -> TrainConfig:
+    """Return the settings in a header; `CheckpointError` for those that this version cannot use."""
+    try:
+        return TrainConfig.from_json(about.config)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} holds settings that this version of fwdad cannot use: {error}") from error
+
+
+def check_finite(path: Path, arrays: Arrays) -> None:
+    """Raise `CheckpointError` for a model that holds NaN or infinity; training ends before it saves one."""
+    for name, array in arrays.items():
+        if name.startswith("model.") and array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise CheckpointError(f"the model in {path} is of no use: {name} holds NaN or infinity; start a new run")
+
+
+def check_same_run(folder: Path, path: Path, config: TrainConfig) -> None:
+    """Raise `CheckpointError` unless the settings of the file at `path` are those of the folder's config.json.
+
+    A run that was killed right after its first checkpoint has no config.json.
+    """
+    if not (folder / CONFIG).exists():
+        return
+    written = read_config(folder)
+    for field in dataclasses.fields(TrainConfig):
+        ours, theirs = getattr(written, field.name), getattr(config, field.name)
+        if ours != theirs and not field.metadata["resumable"]:
+            raise CheckpointError(f"{path} is of another run: its {field.name} is {theirs}, but {ours} in {CONFIG}")
+
+
+def check_best(path: Path, best: BestHeader, header: CheckpointHeader) -> None:
+    """Raise `CheckpointError` unless best.safetensors is the best model of the checkpoint's run so far.
+
+    After a kill between the two it may already be that of the epoch whose end the checkpoint has not seen.
+    """
+    next_epoch = len(header.progress.rows) + 1
+    if best.digest != header.best and (best.data, best.epoch) != (header.data, next_epoch):
+        raise CheckpointError(f"{path} is not the best model of this run: put that one back, or start a new run")
 
 
 def read_config(folder: Path) -> TrainConfig:

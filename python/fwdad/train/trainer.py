@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,21 @@ from typing import Any
 import numpy as np
 
 import fwdad
-from fwdad import data, kernels, tree
-from fwdad.errors import RunError
-from fwdad.files import read_json, write_json
+from fwdad import data, kernels, schema, tree
+from fwdad.errors import RunError, RunWarning
+from fwdad.files import clear_leftovers, lock, read_json, write_json
 from fwdad.optim import SCHEDULES
 from fwdad.train import checkpoint
 from fwdad.train.build import choose_directions, make_estimator, make_model, make_optimizer, make_schedule
 from fwdad.train.checkpoint import CheckpointError
 from fwdad.train.config import ConfigError, TrainConfig
 from fwdad.train.evaluation import beside, correct, evaluate, losses
-from fwdad.train.folder import BEST, CHECKPOINT, CONFIG, METRICS, RESULT, claim, first_free
+from fwdad.train.folder import BEST, CHECKPOINT, CONFIG, METRICS, RESULT, claim, is_free, make_first_free
+from fwdad.train.header import BestHeader, BestResult, CheckpointHeader, Result
 from fwdad.train.metrics import EpochMetrics, write_metrics
 from fwdad.train.observer import Observer
 from fwdad.train.progress import Progress
-from fwdad.train.saved import load_model, read_config
+from fwdad.train.saved import check_best, check_finite, check_same_run, config_of, load_checkpoint, load_model
 from fwdad.train.step import Learner
 
 
@@ -86,6 +88,8 @@ class Trainer:
         self.learner = Learner(model, self.loss, self.estimator, optimizer, seed=config.seed)
         self.batch_loss = float("nan")  # that the step just taken began from
         self._digest = self.data.digest()
+        self._best: str | None = None  # the digest of best.safetensors
+        self._lock: Any = None  # of the folder, from `new` or `resume` to the end of `run`
         self._stop = False
         self._began = self._saved_at = time.perf_counter()
 
@@ -101,14 +105,15 @@ class Trainer:
             The settings, the data or the folder cannot be used; nothing was written.
         """
         trainer = cls(config, out or Path(), **options)
-        if out is None:
-            trainer.folder = first_free(Path("runs") / trainer.data.name)
-        claim(trainer.folder)
+        trainer.folder = out or make_first_free(Path("runs") / trainer.data.name)
+        trainer._lock = claim(trainer.folder)
         return trainer
 
     @classmethod
     def resume(cls, out: Path, changes: dict[str, Any] | None = None, **options: Any) -> Trainer:
         """Prepare to continue the run in the folder `out` from its last checkpoint, bit for bit.
+
+        Warns with `RunWarning` where another machine or version of NumPy may change the last bits.
 
         Parameters
         ----------
@@ -118,25 +123,38 @@ class Trainer:
         Raises
         ------
         ConfigError, CheckpointError, RunError, fwdad.data.DataError
-            The run cannot be continued; the folder is as it was.
+            The run cannot be continued, or another process is at it; the folder is as it was.
         """
         if not out.is_dir():
             raise RunError(f"there is no run folder {out} to resume")
-        path = out / CHECKPOINT
-        arrays, state = checkpoint.load(path)
+        taken = lock(out)
         try:
-            old = TrainConfig.from_json(state["config"])
-            progress = Progress(**state["progress"])
-            progress.rows = [EpochMetrics(*row) for row in progress.rows]
-            digest = state["data"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{path} holds a state that this version of fwdad cannot read: {error}") from error
-        check_same_run(old, out)
-        trainer = cls(changed(old, changes or {}), out, **options)
-        trainer.progress = progress
+            trainer = cls._resumed(out, changes or {}, **options)
+        except BaseException:
+            taken.release()
+            raise
+        trainer._lock = taken
+        return trainer
+
+    @classmethod
+    def _resumed(cls, out: Path, changes: dict[str, Any], **options: Any) -> Trainer:
+        path = out / CHECKPOINT
+        if not path.exists() and is_free(out):
+            raise CheckpointError(f"there is no checkpoint {path}: start the run again in {out}, without --resume")
+        arrays, header = load_checkpoint(path, CheckpointHeader)
+        check_finite(path, arrays)
+        old = config_of(path, header)
+        check_same_run(out, path, old)
+        if header.progress.rows:
+            best = load_checkpoint(out / BEST, BestHeader)[1]
+            check_same_run(out, out / BEST, config_of(out / BEST, best))
+            check_best(out / BEST, best, header)
+        trainer = cls(changed(old, changes), out, **options)
+        progress = trainer.progress = header.progress
+        trainer._best = header.best
         for row in progress.rows:
             trainer._observe_loss(row.validation_loss)
-        if digest != trainer._digest:
+        if header.data != trainer._digest:
             raise RunError(f"the run in {out} was trained on other {old.data} data than there is now; check data_dir")
         if trainer.steps < progress.step:
             raise ConfigError("epochs", f"cannot be {trainer.config.epochs}: the run has already gone further")
@@ -144,6 +162,7 @@ class Trainer:
         trees = checkpoint.restore({"model": learner.model, "optimizer": learner.state}, arrays, path)
         learner.model, learner.state = trees["model"], trees["optimizer"]
         trainer.estimator.step = progress.step
+        warn_of_other_bits(header, out)
         return trainer
 
     # ---- running
@@ -178,8 +197,13 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether the run is trained and result.json is its result."""
-        result = self.folder / RESULT
-        return self.trained and result.is_file() and read_json(result).get("steps") == self.progress.step
+        path = self.folder / RESULT
+        if not self.trained or not path.is_file():
+            return False
+        try:
+            return schema.read(Result, read_json(path)).steps == self.progress.step
+        except ValueError as error:
+            raise RunError(f"{path} is damaged ({error}); remove it, and --resume writes it again") from error
 
     def stop(self) -> None:
         """Ask `run` to end after the step it is in; may be called from a signal handler."""
@@ -197,10 +221,19 @@ class Trainer:
         """
         if self.config.threads is not None:
             kernels.set_num_threads(self.config.threads)
+        self._lock = self._lock or lock(self.folder)
+        try:
+            return self._observed_run()
+        finally:
+            self._lock.release()
+            self._lock = None
+
+    def _observed_run(self) -> dict[str, Any] | None:
         self._began = time.perf_counter() - self.progress.seconds
+        clear_leftovers(self.folder)
+        self._save()  # first: a folder without a checkpoint holds no run
         write_json(self.folder / CONFIG, self.config.to_json())
         write_metrics(self.folder / METRICS, self.progress.rows)
-        self._save()
         result = None
         for observer in self.observers:
             observer.began(self)
@@ -266,7 +299,8 @@ class Trainer:
         self._observe_loss(loss)
         # The best model first: after a kill between the two, the epoch's end is done again, to the same files.
         if progress.best is row:
-            checkpoint.save(self.folder / BEST, {"model": self.evaluated}, self._about() | {"epoch": row.epoch})
+            about = self._about() | {"epoch": row.epoch}
+            self._best = checkpoint.save(self.folder / BEST, {"model": self.evaluated}, about)
         self._save()
         write_metrics(self.folder / METRICS, progress.rows)
         for observer in self.observers:
@@ -286,41 +320,33 @@ class Trainer:
 
     def _save(self) -> None:
         self.progress.seconds = time.perf_counter() - self._began
-        state = self._about() | {"data": self._digest, "progress": dataclasses.asdict(self.progress)}
+        state = self._about() | {"progress": dataclasses.asdict(self.progress), "best": self._best, **_bits_depend_on()}
         checkpoint.save(self.folder / CHECKPOINT, {"model": self.model, "optimizer": self.learner.state}, state)
         self._saved_at = time.perf_counter()
 
     def _about(self) -> dict[str, Any]:
-        """Return what it takes to make the model again."""
-        about = {"fwdad": fwdad.__version__, "config": self.config.to_json()}
+        """Return what it takes to make the model again, and the digest of the data."""
+        about = {"fwdad": fwdad.__version__, "config": self.config.to_json(), "data": self._digest}
         return about | {"shape": list(self.data.shape), "outputs": self.data.outputs}
 
     def _result(self, final: tuple[float, float | None], best: tuple[float, float | None]) -> dict[str, Any]:
         progress, row = self.progress, self.progress.best
         accuracies = [row.validation_accuracy for row in progress.rows if row.validation_accuracy is not None]
-        return {
-            "test_accuracy": final[1],
-            "test_loss": final[0],
-            "best_validation_accuracy": max(accuracies, default=None),
-            "best": {
-                "epoch": row.epoch,
-                "validation_loss": row.validation_loss,
-                "test_accuracy": best[1],
-                "test_loss": best[0],
-            },
-            "epochs": len(progress.rows),
-            "steps": progress.step,
-            "parameters": self.model.parameters,
-            "seconds": progress.seconds,
-            "seconds_per_step": progress.step_seconds / progress.step,
-            "threads": kernels.get_num_threads(),
-            "isa": kernels.info()["isa"],
-            "versions": {
-                "fwdad": fwdad.__version__,
-                "python": platform.python_version(),
-                "numpy": np.__version__,
-            },
-        }
+        result = Result(
+            test_accuracy=final[1],
+            test_loss=final[0],
+            best_validation_accuracy=max(accuracies, default=None),
+            best=BestResult(row.epoch, row.validation_loss, best[1], best[0]),
+            epochs=len(progress.rows),
+            steps=progress.step,
+            parameters=self.model.parameters,
+            seconds=progress.seconds,
+            seconds_per_step=progress.step_seconds / progress.step,
+            threads=kernels.get_num_threads(),
+            isa=kernels.info()["isa"],
+            versions={"fwdad": fwdad.__version__, "python": platform.python_version(), "numpy": np.__version__},
+        )
+        return dataclasses.asdict(result)
 
 
 def changed(old: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
@@ -338,12 +364,17 @@ def changed(old: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
     return dataclasses.replace(old, **changes)
 
 
-def check_same_run(saved: TrainConfig, folder: Path) -> None:
-    """Raise `CheckpointError` unless the checkpoint's configuration is that of the folder's config.json."""
-    written = read_config(folder)
-    for field in dataclasses.fields(TrainConfig):
-        ours, theirs = getattr(written, field.name), getattr(saved, field.name)
-        if ours != theirs and not field.metadata["resumable"]:
-            raise CheckpointError(
-                f"{folder / CHECKPOINT} is of another run: its {field.name} is {theirs}, but {ours} in {CONFIG}"
-            )
+def _bits_depend_on() -> dict[str, str]:
+    return {"isa": kernels.info()["isa"], "numpy": np.__version__}
+
+
+def warn_of_other_bits(header: CheckpointHeader, folder: Path) -> None:
+    """Warn where the run goes on with another instruction set, or another major version of NumPy."""
+    here = _bits_depend_on()
+    for what, was, now in (
+        ("the instruction set", header.isa, here["isa"]),
+        ("NumPy", header.numpy.split(".")[0], here["numpy"].split(".")[0]),
+    ):
+        if was != now:
+            message = f"the run in {folder} was on {what} {was} and goes on with {now}: its last bits may differ"
+            warnings.warn(message, RunWarning, stacklevel=4)
