@@ -23,7 +23,7 @@ TESTS = ("tests/dual", "tests/rules", "tests/transforms")
 
 def names():
     """The functions of which a rule carries a tangent, by name."""
-    mine = {name_of(f): f for f, entry in ENTRIES.items() if entry.kind in ("differentiable", "linear")}
+    mine = {name_of(f): f for f, entry in ENTRIES.items() if entry.kind in ("differentiable", "linear", "write")}
     return {name: f for name, f in sorted(mine.items()) if name.startswith(("np.", "fwdad.functions."))}
 
 

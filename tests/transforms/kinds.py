@@ -1,7 +1,7 @@
 """Kinds of programs that could lose a derivative, under every transform: a table for docs/transforms.md.
 
-Each cell is computed. "right" is what central differences of the plain NumPy program say, or the numbers that a row gives
-where there are none; "refused" is an error that says what to do. Anything else raises AssertionError.
+Each cell is computed. "right" is what central differences of the plain NumPy program say, or the numbers that a row
+gives where there are none; "refused" is an error that says what to do. Anything else raises AssertionError.
 
 `python tests/transforms/kinds.py` writes the table; with --check it only compares.
 """
@@ -52,14 +52,17 @@ TRANSFORMS = {
     "laplacian": (lambda f, x: flat(fwdad.laplacian(f)(x)), lambda j, h, g: np.trace(h, axis1=1, axis2=2)),
     "sparse_jacfwd": (lambda f, x: fwdad.sparse_jacfwd(f)(x).dense(), lambda j, h, g: j),
 }
-"""Each transform: what it finds for f at x, and what that must be, from f's Jacobian and Hessian and total(f)'s Hessian."""
+"""Each transform: what it finds for f at x, and what that must be by f's Jacobian and Hessian and total(f)'s Hessian."""
 
 
 def differences(f, x):
     """Jacobian and Hessian by central differences."""
     step, units = 3e-4, np.eye(N)
     j = np.stack([(f(x + step * u) - f(x - step * u)) / (2 * step) for u in units], -1)
-    h = [[f(x + step * (a + b)) - f(x + step * (a - b)) - f(x - step * (a - b)) + f(x - step * (a + b)) for a in units] for b in units]
+    h = [
+        [f(x + step * (a + b)) - f(x + step * (a - b)) - f(x - step * (a - b)) + f(x - step * (a + b)) for a in units]
+        for b in units
+    ]
     return j, np.moveaxis(np.array(h), (0, 1), (-2, -1)) / (4 * step * step)
 
 
@@ -219,7 +222,11 @@ ARRAYS = {
     "masked arrays, `np.matrix`, strings, dates, objects as what moves": [refused(np.sin, x) for x in ODD.values()],
     "the same beside a Dual, `Fraction`, `np.datetime64`": [
         *(refused(lambda x, f=f, c=c: f(x, c)) for f in BESIDE for c in ODD.values()),
-        *(refused(lambda x, f=f, c=c: f(x, c)) for f in BESIDE[:3] for c in (Fraction(1, 2), np.datetime64("2020-01-01"))),
+        *(
+            refused(lambda x, f=f, c=c: f(x, c))
+            for f in BESIDE[:3]
+            for c in (Fraction(1, 2), np.datetime64("2020-01-01"))
+        ),
     ],
 }
 
@@ -229,7 +236,13 @@ POINTS = {
     "roots at 0 whose power is smooth: `abs(x)**2`, `norm(x)**2`": [
         (lambda x: np.abs(x) ** 2, ZERO, np.zeros((3, 3)), np.einsum("ij,jk->ijk", TWO, np.eye(3)), TWO),
         (lambda x: np.linalg.norm(x) ** 2, ZERO, np.zeros((1, 3)), TWO[None], TWO),
-        (lambda x: np.hypot(x[0], x[1]) ** 2, ZERO, np.zeros((1, 3)), np.diag([2.0, 2.0, 0.0])[None], np.diag([2.0, 2.0, 0.0])),
+        (
+            lambda x: np.hypot(x[0], x[1]) ** 2,
+            ZERO,
+            np.zeros((1, 3)),
+            np.diag([2.0, 2.0, 0.0])[None],
+            np.diag([2.0, 2.0, 0.0]),
+        ),
     ],
     "constants of narrow or unsigned dtypes": [
         of_numpy(lambda x: np.interp(x, np.arange(3), np.array([200, 100, 0], np.uint8)) / 100, INSIDE),

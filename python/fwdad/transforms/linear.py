@@ -72,7 +72,7 @@ class Traced(Carrier):
         self.tape, self.slot, self.samples, self.level = tape, slot, samples, level
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[Any, ...]:
         """The shape, with `K` where it depends on the number of directions."""
         one, two = (sample.shape for sample in self.samples)
         return tuple(a if a == b else K(a) for a, b in zip(one, two, strict=True))
@@ -84,10 +84,6 @@ class Traced(Carrier):
     def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record the call."""
         return self.tape.record(function, args, kwargs)
-
-    def astype(self, dtype: Any, **options: Any) -> Any:
-        """Record the cast."""
-        return self.tape.record(_astype, (self, dtype), {})
 
     def __copy__(self) -> Traced:
         """Copy: a write into one of the two does not reach the other."""
@@ -132,10 +128,6 @@ def _kept(leaf: Any) -> Any:
     if isinstance(leaf, np.ndarray) and (leaf.flags.writeable or not leaf.flags.owndata):
         return leaf.copy()
     return Dual(leaf.primal, leaf.tangent, leaf.level) if type(leaf) is Dual else leaf
-
-
-def _astype(t: Array, dtype: Any) -> Array:
-    return t.astype(dtype)
 
 
 class Tape:
