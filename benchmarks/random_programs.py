@@ -351,10 +351,8 @@ def main():
                 failures[name] += 1
                 print(f"seed {seed}: {name}: {what[:200]}", flush=True)
         seed += 1
-    seconds = time.perf_counter() - start
-    print(
-        f"{done} programs, {left_out} left out at kinks, {seconds:.0f} s: {sum(failures.values())} wrong {dict(failures)}"
-    )
+    seconds, wrong = time.perf_counter() - start, sum(failures.values())
+    print(f"{done} programs, {left_out} left out at kinks, {seconds:.0f} s: {wrong} wrong {dict(failures)}")
     sys.exit(bool(failures))
 
 

@@ -52,7 +52,7 @@ TRANSFORMS = {
     "laplacian": (lambda f, x: flat(fwdad.laplacian(f)(x)), lambda j, h, g: np.trace(h, axis1=1, axis2=2)),
     "sparse_jacfwd": (lambda f, x: fwdad.sparse_jacfwd(f)(x).dense(), lambda j, h, g: j),
 }
-"""Each transform: what it finds for f at x, and what that must be by f's Jacobian and Hessian and total(f)'s Hessian."""
+"""Each transform: what it finds for f at x, and what it must be by f's Jacobian and Hessian and total(f)'s Hessian."""
 
 
 def differences(f, x):

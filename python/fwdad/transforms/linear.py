@@ -89,6 +89,10 @@ class Traced(Carrier):
         """Copy: a write into one of the two does not reach the other."""
         return Traced(self.tape, self.slot, self.samples, self.level)
 
+    def __repr__(self) -> str:
+        """Show the shape and the dtype; the value is not known."""
+        return f"Traced(shape=(k, {', '.join(map(str, self.samples[0].shape[1:]))}), dtype={self.dtype})"
+
     def become(self, other: Dual) -> None:
         """Take over another tangent's slot."""
         assert isinstance(other, Traced)

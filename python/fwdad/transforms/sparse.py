@@ -115,6 +115,10 @@ class Bits(Carrier):
         """Change the dtype of what the bits stand for."""
         return Bits(self.words, np.dtype(dtype), self.level)
 
+    def __repr__(self) -> str:
+        """Show the words."""
+        return f"Bits(words={self.words})"
+
     def become(self, other: Dual) -> None:
         """Take over other words."""
         assert isinstance(other, Bits)
