@@ -15,6 +15,7 @@ import fwdad
 from fwdad import functions
 from fwdad.dual import Dual, name_of, plain
 from fwdad.kernels import Window
+from fwdad.rules import kinks
 from fwdad.rules.assignment import Put
 from fwdad.rules.assignment import added as added_copy
 from fwdad.rules.assignment import written as written_copy
@@ -78,6 +79,7 @@ CASES = {
     "conjugate": (np.conjugate, V),
     "imag": (lambda x: np.imag(x * (2 + 1j)), V),
     "sinc": (np.sinc, V),
+    "kink": (kinks.kink, V),
     "i0": (np.i0, V),
     "heaviside": (lambda x: np.heaviside(x, 0.5), V),
     "ldexp": (lambda x: np.ldexp(x, [1, -2, 0, 3, 1]), V),
@@ -632,10 +634,74 @@ def test_float32(name):
     for numpys, value, t, expected in zip(
         *(fwdad.tree.leaves(tree) for tree in (f(*small), y, dy, truth)), strict=True
     ):
-        assert value.dtype == t.dtype
-        # a case with float64 constants is float64, as NumPy has it
-        assert t.dtype in (np.float32, np.complex64) or t.dtype == np.asarray(numpys).dtype
+        assert value.dtype == t.dtype == np.asarray(numpys).dtype
         assert np.all(np.abs(t - expected) <= 1e-3 * (1 + np.max(np.abs(expected), initial=0)))
+
+
+NARROW = (np.uint8, np.int8, np.bool_, np.int64, np.float16)
+
+KEEP_THEIR_DTYPE = ("atleast of two", "meshgrid", "insert")
+"""Cases with a result of the constant's own dtype."""
+
+OF_FLOATS_ALONE = ("affine", "conv2d", "attention")
+"""Functions of this library, whose kernels take one floating dtype and refuse others."""
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, at the whole numbers
+@pytest.mark.parametrize(
+    ("name", "moving"),
+    [
+        (name, i)
+        for name, (_, *arrays) in CASES.items()
+        if not name.startswith((*KEEP_THEIR_DTYPE, *OF_FLOATS_ALONE)) and len(arrays) > 1
+        for i in range(len(arrays))
+    ],
+)
+def test_constants_of_narrow_dtypes(name, moving):
+    """A rule computes with a constant in the answer's dtype: whole numbers give what the same float64 numbers give."""
+    f, *arrays = CASES[name]
+    x, v = arrays[moving], np.cos(np.arange(arrays[moving].size) + 1.0).reshape(arrays[moving].shape)
+
+    def along(constants):
+        return fwdad.jvp(lambda x: f(*constants[:moving], x, *constants[moving + 1 :]), (x,), (v,))
+
+    for dtype in NARROW:
+        if dtype == np.float16 and "solve" in name:  # np.linalg does not know it
+            continue
+        constants = [np.round(np.abs(3 * a) % 120 + 1).astype(dtype) for a in arrays]
+        try:
+            expected = along([c.astype(np.float64) for c in constants])
+        except np.linalg.LinAlgError:  # a matrix of ones
+            continue
+        for a, b in zip(fwdad.tree.leaves(along(constants)), fwdad.tree.leaves(expected), strict=True):
+            assert np.allclose(a, b, rtol=1e-12, atol=1e-13, equal_nan=True), dtype
+
+
+U = np.array([200, 100, 0], np.uint8)
+IN_OTHER_WORDS = {
+    "interp": (lambda x, c: np.interp(x, np.arange(3), c), 0.5, 150, -100),
+    "power": (lambda x, c: (c[:1] - c[:1] + np.int8(3)) ** x, 0.5, 3**0.5, 3**0.5 * np.log(3)),
+    "list": (lambda x, c: np.interp(x, [0, 1, 2], c.tolist()), 0.5, 150, -100),
+    "trapezoid": (lambda x, c: np.trapezoid(x * np.ones(3), c), 1.0, -200, -200),
+    "gradient": (lambda x, c: np.gradient(x * np.array([0, 1, 4]), c[::-1])[0], 1.0, 0.01, 0.01),
+    "lstsq": (lambda x, c: np.linalg.lstsq(np.array([[1, 2], [3, 5], [1, 1]]), x * np.array([1, 3, 1]))[0][0], 2.0, 2, 1),
+    "multi_dot": (lambda x, c: np.linalg.multi_dot([c, c[:, None], x * np.ones(1)]), 0.5, 25000, 50000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IN_OTHER_WORDS)
+def test_a_constant_is_widened_before_it_is_used(name):
+    f, x, value, slope = IN_OTHER_WORDS[name]
+    y, dy = fwdad.jvp(lambda x: f(x, U), (x,), (1.0,))
+    assert y == pytest.approx(value, rel=1e-12)
+    assert dy == pytest.approx(slope, rel=1e-12)
+
+
+def test_linspace_ends_at_its_end():
+    start, stop = np.array([0.1, 1 / 3]), np.array([0.7, 1e3])
+    y, dy = fwdad.jvp(lambda a, b: np.linspace(a, b, 7), (start, stop), (np.zeros(2), np.array([1 / 3, 0.1])))
+    assert np.array_equal(y, np.linspace(start, stop, 7))
+    assert dy[-1].tolist() == [1 / 3, 0.1]
 
 
 def directions(arrays, k):

@@ -28,15 +28,14 @@ from fwdad.rules.forms import (
     composed,
     constant,
     enter,
-    jump,
     linear,
     rule_for,
     scaled,
     scaled_sum,
     surely_finite,
     unary,
-    with_square,
 )
+from fwdad.rules.kinks import jump, kink, kink_rule, with_square
 
 
 class Unary(NamedTuple):
@@ -135,7 +134,7 @@ UNARY = [
     Unary(np.reciprocal,  lambda x, y: -y * y,                          (0.2, 3.0),     f"{STRONG} at 0"),
     Unary(np.exp,         lambda x, y: y),
     Unary(np.exp2,        lambda x, y: y * math.log(2)),
-    Unary(np.expm1,       lambda x, y: y + 1),
+    Unary(np.expm1,       lambda x, y: np.exp(x)),
     Unary(np.log,         OneOver(lambda x, y: x),                          (0.1, 4.0),     f"{STRONG} at 0"),
     Unary(np.log2,        OneOver(lambda x, y: x * math.log(2)),            (0.1, 4.0),     f"{STRONG} at 0"),
     Unary(np.log10,       OneOver(lambda x, y: x * math.log(10)),           (0.1, 4.0),     f"{STRONG} at 0"),
@@ -143,14 +142,14 @@ UNARY = [
     Unary(np.sin,         lambda x, y: np.cos(x)),
     Unary(np.cos,         lambda x, y: -np.sin(x)),
     Unary(np.tan,         lambda x, y: 1 + y * y,                       (-1.2, 1.2)),
-    Unary(np.arcsin,      lambda x, y: 1 / np.sqrt((1 - x) * (1 + x)),  (-0.9, 0.9),    f"{STRONG} at -1, 1"),
-    Unary(np.arccos,      lambda x, y: -1 / np.sqrt((1 - x) * (1 + x)), (-0.9, 0.9),    f"{STRONG} at -1, 1"),
+    Unary(np.arcsin,      lambda x, y: 1 / (np.sqrt(1 - x) * np.sqrt(1 + x)),  (-0.9, 0.9),    f"{STRONG} at -1, 1"),
+    Unary(np.arccos,      lambda x, y: -1 / (np.sqrt(1 - x) * np.sqrt(1 + x)), (-0.9, 0.9),    f"{STRONG} at -1, 1"),
     Unary(np.arctan,      lambda x, y: square_sum(x)),
     Unary(np.sinh,        lambda x, y: np.cosh(x)),
     Unary(np.cosh,        lambda x, y: np.sinh(x)),
     Unary(np.tanh,        lambda x, y: (1 - y) * (1 + y),               activation="tanh"),
-    Unary(np.arcsinh,     lambda x, y: np.sqrt(square_sum(x))),
-    Unary(np.arccosh,     lambda x, y: 1 / np.sqrt((x - 1) * (x + 1)),  (1.2, 4.0),     f"{STRONG} at 1"),
+    Unary(np.arcsinh,     lambda x, y: 1 / root_of_square_sum(x)),
+    Unary(np.arccosh,     lambda x, y: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)),  (1.2, 4.0),     f"{STRONG} at 1"),
     Unary(np.arctanh,     lambda x, y: 1 / ((1 - x) * (1 + x)),         (-0.8, 0.8),    f"{STRONG} at -1, 1"),
     Unary(np.degrees,     lambda x, y: 180 / math.pi),
     Unary(np.rad2deg,     lambda x, y: 180 / math.pi),
@@ -170,8 +169,8 @@ BINARY = [
     Binary(np.minimum,      share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly", shortcut=winner),
     Binary(np.fmax,         share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
     Binary(np.fmin,         share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
-    Binary(np.logaddexp,    lambda x, y, z: weight(x, y, z, np.exp),    lambda x, y, z: weight(y, x, z, np.exp),  singular="ties at infinity split evenly"),
-    Binary(np.logaddexp2,   lambda x, y, z: weight(x, y, z, np.exp2),   lambda x, y, z: weight(y, x, z, np.exp2), singular="ties at infinity split evenly"),
+    Binary(np.logaddexp,    lambda x, y, z: weight(x, y, z, np.logaddexp, np.exp),    lambda x, y, z: weight(y, x, z, np.logaddexp, np.exp),    singular="ties at infinity split evenly"),
+    Binary(np.logaddexp2,   lambda x, y, z: weight(x, y, z, np.logaddexp2, np.exp2),  lambda x, y, z: weight(y, x, z, np.logaddexp2, np.exp2),  singular="ties at infinity split evenly"),
     Binary(np.hypot,        lambda x, y, z: x / z,                      lambda x, y, z: y / z,                singular=f"{STRONG} at (0, 0)", shortcut=radial, square=lambda x, y: np.square(x) + np.square(y)),
     Binary(np.arctan2,      lambda x, y, z: over_square(y, x, y),       lambda x, y, z: -over_square(x, x, y),    singular=f"{STRONG} at (0, 0)"),
     Binary(np.copysign,     1,                                          lambda x, y, z: np.zeros_like(z),     singular=KINK, shortcut=signed),
@@ -194,17 +193,22 @@ def square_sum(x: Array) -> Array:
         return 1 / (1 + x * x)
 
 
+def root_of_square_sum(x: Array) -> Array:
+    """Return ``sqrt(1 + x^2)``, without overflow of the square where x is real."""
+    return np.sqrt(1 + x * x) if x.dtype.kind == "c" else np.hypot(1, x)
+
+
 def over_square(numerator: Array, x: Array, y: Array) -> Array:
     """Return ``numerator / (x^2 + y^2)``, without overflow of the squares."""
     radius = np.hypot(x, y)
     return numerator / radius / radius
 
 
-def weight(mine: Array, other: Array, answer: Array, exp: Any) -> Array:
-    """``exp(mine - answer)``, the share of one term in log(exp(x) + exp(y)); infinite terms share as ties do."""
+def weight(mine: Array, other: Array, answer: Array, log_sum: Any, exp: Any) -> Array:
+    """``1 / (1 + exp(other - mine))``, the share of one term in log(exp(x) + exp(y)); infinite terms share as ties do."""
     infinite = np.isinf(plain(answer))
-    gap = np.where(infinite, 0, mine) - np.where(infinite, 0, answer)
-    return np.where(infinite, share(mine, other, answer), exp(gap))
+    gap = np.where(infinite, 0, other) - np.where(infinite, 0, mine)
+    return np.where(infinite, share(mine, other, answer), exp(-log_sum(0, gap)))
 
 
 def sinc_derivative(x: Array) -> Array:
@@ -218,7 +222,8 @@ def sinc_derivative(x: Array) -> Array:
     for n in reversed(range(9)):
         series = (2 * n + 2) / math.factorial(2 * n + 3) - q * series
     far = np.where(near, 1, x)
-    return np.where(near, -(math.pi**2) * x * series, (np.cos(math.pi * far) - np.sinc(far)) / far)
+    cosine = np.cos(math.pi * (far - 2 * np.rint(np.real(plain(far)) / 2)))  # pi x of a large x has lost its phase
+    return np.where(near, -(math.pi**2) * x * series, (cosine - np.sinc(far)) / far)
 
 
 def bessel_i1(x: Array) -> Array:
@@ -234,6 +239,8 @@ def bessel_i1(x: Array) -> Array:
     return total / points
 
 
+rule_for(kink)(kink_rule)
+ELEMENTWISE.add(kink)
 for _row in UNARY:
     unary(_row.function, _row.derivative, _row.singular, _row.activation, _row.square)
 for _pair in BINARY:
@@ -299,7 +306,7 @@ def remainder_by_divisor(x: Array, y: Array, z: Array) -> Array:
 
 JUMPS = "jumps count as constant"
 binary(np.remainder, 1, remainder_by_divisor, JUMPS)
-binary(np.fmod, 1, lambda x, y, z: -np.trunc(x / y), JUMPS)
+binary(np.fmod, 1, lambda x, y, z: -np.rint((x - z) / y), JUMPS)  # x / y may round across an integer
 
 
 @composed(np.divmod, singular=JUMPS)

@@ -14,7 +14,6 @@ linear operations need nothing more. The k axis must never meet a data axis in a
 from __future__ import annotations
 
 import cmath
-import copy as copying
 import inspect
 import sys
 from collections.abc import Callable
@@ -23,8 +22,9 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from fwdad import kernels
-from fwdad.dual import RULES, Array, Dual, Rule, highest_level, name_of, plain, primitive, split
+from fwdad.dual import RULES, Array, Dual, Rule, highest_level, name_of, plain, split
 from fwdad.errors import LostDerivativeError
+from fwdad.rules.kinks import SQUARES, jump, kink, with_square
 
 
 class OneOver(NamedTuple):
@@ -132,66 +132,14 @@ def strongly_scaled(tangent: Array, derivative: Callable[..., Any], *arguments: 
     product = tangent * factor
     if surely_finite(factor):
         return product
-    return np.where(np.equal(tangent, 0), kink(tangent, plain(factor)), product)
-
-
-@primitive
-def kink(x: Array, slope: Any = np.nan) -> Array:
-    """Return zeros of x's shape; where x is zero and moves, their derivative is `slope`, elsewhere zero.
-
-    With NaN for the slope this stands for the derivative of a factor that jumps, as sign(x) does: so a second derivative
-    at a kink is NaN, and not the zero of a constant.
-    """
-    return np.zeros_like(x)
-
-
-def _kink(x: Dual, slope: Any = np.nan) -> Dual:
-    still = np.logical_or(np.not_equal(x, 0), is_zero(x.tangent))
-    return Dual(kink(x.primal, slope), np.where(still, np.zeros((), x.dtype), x.tangent * slope), x.level)
+    slope = plain(factor)
+    return np.where(np.logical_and(np.equal(tangent, 0), ~np.isfinite(slope)), kink(tangent, slope), product)
 
 
 def across_kink(dx: Array, factor: Array, x: Array) -> Array:
     """Compute ``factor dx_i`` for a factor that is constant but jumps where x = 0: there its own derivative is NaN."""
     product = scaled(dx, factor)
     return product + jump(dx, x) if isinstance(x, Dual) else product
-
-
-def jump(dx: Array, x: Array) -> Array:
-    """Return zeros of dx's shape; where x = 0 and both x and dx move, their derivative is NaN."""
-    return np.where(is_zero(dx), np.zeros((), dx.dtype), dx * kink(x))
-
-
-def is_zero(tangent: Array) -> Array:
-    """Where a tangent is zero and does not move at any lower level; there its product with infinity is zero as well."""
-    if type(tangent) is Dual:
-        return np.logical_and(is_zero(tangent.primal), np.all(is_zero(tangent.tangent), axis=0))
-    return tangent.is_zero() if isinstance(tangent, Dual) else np.equal(tangent, 0)
-
-
-SQUARES: dict[Callable[..., Any], Callable[..., Any]] = {}
-"""Functions whose answer is a root: the square of the answer as a function of the arguments, |x|^2 = x^2."""
-
-POWERS = {np.square, np.multiply, np.power, np.float_power}
-
-
-def with_square(function: Callable[..., Any], args: tuple[Any, ...], answer: Any) -> Any:
-    """Let a root that is zero remember its square; give powers of such a root the derivatives of the square's powers.
-
-    Where y = sqrt(u) is zero, y has no second derivative, but y^2 = u has.
-    """
-    if function in SQUARES:
-        if isinstance(answer, Dual) and np.count_nonzero(answer.primal) < answer.size:
-            answer.square = answer.primal, copying.copy(SQUARES[function](*args))
-        return answer
-    if function not in POWERS or (function is np.multiply and args[0] is not args[1]):
-        return answer
-    root, exponent = args[0], args[1] if function in (np.power, np.float_power) else 2
-    held, square = getattr(root, "square", (None, None))
-    # a write gives the root another primal, and then the square is not its own any more
-    if held is None or held is not root.primal or not isinstance(exponent, (int, float, np.integer)) or exponent < 2:
-        return answer
-    power = np.where(np.equal(root, 0), square if exponent == 2 else np.power(square, exponent / 2), answer)
-    return power[()]  # of no axes: a number, as NumPy's ufuncs return
 
 
 def surely_finite(value: Array) -> bool:
@@ -234,7 +182,7 @@ def unary(
         return
     term = _unary_term(derivative, STRONG in singular)
 
-    def rule(x: Dual, **options: Any) -> Dual:
+    def rule(x: Dual, **options: Any) -> Any:
         if options:
             checked(function, options)
         primal = x.primal
@@ -257,7 +205,7 @@ def _enter_elementwise(
         SQUARES[function] = square
 
 
-def _unary_term(derivative: Partial, strong_zero: bool) -> Callable[[Array, Array, Array], Array]:
+def _unary_term(derivative: Any, strong_zero: bool) -> Callable[[Array, Array, Array], Array]:
     """Return ``(dx, x, y) -> f'(x) dx``, chosen once and not at each call."""
     if isinstance(derivative, int):
         return (lambda dx, x, y: dx) if derivative == 1 else (lambda dx, x, y: -dx)
@@ -271,7 +219,7 @@ def _unary_term(derivative: Partial, strong_zero: bool) -> Callable[[Array, Arra
 def _divided(function: Callable[..., Any], divisor: Callable[..., Any]) -> Rule:
     """Make the rule ``dy_i = dx_i / divisor(x, y)``, with a strong zero where the divisor is 0 or NaN."""
 
-    def rule(x: Dual, **options: Any) -> Dual:
+    def rule(x: Dual, **options: Any) -> Any:
         if options:
             checked(function, options)
         answer = function(x.primal)
@@ -316,7 +264,7 @@ def binary_rule(
     x_term, y_term = _binary_term(by_x, strong_zero), _binary_term(by_y, strong_zero)
     values_matter = shortcut is not None or not isinstance(by_x, int) or not isinstance(by_y, int)
 
-    def rule(x: Array, y: Array, **options: Any) -> Dual:
+    def rule(x: Array, y: Array, **options: Any) -> Any:
         if options:
             checked(function, options)
         if x is y and same is not None:
@@ -552,7 +500,3 @@ def rule_for(
 def composed(*functions: Callable[..., Any], singular: str = "") -> Callable[[Rule], Rule]:
     """Enter functions as NumPy programs of functions that have rules."""
     return rule_for(*functions, kind="composed", singular=singular)
-
-
-rule_for(kink)(_kink)
-ELEMENTWISE.add(kink)

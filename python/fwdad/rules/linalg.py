@@ -56,7 +56,27 @@ def _det(a: Dual) -> Dual:
 
 
 def adjugate(a: Array) -> Array:
-    """``adj(A) = det(A) A^-1``, which exists where A has no inverse, too."""
+    """``adj(A) = det(A) A^-1``, which exists where A has no inverse, too.
+
+    Rows and columns are scaled to size 1 by powers of two, which is exact, so that no entry is lost beside a large one.
+    """
+    size = np.abs(plain(a))
+    row = _exponent(np.max(size, -1, keepdims=True, initial=0))
+    column = _exponent(np.max(size * np.exp2(-row), -2, keepdims=True, initial=0))
+    total = np.sum(row, (-2, -1), keepdims=True) + np.sum(column, (-2, -1), keepdims=True)
+    back = np.matrix_transpose(total - row - column)
+    half = np.rint(back / 2)
+    return _adjugate_of_scaled(a * np.exp2(-row) * np.exp2(-column)) * np.exp2(half) * np.exp2(back - half)
+
+
+def _exponent(size: np.ndarray) -> np.ndarray:
+    """Return the power of two of each size, as a floating array; 0 for what is zero or not finite."""
+    regular = np.isfinite(size) & (size > 0)
+    exponent = np.frexp(np.where(regular, size, 1))[1]
+    return np.clip(exponent, np.finfo(size.dtype).minexp + 2, None).astype(size.dtype)
+
+
+def _adjugate_of_scaled(a: Array) -> Array:
     if isinstance(a, Dual):
         return _adjugate_of_dual(a)
     u, s, vh = np.linalg.svd(a)

@@ -110,7 +110,7 @@ def _linspace(
     start, stop = of_one_dtype(start, stop)
     span = np.subtract(stop, start)
     ramp = np.arange(num, dtype=np.real(plain(span)).dtype).reshape((-1,) + (1,) * np.ndim(span))
-    points = start + span * (ramp / max(intervals, 1))
+    points = ramp * (span / max(intervals, 1)) + start
     if endpoint and num > 1:  # rounding does not move the end
         points = np.concatenate([points[:-1], np.broadcast_to(stop, points.shape[1:])[np.newaxis]])
     points = np.moveaxis(points, 0, axis)

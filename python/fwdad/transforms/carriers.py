@@ -12,7 +12,8 @@ from fwdad import tree
 from fwdad.dual import RULES, Array, Dual, check_arguments, memory, name_of, no_rule, optional_rule
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.assignment import VIEWS, remember_view
-from fwdad.rules.forms import ENTRIES, with_square
+from fwdad.rules.forms import ENTRIES
+from fwdad.rules.kinks import with_square
 
 
 class Carrier(Dual):

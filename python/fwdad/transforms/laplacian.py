@@ -21,7 +21,8 @@ import numpy as np
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain, split
 from fwdad.rules.einsum import parse, unused_letter
-from fwdad.rules.forms import ELEMENTWISE, align, is_zero, strongly_scaled
+from fwdad.rules.forms import ELEMENTWISE, align, strongly_scaled
+from fwdad.rules.kinks import is_zero
 from fwdad.transforms.arguments import Argnums, as_array, check_chunk_size, choose, moving_leaves, unit_directions
 from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, check_captured, kind_of_rule, replaced, rule_of
 from fwdad.transforms.forward import split_aux

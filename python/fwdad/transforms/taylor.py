@@ -24,7 +24,7 @@ import numpy as np
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain, split
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.forms import is_zero
+from fwdad.rules.kinks import is_zero
 from fwdad.transforms.arguments import as_array, moving_leaves, tangent_array
 from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, check_captured, kind_of_rule, replaced, rule_of
 
