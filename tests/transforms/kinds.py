@@ -126,13 +126,13 @@ def twice(y):
     y *= 3
 
 
-def closing_over(z_of, y_of):
+def closing_over(z_of, y_of, times=lambda dy, z: z * dy):
     """A program whose custom_jvp is a function of y, and uses z, which moves with x."""
 
     def f(x):
         z = z_of(x)
         g = fwdad.custom_jvp(lambda y: z * y * y)
-        g.defjvp(lambda primals, tangents: (g(primals[0]), 2 * z * primals[0] * tangents[0]))
+        g.defjvp(lambda primals, tangents: (g(primals[0]), times(2 * primals[0] * tangents[0], z)))
         return g(y_of(x))
 
     return of_numpy(f)
@@ -204,6 +204,7 @@ CLOSURES = {
     "`custom_jvp` over a moving value": [
         closing_over(lambda x: x[0], lambda x: x[1]),
         closing_over(lambda x: x * x, lambda x: np.sin(x)),
+        closing_over(lambda x: x * x, lambda x: np.sin(x), lambda dy, z: dy * z),
     ],
     "`custom_jvp` inside `derivative`, over a value that moves outside": [
         of_numpy(lambda x: fwdad.derivative(lambda t: closing_over_one(np.sum(x * x))(t * t))(1.3)),
