@@ -224,8 +224,10 @@ def differences(f, x, v, h):
 
 
 def close(value, expected, tolerance):
-    return value.shape == expected.shape and bool(
-        np.all(np.abs(value - expected) <= tolerance * (1 + np.abs(expected)))
+    return (
+        type(value) is np.ndarray
+        and value.shape == expected.shape
+        and bool(np.all(np.abs(value - expected) <= tolerance * (1 + np.abs(expected))))
     )
 
 

@@ -293,6 +293,7 @@ def outcome(name, run, expected):
         return f"refused: {type(error).__name__}"
     assert expected is not None, f"{name}: not refused; found {found}"
     expected = expected()
+    assert isinstance(found, np.ndarray), f"{name}: a {type(found).__name__}"
     assert found.shape == expected.shape, f"{name}: shape {found.shape}, expected {expected.shape}"
     assert np.all(np.abs(found - expected) <= 1e-4 * (1 + np.abs(expected))), f"{name}: {found}, expected {expected}"
     return "right"
