@@ -29,6 +29,8 @@ def pays(tangent: Any, factor: Any) -> bool:
     True for large C-contiguous tangents (k, ...) and a factor (...) of one float dtype: no broadcasting. On a CUDA
     device the same sizes are taken; what is faster there has not been measured.
     """
+    if type(tangent) is np.ndarray and tangent.size < WORTH_A_CALL:  # `_large` says so, too; this saves its call
+        return False
     return _large(tangent, factor) and bool(factor.shape == tangent.shape[1:])
 
 

@@ -191,7 +191,7 @@ def unary(
         answer = function(primal)
         dual = Dual(answer, term(x.tangent, primal, answer), x.level)
         # a first derivative at the kink is what the row says; only higher ones need the square
-        return dual if square is None or not isinstance(answer, Dual) else with_square(function, (x,), dual)
+        return dual if square is None or type(answer) is np.ndarray else with_square(function, (x,), dual)
 
     _enter_elementwise(function, rule, singular, square)
 
@@ -247,8 +247,17 @@ def binary(
     dx or dy is None where its argument does not move. `square(x, y)` is z^2, if z is a root: see `with_square`. `same` is
     the function f(x, x).
     """
-    rule = binary_rule(function, by_x, by_y, STRONG in singular, shortcut, square is not None, same)
+    rule = binary_rule(function, by_x, by_y, STRONG in singular, shortcut, same)
+    if square is not None:
+        rule = _root(function, rule)
     _enter_elementwise(function, rule, singular, square)
+
+
+def _root(function: Callable[..., Any], rule: Rule) -> Rule:
+    def root(x: Array, y: Array, **options: Any) -> Any:
+        return with_square(function, (x, y), rule(x, y, **options))
+
+    return root
 
 
 def binary_rule(
@@ -257,7 +266,6 @@ def binary_rule(
     by_y: Partial,
     strong_zero: bool,
     shortcut: Shortcut | None = None,
-    is_root: bool = False,
     same: Callable[..., Any] | None = None,
 ) -> Rule:
     """Make the rule that `binary` enters."""
@@ -270,11 +278,13 @@ def binary_rule(
         if x is y and same is not None:
             return RULES[same](x)
         # `highest_level` and `split`, written out: no other rule is called so often.
-        x_level = x.level if type(x) is Dual else 0
-        y_level = y.level if type(y) is Dual else 0
-        level = x_level if x_level >= y_level else y_level
-        px, tx = (x.primal, x.tangent) if x_level == level else (x, None)
-        py, ty = (y.primal, y.tangent) if y_level == level else (y, None)
+        px, py, tx, ty = x, y, None, None
+        if type(x) is Dual and (type(y) is not Dual or x.level >= y.level):
+            level, px, tx = x.level, x.primal, x.tangent
+            if type(y) is Dual and y.level == level:
+                py, ty = y.primal, y.tangent
+        else:
+            level, py, ty = y.level, y.primal, y.tangent
         answer = function(px, py)
         shape, dtype = answer.shape, answer.dtype
         behind_k = len(shape)
@@ -297,16 +307,18 @@ def binary_rule(
                 total = x_term(tx, px, py, answer)
                 if ty is not None:
                     total = total + y_term(ty, px, py, answer)
-        if total.dtype != dtype:  # float32 duals with a float64 constant, where the partial is 1
+        # float32 duals with a float64 constant, where the partial is 1
+        if total.dtype is not dtype and total.dtype != dtype:
             total = total.astype(dtype)
-        dual = Dual(answer, total if total.shape[1:] == shape else broadcast_tangent(total, shape), level)
-        return with_square(function, (x, y), dual) if is_root else dual
+        return Dual(answer, total if total.shape[1:] == shape else broadcast_tangent(total, shape), level)
 
     return rule
 
 
 def of_dtype(value: Array, dtype: Any) -> Array:
     """Return a value in a dtype; no copy where it has it. Python's numbers stay, for they follow what they meet."""
+    if type(value) is np.ndarray and value.dtype is dtype:  # to save time
+        return value
     if type(value) in (int, float, complex):
         return value
     if not hasattr(value, "dtype"):
@@ -461,6 +473,8 @@ def reject_duals(function: Callable[..., Any], args: tuple[Any, ...], kwargs: di
     for name, value in kwargs.items():
         if isinstance(value, Dual):
             _reject(function, f"{name}=")
+
+
 def _reject(function: Callable[..., Any], name: str) -> NoReturn:
     raise LostDerivativeError(f"np.{function.__name__}: {name} cannot be a Dual, it has no derivative")
 
@@ -476,9 +490,9 @@ def bilinear(function: Callable[..., Any], under_k: Callable[..., Any]) -> None:
         answer = function(px, py)
         tangents = []
         if tx is not None:
-            tangents.append(under_k(tx, of_dtype(py, answer.dtype), 0))
+            tangents.append(under_k(tx, py if ty is not None else of_dtype(py, answer.dtype), 0))
         if ty is not None:
-            tangents.append(under_k(of_dtype(px, answer.dtype), ty, 1))
+            tangents.append(under_k(px if tx is not None else of_dtype(px, answer.dtype), ty, 1))
         return Dual(answer, tangents[0] if len(tangents) == 1 else tangents[0] + tangents[1], level)
 
     enter(function, rule, "differentiable")
