@@ -60,9 +60,9 @@ FWDAD_INLINE void finish(const Update<T>& update, int64_t entry, Vector<T> sum, 
     store_at(update.w_new + entry, fma(splat(-update.rate), sum, load_at(update.w + entry)));
 }
 
-// v_new and w_new of a tile of x^T g.
+// v_new and w_new of a tile of x^T g. The arguments are a copy, which stores cannot change: it stays in registers.
 template <class T>
-void finish(const Update<T>& update, const Place& at, const T* tile) {
+void finish(const Update<T> update, const Place& at, const T* tile) {
     for (int64_t r = 0; r < at.rows; ++r, tile += tile_columns<T>) {
         const int64_t entry = at.first + r * update.n;
         int64_t j = 0;
