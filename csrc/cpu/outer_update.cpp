@@ -39,9 +39,9 @@ void fetch(const Update<T>& update, const Place& at) {
     constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(T));
     for (int64_t r = 0; r < at.rows; ++r) {
         for (int64_t j = 0; j < at.columns; j += line) {
-            __builtin_prefetch(update.w + at.first + r * update.n + j);
+            __builtin_prefetch(update.w + at.first + r * update.n + j, 0, 2);
             if (update.v != nullptr) {
-                __builtin_prefetch(update.v + at.first + r * update.n + j);
+                __builtin_prefetch(update.v + at.first + r * update.n + j, 0, 2);
             }
         }
     }
