@@ -275,8 +275,9 @@ void Contract::match_window(size_t number, const Argument& argument, Sizes& size
         return sizes[static_cast<size_t>(rows_[number].axes[axis].factors[0])];
     };
     for (size_t j = 0; j < 2; ++j) {  // kernel; image; result
-        const int64_t values[] = {window.kernel[j], window.stride[j], window.padding[j] + 1, window.dilation[j]};
-        if (std::any_of(std::begin(values), std::end(values), [](int64_t v) { return v < 1 || v > most_window; })) {
+        const auto in_range = [](int64_t value, int64_t low) { return value >= low && value <= most_window; };
+        if (!in_range(window.kernel[j], 1) || !in_range(window.stride[j], 1) || !in_range(window.padding[j], 0) ||
+            !in_range(window.dilation[j], 1)) {
             refuse(rows_[number].name, "expected pairs (kernel, stride, padding, dilation) in their ranges");
         }
         size(j) = window.kernel[j];
