@@ -64,6 +64,12 @@ KERNEL(axpby, cpu, f32_f64, "a x:(n...) b y:(n...) -> out:(n...)", T a, In<T, 1>
 KERNEL(weighted_rows, cpu_cuda, f32_f64, "w:(rows,n) dx:(k,rows,n) -> out:(k,rows)", In<T, 2> w, In<T, 3> dx,
        Out<T, 2> out)
 
+// What a unit of a layer does to the loss, through the layer after it and a thin product: d_bi = r_bi sum_c e_bc t_bic of
+// t_bic = sum_m w_im s_bm v_mc; where d has the axis c, d_bic = r_bi t_bic, and e is not read. None for e stands for ones.
+// A slope r or s of zero gives zero, whatever it meets.
+KERNEL(unit_jvp_thin, cpu_cuda, f32_f64, "w:(n1,n2) r:(rows,n1) s:(rows,n2) v:(n2,c) e?:(rows,c) -> d:(rows,n1,[c])",
+       Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e, Out<T, 3> d)
+
 // The softmax cross-entropy of each row. A row whose label is not in 0 .. n - 1 gets NaN for loss and dloss.
 KERNEL(cross_entropy_jvp, cpu_cuda, f32_f64, "z:(rows,n) labels:(rows) dz:(k,rows,n) -> loss:(rows) dloss:(k,rows)",
        In<T, 2> z, In<int64_t, 1> labels, In<T, 3> dz, Out<T, 1> loss, Out<T, 2> dloss)

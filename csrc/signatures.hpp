@@ -13,6 +13,8 @@ namespace fwdad::signatures {
 }  // namespace fwdad::signatures
 
 // The bodies {for float, for double} of the kernel `name`, by the column `entries`.
+// NOLINTBEGIN(bugprone-macro-parentheses): the name of a template takes none
 #define FWDAD_BODIES_f32(name) {name<float>, nullptr}
 #define FWDAD_BODIES_f64(name) {nullptr, name<double>}
 #define FWDAD_BODIES_f32_f64(name) {name<float>, name<double>}
+// NOLINTEND(bugprone-macro-parentheses)

@@ -6,8 +6,8 @@
     python docs/figures.py --measure [NAME ...]   measure all records or these, on a quiet machine; write the pages
     python docs/figures.py --measure NAME --quick a short round whose tables are shown and not kept
 
-A record, ``docs/figures/NAME.json``, holds ``command``, ``date``, ``commit``, ``machine``, ``seconds`` (how long the
-command ran) and ``records``, its rows. A page shows a table between ``<!-- figures: TABLE -->`` and ``<!-- end -->``.
+A record, ``docs/figures/NAME.json``, holds ``commands``, ``date``, ``commit``, ``machine``, ``seconds`` (how long they
+ran) and ``records``, its rows. A page shows a table between ``<!-- figures: TABLE -->`` and ``<!-- end -->``.
 A new table is a line in `MEASURED`, one in `TABLES` and a marker in a page.
 """
 
@@ -77,7 +77,7 @@ def measure(name: str, quick: bool = False) -> Record:
     start = time.monotonic()
     parts = [run(f"{command} {less}" if quick else command) for command in commands]
     return {
-        "command": commands[0],
+        "commands": commands,
         "date": date.today().isoformat(),
         "commit": git("rev-parse", "--short", "HEAD"),
         "seconds": round(time.monotonic() - start, 1),
@@ -185,7 +185,8 @@ def source(*records: Record) -> list[str]:
     first, seconds = records[0], sum(record["seconds"] for record in records)
     who = " ".join(["fwdad python numpy", *(str(row.get("who", "")).lower() for row in first["records"])])
     machine = first["machine"]
-    commands = ", ".join(f"`{record['command']}`" for record in records)
+    said = [f"`{command}`" for record in records for command in record["commands"]]
+    commands = "these commands" if len(said) > 2 else ", ".join(said)
     words = [
         f"{commands}: {seconds:.0f} s" if seconds < 100 else f"{commands}: {seconds / 60:.0f} minutes",
         f"{machine['cpu']}, {machine['threads']} threads, kernels for {machine['isa']}, {machine['compiler']}",

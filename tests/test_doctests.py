@@ -8,7 +8,7 @@ import pytest
 
 import fwdad
 
-NO_EXAMPLES = ("__main__", "_native", ".by_torch", ".by_jax")  # the last two need optional libraries
+NO_EXAMPLES = ("__main__", "_native")
 MODULES = [
     "fwdad",
     *(m.name for m in pkgutil.walk_packages(fwdad.__path__, "fwdad.") if not m.name.endswith(NO_EXAMPLES)),

@@ -14,10 +14,10 @@ namespace {
 constexpr int64_t most_entries = int64_t{1} << 46;
 constexpr int64_t most_window = int64_t{1} << 31;
 
-// a * b, where both are at least 0; -1 beyond `most_entries`.
+// a * b; -1 beyond `most_entries`, or where a factor is below 0.
 int64_t checked_product(int64_t a, int64_t b) {
     int64_t product = 0;
-    return __builtin_mul_overflow(a, b, &product) || product > most_entries ? -1 : product;
+    return a < 0 || b < 0 || __builtin_mul_overflow(a, b, &product) || product > most_entries ? -1 : product;
 }
 
 int64_t bytes_of(Entries entries) { return entries == Entries::f32 ? 4 : 8; }
@@ -43,8 +43,6 @@ std::string text_of(const int64_t* shape, int axes) {
     }
     return text + (axes == 1 ? ",)" : ")");
 }
-
-bool is_array(Kind kind) { return kind >= Kind::in; }
 
 }  // namespace
 
@@ -153,6 +151,15 @@ void Contract::refuse_shape(size_t number, const Argument& argument, const Sizes
 
 Entries Contract::check(Argument* arguments) const {
     const Entries entries = common_entries(arguments);
+    for (size_t j = 0; j < rows_.size(); ++j) {
+        int64_t product = 1;  // of an empty array too: the other axes
+        for (int axis = 0; takes_array(j) && !arguments[j].is_none && axis < arguments[j].axes; ++axis) {
+            product = checked_product(product, std::max<int64_t>(1, arguments[j].array_shape[axis]));
+        }
+        if (product < 0) {
+            refuse(rows_[j].name, "expected at most 2^46 entries");
+        }
+    }
     Sizes sizes;
     sizes.fill(-1);
     // First the arguments whose own number of axes says what each axis is; then all, with products and spread axes.
@@ -160,13 +167,13 @@ Entries Contract::check(Argument* arguments) const {
         for (size_t j = 0; j < rows_.size(); ++j) {
             if (parameters_[j].kind == Kind::window) {
                 match_window(j, arguments[j], sizes, products);
-            } else if (!rows_[j].axes.empty() && !arguments[j].is_none && (products || rows_[j].spread < 0)) {
+            } else if (takes_array(j) && !arguments[j].is_none && (products || rows_[j].spread < 0)) {
                 match(j, arguments[j], sizes, products);
             }
         }
     }
     for (size_t j = 0; j < rows_.size(); ++j) {
-        if (is_array(parameters_[j].kind) && !arguments[j].is_none && !arguments[j].is_stream) {
+        if (takes_array(j) && !arguments[j].is_none && !arguments[j].is_stream) {
             check_memory(j, arguments[j]);
         }
     }
@@ -178,7 +185,7 @@ Entries Contract::common_entries(const Argument* arguments) const {
     for (size_t j = 0; j < rows_.size(); ++j) {
         const Argument& argument = arguments[j];
         const Entries expected = parameters_[j].entries;
-        if (expected == Entries::none && parameters_[j].kind != Kind::stream) {
+        if (!takes_array(j)) {
             continue;
         }
         if (argument.is_none) {
@@ -227,7 +234,6 @@ void Contract::match(size_t number, Argument& argument, Sizes& sizes, bool produ
     if (argument.axes < plain || (row.spread < 0 && argument.axes > plain) || vector_by_rows) {
         refuse_shape(number, argument, sizes);
     }
-    int64_t entries = 1;
     int from = 0;  // an axis of the array
     for (size_t a = 0; a < row.axes.size(); ++a) {
         const Axis& axis = row.axes[a];
@@ -236,20 +242,10 @@ void Contract::match(size_t number, Argument& argument, Sizes& sizes, bool produ
             argument.stride[a] = 0;
             continue;
         }
-        int64_t length = 1;
-        int64_t at_least_one = 1;
-        const int to = from + (axis.is_spread ? argument.axes - plain : 1);
         argument.stride[a] = axis.is_spread ? 1 : argument.array_stride[from] / bytes_of(argument.entries);
-        for (; from < to; ++from) {
-            at_least_one = checked_product(at_least_one, std::max<int64_t>(1, argument.array_shape[from]));
-            if (at_least_one < 0) {
-                refuse(row.name, "expected at most 2^46 entries");
-            }
+        int64_t length = 1;
+        for (const int to = from + (axis.is_spread ? argument.axes - plain : 1); from < to; ++from) {
             length *= argument.array_shape[from];
-        }
-        entries = checked_product(entries, at_least_one);
-        if (entries < 0) {
-            refuse(row.name, "expected at most 2^46 entries");
         }
         argument.shape[a] = length;
         if (axis.factors.size() == 1) {
@@ -262,9 +258,6 @@ void Contract::match(size_t number, Argument& argument, Sizes& sizes, bool produ
             int64_t expected = axis.constant < 0 ? 1 : axis.constant;
             for (const int factor : axis.factors) {
                 expected = checked_product(expected, sizes[static_cast<size_t>(factor)]);
-                if (expected < 0) {
-                    break;
-                }
             }
             if (length != expected) {
                 refuse_shape(number, argument, sizes);
@@ -275,13 +268,16 @@ void Contract::match(size_t number, Argument& argument, Sizes& sizes, bool produ
 
 void Contract::match_window(size_t number, const Argument& argument, Sizes& sizes, bool products) const {
     const Window& window = argument.window;
+    if (checked_product(window.kernel[0], window.kernel[1]) > most_window) {
+        refuse(rows_[number].name, "expected at most 2^31 taps");
+    }
     const auto size = [&](size_t axis) -> int64_t& {
         return sizes[static_cast<size_t>(rows_[number].axes[axis].factors[0])];
     };
     for (size_t j = 0; j < 2; ++j) {  // kernel; image; result
-        const auto lies = [](int64_t low, int64_t value) { return low <= value && value <= most_window; };
-        if (!lies(1, window.kernel[j]) || !lies(1, window.stride[j]) || !lies(0, window.padding[j]) ||
-            !lies(1, window.dilation[j])) {
+        const auto in_range = [](int64_t value, int64_t low) { return value >= low && value <= most_window; };
+        if (!in_range(window.kernel[j], 1) || !in_range(window.stride[j], 1) || !in_range(window.padding[j], 0) ||
+            !in_range(window.dilation[j], 1)) {
             refuse(rows_[number].name, "expected pairs (kernel, stride, padding, dilation) in their ranges");
         }
         size(j) = window.kernel[j];
@@ -290,10 +286,6 @@ void Contract::match_window(size_t number, const Argument& argument, Sizes& size
             refuse(rows_[number].name, "expected a window that leads from " + std::to_string(size(2 + j)) + " to " +
                                            std::to_string(size(4 + j)) + " along axis " + std::to_string(j));
         }
-    }
-    const int64_t taps = checked_product(window.kernel[0], window.kernel[1]);
-    if (taps < 0 || taps > most_window) {
-        refuse(rows_[number].name, "expected at most 2^31 taps");
     }
 }
 

@@ -13,7 +13,7 @@
 namespace fwdad {
 
 // What a parameter of a kernel takes, by its C++ type (call.hpp).
-enum class Kind { number, integer, flag, activation, window, stream, in, out, matrix, directions };
+enum class Kind { number, integer, flag, activation, window, /* arrays: */ stream, in, out, matrix, directions };
 
 // The type of an array's entries; `any` is the T of the kernel, float or double, as the call's arrays have it.
 enum class Entries : char { none, any, f32, f64, i64 };
@@ -67,7 +67,6 @@ class Contract {
     const std::string& kernel() const { return kernel_; }
     const std::string& name(size_t argument) const { return rows_[argument].name; }
     Parameter parameter(size_t argument) const { return parameters_[argument]; }
-    size_t count() const { return rows_.size(); }
     [[noreturn]] void refuse(const std::string& name, const std::string& what) const;       // ValueError
     [[noreturn]] void refuse_type(const std::string& name, const std::string& what) const;  // TypeError
 
@@ -88,8 +87,8 @@ class Contract {
 
     Row parse_row(const std::string& text);
     Axis parse_axis(std::string text);
+    bool takes_array(size_t number) const { return parameters_[number].kind >= Kind::stream; }
     Entries common_entries(const Argument* arguments) const;
-    bool is_simple(const Row& row) const;
     bool has_left_out(const Row& row, const Argument& argument, const Sizes& sizes) const;
     void match(size_t number, Argument& argument, Sizes& sizes, bool products) const;
     void match_window(size_t number, const Argument& argument, Sizes& sizes, bool products) const;

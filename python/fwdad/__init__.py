@@ -17,7 +17,7 @@ cli          the command line
 kernels/     the native kernels, each beside its NumPy reference
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 from fwdad import array_api, estimators, functions, nn, optim, perturbation, rules, tangents, tree
 from fwdad.dual import Dual

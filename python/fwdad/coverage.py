@@ -32,12 +32,6 @@ WHY = {
     "intersect1d": "an entry in both arrays could move with either",
     "histogram2d": "bins move with the data; use np.histogram or np.bincount",
     "histogramdd": "bins move with the data; use np.histogram or np.bincount",
-    "copyto": "writes into an array",
-    "put": "writes into an array",
-    "place": "writes into an array",
-    "putmask": "writes into an array",
-    "put_along_axis": "writes into an array",
-    "fill_diagonal": "writes into an array",
 }
 """Functions that could have a rule and have none: why they raise instead."""
 
@@ -68,7 +62,7 @@ def of_this_library() -> list[Row]:
     rows = []
     for function, entry in ENTRIES.items():
         package = getattr(function, "__module__", "").split(".")[:2]
-        if package[0] == "fwdad":
+        if package[0] == "fwdad" and package[1] != "rules":
             rows.append(Row(".".join([*package, function.__name__]), entry.kind, entry.singular))
     return sorted(rows)
 
@@ -92,11 +86,12 @@ KINDS = {
     "differentiable": "has a JVP rule of its own",
     "linear": "its tangent is the same function of the tangent",
     "composed": "is a NumPy program of functions that have rules",
+    "write": "writes into its first argument, under every transform",
     "constant": "its derivative is zero wherever it exists: the answer is a plain array",
     "no derivative": "is not of floating numbers, and raises `NoRuleError`",
     "no rule": "could be differentiated, and raises `NoRuleError` with its name",
 }
-DIFFERENTIABLE = ("differentiable", "linear", "composed")
+DIFFERENTIABLE = ("differentiable", "linear", "composed", "write")
 
 
 def share_of_differentiable(rows: list[Row]) -> tuple[int, int]:
@@ -148,7 +143,10 @@ def singular_page() -> str:
         "",
         "Generated from the last column of the rule tables by `python -m fwdad.coverage docs`; a test compares.",
         "",
-        "- **Kinks** take a value between the derivatives on both sides, as JAX does where that is finite.",
+        "- **Kinks** take a value between the derivatives on both sides, as JAX does where that is finite. A second",
+        "  derivative of |x|, of a norm or of a root at 0 does not exist, and is NaN or infinite; a square or a higher",
+        "  power of one (`abs(x) ** 2`, `y * y` of one array y) has the derivatives of the smooth function that it is.",
+        "  Where entries tie (max, clip, relu, sort), a second derivative is that of the shares named below.",
         "- A **strong zero**: a direction in which the argument does not move gives a zero tangent although the",
         "  derivative is infinite there. This is decided for each component of each of the k tangents, so that no NaN",
         "  appears where the mathematics has none. A direction that does move keeps its infinity.",

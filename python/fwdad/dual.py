@@ -21,6 +21,7 @@ import functools
 import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator
+from numbers import Number
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -77,7 +78,9 @@ class Dual:
     """
 
     # `views` and `view_of` exist only where views have been taken: see rules/assignment.
-    __slots__ = ("__weakref__", "level", "primal", "tangent", "view_of", "views")
+    # `square` exists only in roots that are zero: see rules/forms.
+    __slots__ = ("__weakref__", "level", "primal", "square", "tangent", "view_of", "views")
+    square: Any
     view_of: Any
     views: Any
     __array_priority__ = 1000
@@ -96,6 +99,10 @@ class Dual:
     itemsize: Any = property(lambda self: self.dtype.itemsize)
     nbytes: Any = property(lambda self: self.size * self.itemsize)
     device: Any = property(lambda self: plain(self).device)
+
+    def become(self, other: Dual) -> None:
+        """Take over another Dual's value, as a write does: see rules/assignment."""
+        self.primal, self.tangent = other.primal, other.tangent
 
     @property
     def k(self) -> int:
@@ -152,6 +159,10 @@ class Dual:
     # Calls that NumPy hands over.
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Call the rule of a ufunc, or of the function that its method stands for."""
+        if len(inputs) > 1:
+            for value in inputs:
+                if type(value) is not Dual:
+                    check_meaning(value, ufunc)
         if "out" in kwargs:
             return _into(kwargs.pop("out"), ufunc, method, inputs, kwargs)
         if method == "__call__":
@@ -168,6 +179,8 @@ class Dual:
         self, function: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Call the rule of any other NumPy function."""
+        if len(types) > 1:
+            check_arguments(function, args, kwargs)
         rule = RULES.get(function)
         return rule(*args, **kwargs) if rule is not None else no_rule(function)
 
@@ -213,7 +226,7 @@ def _into(
 ) -> Any:
     """Write a ufunc's result into out=, if that is a Dual; an array would lose the derivative."""
     target = targets[0]
-    if len(targets) > 1 or type(target) is not Dual:
+    if len(targets) > 1 or not isinstance(target, Dual):
         if all(t is None for t in targets):
             return getattr(ufunc, method)(*inputs, **kwargs)
         raise LostDerivativeError(
@@ -223,7 +236,7 @@ def _into(
         )
     if kwargs.get("where", True) is not True:
         raise LostDerivativeError(f"np.{ufunc.__name__} takes no where= beside out= on a Dual; use np.where and assign")
-    target[...] = getattr(ufunc, method)(*inputs, **kwargs)
+    np.copyto(target, getattr(ufunc, method)(*inputs, **kwargs))
     return target
 
 
@@ -234,6 +247,51 @@ def lost(operation: str) -> NoReturn:
         "itself (np.sin for math.sin, np.stack or np.where for assignment); if the derivative is not wanted, say so "
         "with fwdad.stop_gradient"
     )
+
+
+FLOAT64 = np.dtype(np.float64)
+
+
+def check_meaning(value: Any, name: str | Callable[..., Any]) -> None:
+    """Raise TypeError for a value whose operations are not those of an array of numbers.
+
+    Such are masked arrays, matrices, other libraries' arrays, dates, strings and objects: the mask, the units or the
+    derivative would be lost.
+    """
+    if type(value) is np.ndarray and value.dtype is FLOAT64:  # to save time
+        return
+    odd = _odd(type(value))
+    if odd is None or (odd == "" and value.dtype.kind in "fciub"):
+        return
+    what, where = odd or f"an array of dtype {value.dtype}", name if isinstance(name, str) else name_of(name)
+    raise TypeError(
+        f"{where}: {what} has operations of its own, which have no derivative here. Pass the numbers as an array of "
+        "floats, np.asarray(x, float); of a masked array x.filled(0), times the mask where that matters"
+    )
+
+
+@functools.cache
+def _odd(kind: type) -> str | None:
+    """Name a type whose operations are its own; "" where that depends on the dtype, None where they never are."""
+    if issubclass(kind, np.ndarray):
+        own = any(getattr(kind, name) is not getattr(np.ndarray, name) for name in ("__mul__", "__array_ufunc__"))
+    elif hasattr(kind, "shape") and hasattr(kind, "dtype"):
+        own = not (issubclass(kind, np.generic) or hasattr(kind, "__array_function__"))
+    else:
+        return kind.__name__ if issubclass(kind, Number) and not issubclass(kind, (int, float, complex)) else None
+    return kind.__name__ if own else "" if issubclass(kind, (np.ndarray, np.generic)) else None
+
+
+def check_arguments(function: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> None:
+    """Do `check_meaning` for the arguments of a function, also for those in lists."""
+    for value in args:
+        kind = type(value)
+        if kind is list or kind is tuple:
+            check_arguments(function, value, {})
+        elif kind is not Dual and not (kind is np.ndarray and value.dtype.kind in "fb"):
+            check_meaning(value, function)
+    if kwargs:
+        check_arguments(function, kwargs.values(), {})
 
 
 def no_rule(function: Callable[..., Any], method: str = "") -> NoReturn:
@@ -273,8 +331,17 @@ def _operator(ufunc: np.ufunc) -> tuple[Callable[[Any, Any], Any], Callable[[Any
 
 
 def _defers(other: Any) -> bool:
-    """Whether another type handles operators itself, which ``__array_ufunc__ = None`` says by NumPy's convention."""
-    return getattr(other, "__array_ufunc__", False) is None
+    """Whether another type handles operators itself, which ``__array_ufunc__ = None`` says by NumPy's convention.
+
+    Raises TypeError for a value beside which a Dual has no derivative.
+    """
+    kind = type(other)
+    if kind is float or kind is int or (kind is np.ndarray and other.dtype is FLOAT64):  # to save time
+        return False
+    if getattr(other, "__array_ufunc__", False) is None:
+        return True
+    check_meaning(other, "an operand")
+    return False
 
 
 INPLACE: dict[str, np.ufunc] = {
@@ -328,6 +395,13 @@ def plain(value: Any) -> Any:
     while isinstance(value, Dual):
         value = value.primal
     return value
+
+
+def memory(value: Any) -> Any:
+    """Return the array that holds the value itself; what shares memory with it is a view of the value."""
+    while type(value) is Dual:
+        value = value.primal
+    return value.memory if isinstance(value, Dual) else value
 
 
 def primitive(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fwdad import data, tree
+from fwdad.perturbation import DEFAULT
 from fwdad.train import Learner, TrainConfig, TrainingDiverged
 from fwdad.train.build import make_estimator, make_model, make_optimizer, make_schedule
 from fwdad.train.evaluation import losses, predict
@@ -32,7 +33,7 @@ class _ForwardGradientEstimator(BaseEstimator):
         tangents: int = 16,
         sampler: str = "rademacher",
         combiner: str = "projection",
-        perturb: str = "activity",
+        perturb: str = DEFAULT,
         optimizer: str = "adam",
         learning_rate: float | None = None,
         weight_decay: float = 0.0,
@@ -57,7 +58,7 @@ class _ForwardGradientEstimator(BaseEstimator):
         """Return the settings as a trainer's; `fwdad.train.ConfigError`, a ValueError, names one that cannot be."""
         settings = self.get_params(deep=False) | {"hidden": tuple(self.hidden)}
         del settings["random_state"]
-        return TrainConfig(schedule=schedule, seed=seed, **settings).resolved()
+        return TrainConfig(directions="random", schedule=schedule, seed=seed, **settings).resolved()
 
     def _begin(self, features: int, outputs: int) -> None:
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))

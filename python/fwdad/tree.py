@@ -240,13 +240,55 @@ def map(f: Callable[..., Any], tree: Tree, *rest: Tree, is_leaf: IsLeaf | None =
     first, structure = flatten(tree, is_leaf)
     columns = [first]
     for position, other in enumerate(rest, start=2):
-        more, other_structure = flatten(other, is_leaf)
-        if other_structure != structure:
-            raise ValueError(
-                f"tree {position} has another structure than the first:\n  {other_structure}\n  {structure}"
-            )
-        columns.append(more)
+        columns.append(leaves_like(other, structure, f"tree {position}", is_leaf))
     return unflatten(structure, [f(*column) for column in zip(*columns, strict=True)])
+
+
+def leaves_like(
+    tree: Tree, structure: Structure, name: str, is_leaf: IsLeaf | None = None, gaps: bool = False
+) -> list[Leaf]:
+    """Return the leaves of a tree in the order of a structure, which it must have: the entries of a dict by their keys.
+
+    With `gaps`, None stands for any part of the structure, and gives None for each of its leaves.
+    Raises ValueError where the tree has another structure; `name` says which tree it is.
+    """
+    found, own = flatten(tree, is_leaf)
+    if own == structure:
+        return found
+    collected: list[Leaf] = []
+    _collect(tree, structure, name, is_leaf, gaps, collected)
+    return collected
+
+
+def _collect(node: Tree, s: Structure, name: str, is_leaf: IsLeaf | None, gaps: bool, collected: list[Leaf]) -> None:
+    """Add the leaves of a node to the list, in the order of its structure."""
+    kind: Any = type(node)
+    split = None if is_leaf is not None and is_leaf(node) else _splitter(kind)
+    if node is None and gaps:
+        collected += [None] * _count(s)
+    elif s.node is None and split is None:
+        collected.append(node)
+    else:
+        names, children, statics = split(node) if split is not None else ((), (), ())
+        if kind is not s.node or set(names) != set(s.names) or statics != s.statics:
+            got = LEAF if split is None else Structure(kind, names, statics=statics)
+            raise ValueError(f"{name} has another structure than it must have: {_said(s)}; got {_said(got)}")
+        by_name = dict(zip(names, children, strict=True))
+        for key, child in zip(s.names, s.children, strict=True):
+            _collect(by_name[key], child, f"{name}[{key!r}]", is_leaf, gaps, collected)
+
+
+def _count(s: Structure) -> int:
+    """Return the number of leaves."""
+    return 1 if s.node is None else sum(_count(child) for child in s.children)
+
+
+def _said(s: Structure) -> str:
+    """Say in words what a node of a structure is."""
+    if s.node in (None, type(None)):
+        return "a leaf" if s.node is None else "None"
+    parts = [*(repr(name) for name in s.names), *(f"{name}={value!r}" for name, value in s.statics)]
+    return f"{s.node.__name__} of {', '.join(parts) or 'nothing'}"
 
 
 def named_leaves(tree: Tree) -> dict[str, Leaf]:

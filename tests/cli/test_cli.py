@@ -28,7 +28,9 @@ def test_train_reports_epochs_result_and_files(fwdad_, tmp_path):
     code, out, err = fwdad_("train", *SMALL)
     assert (code, err) == (0, "")
     result = json.loads((tmp_path / "runs/digits/result.json").read_text())
-    epochs, last = out.splitlines()[:2], out.splitlines()[2:]
+    directions, *epochs = out.splitlines()[:3]
+    last = out.splitlines()[3:]
+    assert directions == "directions: 2 rademacher, combined by projection"
     assert [line.split("  ")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
     assert all(word in line for line in epochs for word in ("loss", "accuracy", "ms/step", "examples/s", "left"))
     best = result["best"]
@@ -62,7 +64,8 @@ def test_hidden_takes_all_the_integers_that_follow(fwdad_, tmp_path, words, hidd
 
 def test_every_option_reaches_the_configuration(fwdad_, tmp_path):
     given = {
-        "data": "digits", "data_dir": "x", "hidden": (8,), "activation": "tanh", "tangents": 3, "sampler": "rademacher",
+        "data": "digits", "data_dir": "x", "hidden": (8,), "activation": "tanh", "directions": "random", "rows": 0.5,
+        "tangents": 3, "sampler": "rademacher",
         "combiner": "mean", "perturb": "weight", "epochs": 1, "batch_size": 300, "optimizer": "sgd",
         "learning_rate": 0.001, "momentum": 0.5, "weight_decay": 0.01, "schedule": "step", "warmup": 2,
         "seed": 9, "threads": 1, "target_accuracy": 0.99, "augment": "crop", "label_smoothing": 0.1, "clip": 5.0,
@@ -92,7 +95,7 @@ def test_resume_needs_no_more_than_the_folder(fwdad_, tmp_path):
     assert (code, out) == (0, "The run in a b is finished: 6 steps. Nothing to do.\n")
     code, out, _ = fwdad_("train", "--resume", "--out", "a b", "--epochs", "3")
     assert code == 0
-    assert out.startswith("epoch 3/3")
+    assert out.splitlines()[1].startswith("epoch 3/3")
     assert out.endswith("fwdad train --resume --out 'a b'\n")
     assert config_of(tmp_path / "a b").epochs == 3
 
@@ -212,7 +215,7 @@ def test_a_regression_shows_losses_alone(fwdad_, tmp_path):
     code, out, err = fwdad_("train", *words)
     assert (code, err) == (0, "")
     assert "accuracy" not in out
-    assert out.startswith("epoch 1/3  step 2  loss ")
+    assert out.startswith("directions: every unit, so that the gradient is exact\nepoch 1/3  step 2  loss ")
     assert "at the end     test loss " in out
     assert (tmp_path / "runs" / "table" / "result.json").exists()
 

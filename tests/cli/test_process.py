@@ -41,6 +41,7 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_cleanly_and_says_how_to_resume(tmp_path, whole, number):
     process = start(*RUN, "--out", "a run", cwd=tmp_path)
+    assert process.stdout.readline().startswith("directions: 2 rademacher")
     assert process.stdout.readline().startswith("epoch 1/60")
     process.send_signal(number)
     code, out, err = finish(process)
@@ -121,7 +122,7 @@ def test_a_bad_variable_is_one_line(tmp_path, variable, value):
 def test_a_reader_that_goes_ends_the_run_quietly(tmp_path, whole):
     """As `| head -1` does: without a word, as by SIGPIPE, and with a folder that resumes."""
     process = start(*RUN, "--out", "run", cwd=tmp_path)
-    assert process.stdout.readline().startswith("epoch 1/60")
+    assert process.stdout.readline().startswith("directions: ")
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()

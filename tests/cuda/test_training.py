@@ -296,7 +296,7 @@ def test_arrays_come_and_go(cuda_on_host):
 
 def test_errors_of_the_module_are_python_exceptions(cuda_host_module):
     stream = (1, 0, 0, 4, 2, 3, 4, -1, 4)
-    with pytest.raises(TypeError, match="generate: out: expected .*, given numpy.ndarray"):
+    with pytest.raises(TypeError, match=r"generate: out: expected .*, given numpy\.ndarray"):
         cuda_host_module.generate((0, 0, bytearray), stream, np.empty((2, 3, 4), np.float32))
     with pytest.raises(TypeError, match="generate: at: expected"):
         cuda_host_module.generate((), stream, None)

@@ -29,7 +29,7 @@ def tree(tmp_path):
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     machine = {"cpu": "a processor", "threads": 2, "isa": "v4", "compiler": "GNU 12", "versions": {"numpy": "2.4"}}
     record = {
-        "command": "fwdad bench memory",
+        "commands": ["fwdad bench memory"],
         "date": "2000-01-01",
         "commit": "abc",
         "seconds": 8.0,
@@ -86,7 +86,7 @@ def test_a_table_that_nobody_knows_or_shows_is_an_error(tree):
 
 
 def test_records_are_read_as_they_were_written(figures, tmp_path):
-    record = {"command": "c", "records": [{"what": "a", "ms": 1.5}, {"what": "b", "blocks": [1.0, 2.0]}]}
+    record = {"commands": ["c"], "records": [{"what": "a", "ms": 1.5}, {"what": "b", "blocks": [1.0, 2.0]}]}
     figures.write(tmp_path / "folder" / "a.json", record)
     assert figures.read(tmp_path / "folder" / "a.json") == record
 

@@ -19,6 +19,7 @@ from fwdad.testing import expect_close
 
 MODEL = [np.zeros((2, 3)), np.zeros(2), np.zeros(())]  # 9 entries in three arrays
 ROWS = [np.zeros((4, 3)), np.zeros((4, 2))]  # four rows of 5 entries in two arrays
+OF_EXAMPLES = [name for name in SAMPLERS if name != "low-rank"]  # those that give each example directions of its own
 UNIT = {"normalised", "basis", "haar", "fixed-angle"}  # of length 1; the others' entries have variance 1
 
 
@@ -38,7 +39,7 @@ def test_a_draw_is_a_function_of_seed_and_step(name, dtype):
         assert not np.array_equal(v.dense(), other.dense())
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", OF_EXAMPLES)
 def test_rows_have_directions_of_their_own(name):
     v = SAMPLERS[name](40, seed=2).directions(ROWS, step=3, per_row=True)
     dense = v.dense()
@@ -50,8 +51,9 @@ def test_rows_have_directions_of_their_own(name):
         expect_close(lengths, np.ones((4, 40)), 1e-6, "unit length")
 
 
-@pytest.mark.parametrize("per_row", [False, True])
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize(
+    ("name", "per_row"), [*((name, False) for name in SAMPLERS), *((name, True) for name in OF_EXAMPLES)]
+)
 def test_no_direction_is_preferred(name, per_row):
     """E v v^T = I, or I/n for unit length; E v = 0 but for unit vectors, which have no sign. 4 standard errors."""
     n, draws = 4, 600
@@ -155,3 +157,12 @@ def test_independent_entries_stay_streams(sampler):
 
 def test_unit_vectors_are_not_stored():
     assert all(type(part) is BasisTangent for part in StandardBasis(3).directions(MODEL, 0).parts)
+
+
+def test_low_rank_directions_are_for_weights():
+    with pytest.raises(TypeError, match="perturb='weight'"):
+        SAMPLERS["low-rank"](3).directions(ROWS, 0, per_row=True)
+    with pytest.raises(ValueError, match="rank must be an integer of at least 1; got 0"):
+        SAMPLERS["low-rank"](3, 0)
+    v = SAMPLERS["low-rank"](3, 2, seed=1).directions([np.zeros((6, 5))], 0)
+    assert [int(np.linalg.matrix_rank(matrix)) for matrix in v.realised()[0]] == [2, 2, 2]

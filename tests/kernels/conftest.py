@@ -137,9 +137,9 @@ def fused(request):
 
 @pytest.fixture
 def dense64(request):
-    """A function that gives directions as a float64 array: a stream's entries as the body at hand makes them.
+    """A function that gives directions as a float64 array: a stream's entries as the body under test makes them.
 
-    That these are right is the matter of test_generate.py; without fused multiply-add they differ in their last bits.
+    test_generate.py checks that these are right; without fused multiply-add they differ in their last bits.
     """
     make = KERNELS["generate"].bodies["native" if "native" in request.node.callspec.id else "reference"]
     return lambda v: (make(v) if isinstance(v, Stream) else v).astype(np.float64)

@@ -41,6 +41,7 @@ CALLS = {
     "scaled_tangents": [f32(7), f32(3, 7), f32(7), f32(3, 7), f32(3, 7)],
     "axpby": [1.0, f32(7), 2.0, f32(7), f32(7)],
     "weighted_rows": [f32(3, 4), f32(2, 3, 4), f32(2, 3)],
+    "unit_jvp_thin": [f32(4, 5), f32(2, 4), f32(2, 5), f32(5, 3), f32(2, 3), f32(2, 4)],
     "cross_entropy_jvp": [f32(3, 4), np.array([0, -1, 2**62]), f32(2, 3, 4), f32(3), f32(2, 3)],
     "gram": [f32(2, 3, 4), False, f64(3, 2, 2)],
     "projection_coefficients": [f64(2, 3, 3), f64(2, 3), f64(2, 3), np.ones(2, np.int64), f64(2)],
@@ -51,7 +52,14 @@ CALLS = {
 }  # fmt: skip
 OUTPUTS = {"affine_jvp": 2, "affine_jvp_gram": 3, "conv_jvp": 2, "activation_jvp": 2, "cross_entropy_jvp": 2,
            "projection_coefficients": 3, "probe_fma": 2}  # fmt: skip
-STRIDED = {"affine_jvp", "affine_jvp_gram", "stream_product", "matmul", "conv_jvp"}  # inputs may have any strides
+STRIDED = {
+    "affine_jvp",
+    "affine_jvp_gram",
+    "stream_product",
+    "matmul",
+    "conv_jvp",
+    "unit_jvp_thin",
+}  # inputs may have any strides
 
 
 def broken_arrays(name, array, is_output):

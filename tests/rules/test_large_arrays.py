@@ -7,6 +7,7 @@ import pytest
 
 import fwdad
 from fwdad import functions, kernels
+from fwdad.kernels import policy
 
 K, ROWS, COLUMNS = 4, 128, 256  # 131072 entries of tangents
 
@@ -46,7 +47,7 @@ def test_kernels_take_over_and_agree(called, monkeypatch, f, kernel):
     x, _, dx, _ = inputs(np.float32)
     y, dy = fwdad.jvp(f, (x,), (dx,))
     assert kernel in called
-    monkeypatch.setattr(kernels, "pays", lambda tangent, factor: False)
+    monkeypatch.setattr(policy, "use_elementwise", lambda tangent, factor: False)
     exact, dexact = fwdad.jvp(f, (x.astype(np.float64),), (dx.astype(np.float64),))
     assert y.dtype == dy.dtype == np.float32
     assert dy.shape == dexact.shape
@@ -62,7 +63,7 @@ def test_binary_rules_agree_in_any_layout(monkeypatch, dtype, order):
     for arguments, tangents in (((x, y), (dx, dy)), ((rows, y), (drows, dy)), ((x, y[0]), (dx, dy[:, 0]))):
         _, fast = fwdad.jvp(np.multiply, arguments, tangents)
         with monkeypatch.context() as plain:
-            plain.setattr(kernels, "pays", lambda tangent, factor: False)
+            plain.setattr(policy, "use_elementwise", lambda tangent, factor: False)
             _, slow = fwdad.jvp(np.multiply, arguments, tangents)
         assert fast.dtype == dtype
         assert np.max(np.abs(fast - slow)) <= 4 * np.finfo(dtype).eps * np.max(np.abs(slow))

@@ -46,6 +46,22 @@ def test_binary(row, by):
         check_jvp(f, [point], tolerance=1e-6)
 
 
+@pytest.mark.parametrize("row", BINARY, ids=name)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.bool_, np.float16])
+def test_constants_of_narrow_dtypes(row, dtype):
+    moving, constant = np.array([0.5, 1.5]), np.array([1, 3]).astype(dtype)
+
+    def by_x(c):
+        return fwdad.jvp(lambda x: row.function(x, c), (moving,), (np.ones(2),))
+
+    def by_y(c):
+        return fwdad.jvp(lambda y: row.function(c, y), (moving,), (np.ones(2),))
+
+    for argument, along in {"x": by_x, "y": by_y}.items():
+        if UNKNOWN.get(name(row)) != argument:
+            assert np.array_equal(along(constant), along(constant.astype(np.float64)))
+
+
 def test_constants_are_plain():
     seen = []
     fwdad.jvp(lambda x: (seen.extend((sp.round(x), sp.gammasgn(x))), x)[1], (np.array([0.6, -1.5]),), (np.ones(2),))

@@ -40,7 +40,7 @@ def test_custom_rule_of_trees():
     [
         (TypeError, "no rule yet", None),
         (ValueError, r"shape \(2,\)", lambda p, t: (p[0], np.ones(2))),
-        (ValueError, "2 values and 1 tangents", lambda p, t: ((p[0], p[0]), t[0])),
+        (ValueError, "another structure", lambda p, t: ((p[0], p[0]), t[0])),
         (ValueError, "int64", lambda p, t: (np.ones(2, np.int64), t[0])),
     ],
 )

@@ -21,7 +21,7 @@ FWDAD_INLINE void transpose_squares(V (&rows)[Rows]) {
         for (int lane = 0; lane < static_cast<int>(sizeof(V) / sizeof(rows[0][0])); ++lane) {
             odd[lane] = (lane & step) != 0 ? -1 : 0;
         }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int j = 0; j < Rows; ++j) {
             if ((j & step) == 0) {
                 const V upper = rows[j];

@@ -51,6 +51,8 @@ class Benchmark:
         Libraries are imported inside.
     only : dict
         From a competitor to a function that says whether it takes part at a size; the others always do.
+    on_cuda : bool
+        Whether fwdad computes it on a CUDA device.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Benchmark:
     work: Callable[..., Work]
     tasks: Mapping[str, Callable[..., Task]]
     only: Mapping[str, Callable[..., bool]]
+    on_cuda: bool
 
     def competitors(self, sizes: Sizes) -> list[str]:
         """Return who takes part at a size."""
@@ -77,9 +80,10 @@ def register(
     work: Callable[..., Work],
     tasks: Mapping[str, Callable[..., Task]],
     only: Mapping[str, Callable[..., bool]] | None = None,
+    on_cuda: bool = True,
 ) -> None:
     """Add a benchmark to the list."""
-    BENCHMARKS[name] = Benchmark(name, sizes, small, work, tasks, only or {})
+    BENCHMARKS[name] = Benchmark(name, sizes, small, work, tasks, only or {}, on_cuda)
 
 
 def normals(seed: int, *shape: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import math
 import platform
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -89,12 +90,16 @@ def _device() -> str:
 
 
 def _cpu() -> str:
+    """Name the processor; "AMD EPYC" alone says little, so with family and model, and count its cores."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} cores" if names else platform.processor() or "unknown"
+        text = ""
+    about = dict(re.findall(r"^(\S[^\t:]*)\s*: (.*)$", text, re.MULTILINE))  # of the last core
+    if "model name" not in about:
+        return platform.processor() or "unknown"
+    kind = f" (family {about['cpu family']}, model {about['model']})" if "cpu family" in about else ""
+    return f"{about['model name']}{kind}, {int(about['processor']) + 1} cores"
 
 
 def measure_peaks(megabytes: int = 256) -> Peaks:

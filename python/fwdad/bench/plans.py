@@ -48,7 +48,7 @@ def kernel_cases(peers: Sequence[str], quick: bool = False, only: str = "", devi
     cases = [
         Case(benchmark.name, sizes, _competitors(benchmark, sizes, peers, device))
         for benchmark in benchmarks().values()
-        if only.lower() in benchmark.name.lower()
+        if only.lower() in benchmark.name.lower() and (benchmark.on_cuda or device == "cpu")
         for sizes in benchmark.sizes[: 1 if quick else None]
     ]
     if not cases:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from fwdad.train import EpochMetrics, ObservedRun, Observer
+from fwdad.train import EpochMetrics, ObservedRun, Observer, TrainConfig
 
 YEARS = 1e8  # seconds from which nobody counts
 
@@ -21,6 +21,10 @@ def report() -> Observer:
 
 class Lines(Observer):
     """One plain line an epoch."""
+
+    def began(self, run: ObservedRun) -> None:
+        """Say what the directions are."""
+        click.echo(_directions(run.config))
 
     def epoch_ended(self, run: ObservedRun, row: EpochMetrics) -> None:
         """Print the line."""
@@ -46,7 +50,8 @@ class Bar(Observer):
         self._validation = ""
 
     def began(self, run: ObservedRun) -> None:
-        """Show the bar."""
+        """Say what the directions are, and show the bar."""
+        click.echo(_directions(run.config))
         self._bar.start()
 
     def ended(self, run: ObservedRun, result: dict[str, Any] | None) -> None:
@@ -68,6 +73,14 @@ class Bar(Observer):
     def epoch_ended(self, run: ObservedRun, row: EpochMetrics) -> None:
         """Take the validation into the bar."""
         self._validation = "  " + _validation(row)
+
+
+def _directions(config: TrainConfig) -> str:
+    """Say what the directions of a run are."""
+    rows = "" if config.rows is None else f", on {config.rows:.0%} of the rows, drawn by their errors"
+    if config.directions == "units":
+        return f"directions: every unit, so that the gradient is exact{rows}"
+    return f"directions: {config.tangents} {config.sampler}, combined by {config.combiner}{rows}"
 
 
 def _train(loss: float, accuracy: float | None) -> str:

@@ -17,7 +17,7 @@ from rich.table import Table
 from fwdad.cli.options import verbose
 from fwdad.cli.signals import stop_on_signals
 from fwdad.experiments import EXPERIMENTS, Experiment, Run, Settings, Summary
-from fwdad.perturbation import NOISES, PERTURBATIONS
+from fwdad.perturbation import DEFAULT, NOISES, PERTURBATIONS
 
 PLAIN_WIDTH = 220  # of tables that go to a file or a pipe
 
@@ -51,7 +51,7 @@ def seeds(value: str) -> tuple[int, ...]:
 @click.option("--jobs", type=click.IntRange(1, 1024), help="Processes.  [default: one a core]")
 @click.option("--data", help="Data set.  [default: the paper's]")
 @click.option("--data-dir", help="Folder of the data set's files; without it $FWDAD_DATA.")
-@click.option("--perturb", type=click.Choice(PERTURBATIONS), help="What the directions move.  [default: activity]")
+@click.option("--perturb", type=click.Choice(PERTURBATIONS), help=f"What the directions move.  [default: {DEFAULT}]")
 @click.option("--noise", type=click.Choice(NOISES), help="Which noise an example has.  [default: batch, the paper's]")
 @verbose
 @click.pass_context

@@ -17,6 +17,7 @@ exact             the gradient itself, from passes that cover all coordinates
 from collections.abc import Callable
 
 from fwdad.estimators import theory
+from fwdad.estimators.choose import cost_of_units
 from fwdad.estimators.combiners import (
     COMBINERS,
     Combiner,
@@ -33,13 +34,16 @@ from fwdad.estimators.exact import exact_gradient
 from fwdad.estimators.forward_gradient import ForwardGradient
 from fwdad.estimators.frames import FixedAngle, Haar, Orthogonal
 from fwdad.estimators.guesses import Given, LocalClassifier, Mixed, Previous
-from fwdad.estimators.samplers import Independent, Normal, Normalised, Rademacher, Sampler, StandardBasis
+from fwdad.estimators.rows import ByError
+from fwdad.estimators.samplers import Independent, LowRank, Normal, Normalised, Rademacher, Sampler, StandardBasis
+from fwdad.estimators.units import Units
 
 SAMPLERS: dict[str, Callable[..., Sampler]] = {
     "normal": Normal,
     "rademacher": Rademacher,
     "normalised": Normalised,
     "basis": StandardBasis,
+    "low-rank": LowRank,
     "haar": Haar,
     "orthogonal": Orthogonal,
     "fixed-angle": FixedAngle,
@@ -49,6 +53,7 @@ SAMPLERS: dict[str, Callable[..., Sampler]] = {
 __all__ = [
     "COMBINERS",
     "SAMPLERS",
+    "ByError",
     "Combiner",
     "FixedAngle",
     "ForwardGradient",
@@ -56,6 +61,7 @@ __all__ = [
     "Haar",
     "Independent",
     "LocalClassifier",
+    "LowRank",
     "Max",
     "MaxNormalised",
     "Mean",
@@ -72,6 +78,8 @@ __all__ = [
     "Sampler",
     "StandardBasis",
     "Sum",
+    "Units",
+    "cost_of_units",
     "exact_gradient",
     "theory",
 ]

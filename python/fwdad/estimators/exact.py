@@ -1,14 +1,15 @@
-"""The exact gradient, computed forward: one direction for each coordinate, a chunk of them a pass."""
+"""The exact gradient, computed forward: one direction for each coordinate, many of them a pass."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fwdad.perturbation import DEFAULT, Draw, Loss, Model, Outcome, Perturbation, Template, perturbation_of
-from fwdad.tangents import BasisTangent, Tangent
+from fwdad.tangents import BasisTangent, DiagonalTangent, Group, StackedTangent, Tangent
 
 
 def exact_gradient(
@@ -26,7 +27,8 @@ def exact_gradient(
         far fewer than parameters, and what comes before a layer does not move. Weights: one parameter entry a
         direction, for any model and loss.
     chunk_size : int
-        Directions a pass; memory is that many times a pass's own.
+        Directions a pass; memory is that many times a pass's own. The last layers' units move in one pass, by
+        directions that are hardly ever stored; they take up to 512 MB where they are.
 
     Returns
     -------
@@ -53,21 +55,39 @@ def exact_gradient(
         raise ValueError(f"chunk_size must be at least 1; got {chunk_size}")
     perturbation = perturbation_of(perturb).shared()
 
-    def run(moving: int, index: np.ndarray) -> Outcome:
-        """Move one of the arrays along unit vectors, and nothing else."""
+    def run(tangent_of: dict[int, Tangent]) -> Outcome:
+        """Move some of the arrays, and nothing else."""
+        return perturbation.run(loss, model, batch, Draw(lambda number, t: tangent_of.get(number), exact=True))
 
-        def part(number: int, t: Template) -> Tangent | None:
-            return BasisTangent(index, t.shape, t.dtype) if number == moving else None
-
-        return perturbation.run(loss, model, batch, Draw(part))
-
-    still = run(-1, np.arange(0))
-    parts = []
-    for number, template in enumerate(still.moved):
-        size = math.prod(template.shape)
-        g = np.zeros((*still.d.shape[:-1], size), template.dtype)
+    still = run({})
+    rows = still.d.shape[:-1]
+    parts = [np.zeros((*rows, *t.shape), t.dtype) for t in still.moved]
+    together = _moved_together(still.moved, math.prod(rows))
+    if together:
+        k = sum(together.values())
+        starts = dict(zip(together, np.cumsum([0, *together.values()]), strict=False))
+        ones = {number: DiagonalTangent(np.ones(n, still.moved[number].dtype)) for number, n in together.items()}
+        d = run({number: StackedTangent([Group(starts[number], v)], k) for number, v in ones.items()}).d
+        for number, n in together.items():
+            parts[number][...] = d[..., starts[number] : starts[number] + n]
+    for number, t in enumerate(still.moved):
+        size = 0 if number in together else math.prod(t.shape)
+        g = parts[number].reshape(*rows, -1)
         for start in range(0, size, chunk_size):
             index = np.arange(start, min(start + chunk_size, size))
-            g[..., index] = run(number, index).d
-        parts.append(g.reshape(*still.d.shape[:-1], *template.shape))
+            g[..., index] = run({number: BasisTangent(index, t.shape, t.dtype)}).d
     return still.value, perturbation.gradient(model, still, parts)
+
+
+MOST_BYTES = 2**29
+
+
+def _moved_together(moved: Sequence[Template], rows: int) -> dict[int, int]:
+    """Return which of the last arrays move in one pass, and their sizes.
+
+    All units of a layer are a diagonal, which costs next to nothing behind up to two more layers (`Units`). Should the
+    program need their directions as arrays, these take up to `MOST_BYTES` together.
+    """
+    last = [(number, t.shape[0]) for number, t in enumerate(moved) if len(t.shape) == 1][-3:]
+    widest = max((n for _, n in last), default=0)
+    return {number: n for number, n in last if n and len(last) * n * rows * widest * 8 <= MOST_BYTES}

@@ -9,8 +9,19 @@ import numpy as np
 from fwdad import tree
 from fwdad.estimators.combiners import Combiner, Projection
 from fwdad.estimators.diagnostics import Report, report
+from fwdad.estimators.rows import ByError, on_rows
 from fwdad.estimators.samplers import Sampler
-from fwdad.perturbation import DEFAULT, Draw, Loss, Model, Outcome, Perturbation, perturbation_of
+from fwdad.perturbation import (
+    DEFAULT,
+    Draw,
+    Loss,
+    Model,
+    Outcome,
+    Perturbation,
+    StaleShapes,
+    perturbation_of,
+    some_rows,
+)
 
 
 class Estimate(NamedTuple):
@@ -40,6 +51,8 @@ class ForwardGradient:
     perturb : {"activity", "weight"} or Perturbation
         What the directions move: each layer's pre-activations (`fwdad.perturbation.Activities`), for networks; or all
         parameters at once (`fwdad.perturbation.Weights`), for any function.
+    rows : ByError, optional
+        Which examples' tangents are pushed at all; by default those of all.
 
     Raises
     ------
@@ -63,11 +76,18 @@ class ForwardGradient:
     """
 
     def __init__(
-        self, sampler: Sampler, combiner: Combiner | None = None, perturb: str | Perturbation = DEFAULT
+        self,
+        sampler: Sampler,
+        combiner: Combiner | None = None,
+        perturb: str | Perturbation = DEFAULT,
+        rows: ByError | None = None,
     ) -> None:
         self.sampler = sampler
-        self.combiner = Projection() if combiner is None else combiner
+        self.combiner = combiner or sampler.default_combiner() or Projection()
         self.perturbation = perturbation_of(perturb)
+        if sampler.shared:
+            self.perturbation = self.perturbation.shared()
+        self.rows = rows
         self.step = 0
 
     def __call__(self, loss: Loss, model: Model, *batch: Any) -> tuple[float, Model]:
@@ -104,13 +124,23 @@ class ForwardGradient:
         value, gradient, parts, outcome = self.estimate(loss, model, *batch)
         if not parts:
             raise ValueError("there is nothing to report on: no layer of the model was called")
-        compared = None if reference is None else (_parameters(gradient), _parameters(reference))
+        compared = None
+        if reference is not None:
+            of_reference = tree.leaves_like(
+                reference, tree.flatten(gradient)[1], "the reference (a tree like the model)"
+            )
+            compared = _parameters(tree.leaves(gradient)), _parameters(of_reference)
         return value, gradient, report(outcome.d, outcome.directions, self.combiner, compared)
 
     def estimate(self, loss: Loss, model: Model, *batch: Any) -> Estimate:
         """Return all that a call of the estimator finds out: draw, push forward, combine, turn into a gradient."""
-        draw = self._draw(loss, model, batch)
-        outcome = self.perturbation.run(loss, model, batch, draw, gram=self.combiner.uses_gram)
+        if self.rows is None:
+            outcome = self._run(loss, model, batch)
+        else:
+            rows = self.rows.draw(loss, model, batch, self.step)
+            with some_rows():
+                outcome = self._run(on_rows(loss, rows), model, tuple(array[rows.index] for array in batch))
+            outcome = outcome._replace(value=rows.value)
         parts = self.combiner.gradient(outcome.d, outcome.directions) if outcome.directions.parts else []
         gradient = self.perturbation.gradient(model, outcome, parts)
         if parts:
@@ -118,19 +148,30 @@ class ForwardGradient:
         self.step += 1
         return Estimate(outcome.value, gradient, parts, outcome)
 
+    def _run(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Outcome:
+        """Return what this step's pass gives."""
+        for attempt in range(2):
+            draw = self._draw(loss, model, batch)
+            try:
+                return self.perturbation.run(loss, model, batch, draw, gram=self.combiner.uses_gram)
+            except StaleShapes:
+                if attempt:
+                    raise
+        raise AssertionError("the second attempt returns or raises")
+
     def _draw(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Draw:
         """Return this step's directions: drawn array by array during the pass, or for all arrays before it."""
         sampler = self.sampler
         if not sampler.joint:
             return Draw(lambda number, t: sampler.draw(number, t.shape, t.dtype, self.step), sampler.unit)
-        templates = self.perturbation.templates(loss, model, batch)
+        perturbation = self.perturbation
+        templates = (perturbation.templates if sampler.needs_outputs else perturbation.shapes)(loss, model, batch)
         if not templates:
             return Draw(lambda number, t: None)
         drawn = sampler.directions(templates, self.step, per_row=self.perturbation.per_row)
-        return Draw(lambda number, t: drawn.parts[number], scale=drawn.scale, joint=True)
+        return Draw(lambda number, t: drawn.parts[number], scale=drawn.scale, joint=True, exact=sampler.exact)
 
 
-def _parameters(gradient: Model) -> np.ndarray:
-    """Return all entries of a gradient in one vector, float64."""
-    leaves = [np.ravel(leaf) for leaf in tree.leaves(gradient) if tree.is_parameter(leaf)]
-    return np.concatenate(leaves, dtype=np.float64)
+def _parameters(leaves: list[Any]) -> np.ndarray:
+    """Return all entries of a gradient's leaves in one vector, float64."""
+    return np.concatenate([np.ravel(leaf) for leaf in leaves if tree.is_parameter(leaf)], dtype=np.float64)

@@ -153,6 +153,8 @@ class LocalClassifier(Sampler):
     Fournier et al., arXiv 2306.06968, sections 3 and 4 (local loss, linear auxiliary net).
     """
 
+    needs_outputs = True
+
     def __init__(self, classes: int, labels: Any = None, rate: float = 2.0, *, seed: int = 0) -> None:
         self.classes = classes
         self.labels = (lambda *batch: batch[-1]) if labels is None else labels
@@ -235,6 +237,7 @@ class Mixed(Sampler):
         if not samplers:
             raise ValueError("Mixed needs at least one sampler")
         self.samplers = samplers
+        self.needs_outputs = any(sampler.needs_outputs for sampler in samplers)  # type: ignore[misc]
 
     def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
         """Return the directions of all samplers."""

@@ -8,6 +8,7 @@ not random            Given, Previous, LocalClassifier, and Mixed with others: `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -15,8 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fwdad.errors import undefined
+from fwdad.estimators.combiners import Combiner
 from fwdad.perturbation import Directions, Template
-from fwdad.tangents import BasisTangent, StreamTangent, Tangent
+from fwdad.tangents import BasisTangent, LowRankTangent, StreamTangent, Tangent
 
 
 class Sampler:
@@ -38,7 +40,14 @@ class Sampler:
     """
 
     joint: ClassVar[bool] = True
+    shared: ClassVar[bool] = False  # whether all examples have the same directions, whatever the perturbation says
+    exact: ClassVar[bool] = False  # whether the directions are all coordinates
+    needs_outputs: ClassVar[bool] = False  # whether templates must be fresh: a `Survey` of layers' outputs
     unit: ClassVar[bool] = False  # whether directions are divided by their length, see `Directions`
+
+    def default_combiner(self) -> Combiner | None:
+        """Return the combiner where none is given; None for the projection."""
+        return None
 
     def draw(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int) -> Tangent:
         """Return the k directions of one array at one step, (k, *shape); `parameter` is the array's number."""
@@ -189,6 +198,61 @@ class Normalised(Independent):
     def draw(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int) -> Tangent:
         """Return a stream, of another length than that of the directions."""
         return self.stream(parameter, shape, dtype, step, self.of.distribution)
+
+
+@dataclass(frozen=True)
+class LowRank(Random):
+    """Directions of matrices that are products ``a b^T`` with normal factors; vectors move by normal directions.
+
+    Entries have mean 0 and variance 1 and are uncorrelated, so that the mean is unbiased; a direction costs a matrix
+    (K, N) only K + N random numbers, and its product with x next to nothing. For weight perturbation.
+
+    Parameters
+    ----------
+    rank : int
+        The number of outer products in each direction, whose sum is divided by the square root of it.
+
+    Raises
+    ------
+    ValueError
+        For a rank below 1.
+
+    References
+    ----------
+    arXiv 2511.16652 (there for evolution strategies).
+
+    Examples
+    --------
+    >>> LowRank(k=3, seed=1).draw(0, (4, 5), "float32", step=0).shape
+    (3, 4, 5)
+    """
+
+    rank: int = 1
+
+    def __post_init__(self) -> None:
+        """Check k, seed and rank."""
+        super().__post_init__()
+        if not isinstance(self.rank, (int, np.integer)) or self.rank < 1:
+            raise ValueError(f"rank must be an integer of at least 1; got {self.rank!r}")
+
+    def draw(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int) -> Tangent:
+        """Return the directions of one array."""
+        if len(shape) < 2:
+            return self.stream(parameter, shape, dtype, step, "normal")
+        rows, rank = math.prod(shape[:-1]), int(self.rank)
+        a = self.stream(parameter, (rows, rank), dtype, step, "normal").dense()
+        b = self.stream(parameter + SECOND_FACTOR, (rank, shape[-1]), dtype, step, "normal").dense()
+        return LowRankTangent(a if rank == 1 else a / np.asarray(math.sqrt(rank), a.dtype), b, shape)
+
+    def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
+        """Return the directions of all arrays; TypeError for examples with directions of their own."""
+        if per_row:
+            raise TypeError("LowRank moves weights, and not the units of each example: perturb='weight'")
+        return Directions([self.draw(p, t.shape, t.dtype, step) for p, t in enumerate(templates)])
+
+
+SECOND_FACTOR = 2**15
+"""What the random contract's number of a parameter is raised by for the factor b."""
 
 
 class StandardBasis(Random):

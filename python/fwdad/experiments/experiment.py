@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from fwdad.perturbation import DEFAULT
+
 Row = dict[str, Any]
 """One line of a tidy table: numbers, strings and None by column; all rows of a table have the same columns."""
 
@@ -55,7 +57,7 @@ class Settings:
     seeds: tuple[int, ...] | None = None
     data: str | None = None
     data_dir: str | None = None
-    perturb: str = "activity"
+    perturb: str = DEFAULT
     noise: str = "batch"
 
 

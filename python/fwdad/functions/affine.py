@@ -66,15 +66,18 @@ def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "ident
     bias = _bias_rows(pb, shape)
     if is_kind(dx):
         # The kind multiplies itself with w, and joins what moves b.
-        by_x = np.matmul(dx, pw)
-        dx = None
-        db = by_x if db is None else as_dense(by_x) + align(as_dense(db), px.ndim)
+        by_x, dx = np.matmul(dx, pw), None
+        db = by_x if db is None else by_x + np.broadcast_to(align(db, px.ndim), by_x.shape)
     if is_kind(db) and dx is None and dw is None:
         # z moves by a kind alone: so does y, scaled by the slope.
+        dz = align(db, px.ndim)
+        if activation == "identity":
+            y, _ = kernels.affine_jvp(rows, pw, bias, None, None, None)
+            return Dual(y.reshape(shape), np.broadcast_to(dz, (dz.shape[0], *shape)), level)
         one = np.ones_like(pw, shape=(1, pw.shape[1]))
         y, slope = kernels.affine_jvp(rows, pw, bias, None, None, one, activation)
         assert slope is not None, "b moves by 1"
-        return Dual(y.reshape(shape), align(db, px.ndim) * slope.reshape(shape), level)
+        return Dual(y.reshape(shape), dz * slope.reshape(shape), level)
     if dx is not None:
         dx = dx.reshape(dx.shape[0], *rows.shape)
     db = as_dense(db)

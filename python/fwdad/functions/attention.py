@@ -53,7 +53,7 @@ def _weights(q: Array, k: Array) -> Array:
 def _attention(q: Array, k: Array, v: Array) -> Array:
     level = highest_level((q, k, v))
     (pq, dq), (pk, dk), (pv, dv) = parts = [tuple(map(as_dense, split(a, level))) for a in (q, k, v)]
-    if any(type(a) is Dual for part in parts for a in part):
+    if any(isinstance(a, Dual) for part in parts for a in part):
         return np.matmul(softmax(np.matmul(q, np.swapaxes(k, -1, -2)) * (1 / math.sqrt(q.shape[-1]))), v)
     weights = _weights(pq, pk)
     y = np.matmul(weights, pv)

@@ -59,7 +59,7 @@ def _conv2d(x: Array, w: Array, b: Array | None, window: Window, activation: str
         return row.value(conv2d(x, w, b, window))
     level = highest_level((x, w, b))
     (px, dx), (pw, dw), (pb, db) = (split(a, level) for a in (x, w, b))
-    if any(type(a) is Dual for a in (px, dx, pw, dw, pb, db)):  # nested
+    if any(isinstance(a, Dual) for a in (px, dx, pw, dw, pb, db)):  # nested
         z = np.matmul(patches(x, window), np.reshape(w, (-1, w.shape[-1])))
         return row.value(z if b is None else z + b)
     arguments = px, pw, pb, as_dense(dx)

@@ -9,7 +9,7 @@ from fwdad.dual import Array, Dual, plain, primitive
 from fwdad.kernels import policy
 from fwdad.rules.forms import rule_for, surely_finite
 from fwdad.rules.reductions import every_axis
-from fwdad.tangents import as_dense
+from fwdad.tangents import as_dense, is_kind
 
 Axis = int | tuple[int, ...] | None
 
@@ -97,7 +97,14 @@ def softmax_cross_entropy(logits: Array, labels: np.ndarray) -> Array:
 
 @rule_for(softmax_cross_entropy, singular="as logsumexp")
 def _softmax_cross_entropy(logits: Dual, labels: np.ndarray) -> Array:
-    z, dz = logits.primal, as_dense(logits.tangent)
+    z, dz = logits.primal, logits.tangent
+    if is_kind(dz) and type(z) is np.ndarray and z.dtype in (np.float32, np.float64):
+        # The loss along unit vectors of the logits, to which the kind answers in each row.
+        units = np.broadcast_to(np.eye(z.shape[1], dtype=z.dtype)[:, np.newaxis], (z.shape[1], *z.shape))
+        loss, weights = kernels.cross_entropy_jvp(z, labels, units)
+        if surely_finite(loss):
+            return Dual(loss, dz.weighted_rows(weights.T), logits.level)
+    dz = as_dense(dz)
     plain_arrays = type(z) is type(dz) and (type(z) is np.ndarray or kernels.is_device_array(z))
     if plain_arrays and z.dtype == dz.dtype and z.dtype in (np.float32, np.float64):
         loss, tangent = kernels.cross_entropy_jvp(z, labels, dz)

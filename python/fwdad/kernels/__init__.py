@@ -9,8 +9,8 @@ bodies), `device` (arrays on a CUDA device). `gram_schmidt` is the projection as
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
-from pathlib import Path
 
 from fwdad.kernels.generate import generate as generate
 from fwdad.kernels.stream_product import stream_product as stream_product
@@ -23,6 +23,7 @@ from fwdad.kernels.matmul import matmul as matmul
 from fwdad.kernels.scaled_tangents import scaled_tangents as scaled_tangents
 from fwdad.kernels.axpby import axpby as axpby
 from fwdad.kernels.weighted_rows import weighted_rows as weighted_rows
+from fwdad.kernels.unit_jvp_thin import unit_jvp_thin as unit_jvp_thin
 from fwdad.kernels.cross_entropy_jvp import cross_entropy_jvp as cross_entropy_jvp
 from fwdad.kernels.projection_coefficients import projection_coefficients as projection_coefficients
 from fwdad.kernels.combine import combine as combine
@@ -44,6 +45,6 @@ from fwdad.kernels.stream import Stream as Stream
 from fwdad.kernels.window import Window as Window
 from fwdad.kernels.window import patches as patches
 
-for _file in sorted(Path(__file__).parent.glob("*.py")):
-    if _file.stem != "__init__":
-        import_module(f"{__name__}.{_file.stem}")  # a kernel that is not listed above is found all the same
+for _file in sorted(os.listdir(__path__[0])):
+    if _file.endswith(".py") and _file != "__init__.py":
+        import_module(f"{__name__}.{_file[:-3]}")  # also finds a kernel that is not listed above

@@ -26,7 +26,8 @@ def float_array(where: str, name: str, value: Any, dtype: np.dtype[Any] | None =
 
 def contiguous(where: str, name: str, value: Any, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
     """Do as `float_array`, and copy an array that is not C-contiguous."""
-    return c_order(float_array(where, name, value, dtype))
+    array = float_array(where, name, value, dtype)
+    return array if array.flags.c_contiguous else array.copy(order="C")
 
 
 def c_order(array: NDArray[Any]) -> NDArray[Any]:

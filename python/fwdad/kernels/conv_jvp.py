@@ -103,7 +103,7 @@ def _by_patches(
     """Compute the convolution by a body of the affine JVP on patches; those of dx are k times as many."""
     shape = (x.shape[0], *window.output(*x.shape[1:3]), w.shape[3])
     w, b, dw, db = _matrices(w, b, dw, db)
-    dx = None if dx is None else _rows(patches(dx, window), 1)
+    dx = None if dx is None else _rows_of_each(patches(dx, window))
     y, dy = affine_jvp(_rows(patches(x, window)), w, b, dx, dw, db, activation)
     return y.reshape(shape), None if dy is None else dy.reshape(dy.shape[0], *shape)
 
@@ -113,14 +113,19 @@ def _matrices(w: Array, b: Array | None, dw: Array | Stream | None, db: Array | 
     if isinstance(dw, Stream):
         dw = replace(dw, primal_shape=dw.matrix_shape)
     elif dw is not None:
-        dw = _rows(dw, 1)
+        dw = _rows_of_each(dw)
     b = b if b is None or b.ndim == 1 else _rows(b)
-    return _rows(w), b, dw, db if db is None or db.ndim == 2 else _rows(db, 1)
+    return _rows(w), b, dw, db if db is None or db.ndim == 2 else _rows_of_each(db)
 
 
-def _rows(a: Array, kept: int = 0) -> Array:
-    """Return all axes but the first `kept` and the last as one."""
-    return a.reshape(*a.shape[:kept], prod(a.shape[kept:-1]), a.shape[-1])
+def _rows(a: Array) -> Array:
+    """Return all axes but the last as one."""
+    return a.reshape(prod(a.shape[:-1]), a.shape[-1])
+
+
+def _rows_of_each(a: Array) -> Array:
+    """Return all axes but the first and the last as one."""
+    return a.reshape(a.shape[0], prod(a.shape[1:-1]), a.shape[-1])
 
 
 def conv_jvp_native(

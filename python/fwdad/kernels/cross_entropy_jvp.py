@@ -59,7 +59,8 @@ def cross_entropy_jvp(z: Array, labels: Array, dz: Array) -> tuple[Array, Array]
         raise ValueError(f"{where}: labels: expected 0 to {classes - 1}, given {labels.min()} to {labels.max()}")
     dz = checks.tangents(where, "dz", dz, "z", z)
     body = KERNEL.on(checks.one_device(where, z=z, labels=labels, dz=dz))
-    return body(z, labels.astype(np.int64, order="C", copy=on_host and not labels.flags.aligned), dz)
+    integers = labels.astype(np.int64, copy=on_host and not labels.flags.aligned)
+    return body(z, checks.c_order(integers), dz)
 
 
 def cross_entropy_jvp_reference(z: Array, labels: Array, dz: Array) -> tuple[Array, Array]:

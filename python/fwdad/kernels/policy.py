@@ -37,6 +37,8 @@ def use_elementwise(tangent: Any, factor: Any) -> bool:
 
     True for large C-contiguous tangents (k, ...) and a factor (...) of one float dtype: no broadcasting.
     """
+    if type(tangent) is np.ndarray and tangent.size < ELEMENTWISE_ENTRIES:  # the common case, without another call
+        return False
     return _large(tangent, factor) and bool(factor.shape == tangent.shape[1:])
 
 

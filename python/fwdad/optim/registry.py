@@ -26,7 +26,8 @@ class OptimizerRow(NamedTuple):
     settings
         Which of the settings ``momentum`` and ``weight_decay`` it takes, with the values where none are given.
     learning_rate
-        ``learning_rate(perturb, combiner)`` where none is given; None where nothing is known.
+        ``learning_rate(perturb, combiner)`` where none is given, with "units" as the combiner where every unit is a
+        direction; None where nothing is known.
     """
 
     make: Callable[..., Optimizer]
@@ -53,6 +54,7 @@ class ScheduleRow(NamedTuple):
 # those of sgd do: its rates by (perturb, combiner) are for k = 16 and networks of 10^4 to 10^6 parameters.
 ADAPTIVE_RATE = 5e-3
 SGD_RATES: dict[tuple[str, str], float] = {
+    ("activity", "units"): 5e-2,
     ("activity", "projection"): 1e-1,
     ("activity", "mean"): 1e-2,
     ("activity", "sum"): 1e-3,

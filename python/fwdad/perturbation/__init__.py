@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fwdad.perturbation.activities import NOISES, Activities, check_leaks
+from fwdad.perturbation.activities import NOISES, Activities, check_coupling, check_leaks
 from fwdad.perturbation.directions import Directions, Template, join, separate
-from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation
-from fwdad.perturbation.sites import Perturbable, Site, Survey, is_perturbable, site, unperturbed
+from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, StaleShapes
+from fwdad.perturbation.sites import Perturbable, Site, Survey, is_perturbable, site, some_rows, unperturbed
 from fwdad.perturbation.weights import Weights
 
 PERTURBATIONS: dict[str, Callable[[], Perturbation]] = {"weight": Weights, "activity": Activities}
@@ -54,14 +54,17 @@ __all__ = [
     "Perturbable",
     "Perturbation",
     "Site",
+    "StaleShapes",
     "Survey",
     "Template",
     "Weights",
+    "check_coupling",
     "check_leaks",
     "is_perturbable",
     "join",
     "perturbation_of",
     "separate",
     "site",
+    "some_rows",
     "unperturbed",
 ]

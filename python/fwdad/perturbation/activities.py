@@ -10,8 +10,8 @@ import numpy as np
 
 from fwdad import kernels, tree
 from fwdad.dual import Array, Dual, new_level, split
-from fwdad.perturbation.directions import Directions, Template
-from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, mean_loss
+from fwdad.perturbation.directions import Directions, ShapeDtype, Template
+from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, StaleShapes, mean_loss
 from fwdad.perturbation.sites import (
     Halves,
     LayerPass,
@@ -25,7 +25,7 @@ from fwdad.perturbation.sites import (
     nodes_of,
     on_device_of,
 )
-from fwdad.tangents import as_dense
+from fwdad.tangents import Tangent, as_dense
 
 NOISES = ("example", "batch")
 
@@ -61,6 +61,7 @@ class Activities(Perturbation):
             raise ValueError(f"noise must be one of {', '.join(NOISES)}; got {noise!r}")
         self.noise = noise
         self.per_row = noise == "example"
+        self._shapes: list[ShapeDtype] = []
         self._checked: list[Any] = []  # the programs that were
 
     def shared(self) -> Activities:
@@ -79,13 +80,20 @@ class Activities(Perturbation):
         _mean_of_examples(losses, running.sites)
         return running.sites
 
+    def shapes(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Sequence[Template]:
+        """Return the shapes of the sites, remembered from the last survey."""
+        if not self._shapes:
+            self._shapes = [ShapeDtype(site.shape, site.dtype) for site in self.templates(loss, model, batch)]
+        return self._shapes
+
     def run(self, loss: Loss, model: Model, batch: tuple[Any, ...], draw: Draw, gram: bool = False) -> Outcome:
         """Return the losses and their derivatives (B, k)."""
 
         def prepare(number: int, site: Noise) -> None:
             site.shared = not self.per_row
             site.shape = site.rows if self.per_row else site.rows[1:]
-            noise = on_device_of(draw.part(number, site), site.x)
+            site.exact = draw.exact
+            noise = self._part(draw, number, site)
             site.noise = as_dense(noise) if self.per_row else noise
 
         with layer_pass(Noise, model, new_level(), prepare) as running:
@@ -104,6 +112,17 @@ class Activities(Perturbation):
         d = np.zeros((examples, directions.k)) if d is None else np.transpose(d).astype(np.float64)
         return Outcome(value, directions.along(d), directions, sites)
 
+    def _part(self, draw: Draw, number: int, site: Noise) -> Tangent | None:
+        """Return a site's directions; `StaleShapes` where they were drawn for another shape."""
+        try:
+            noise = draw.part(number, site)
+        except IndexError:
+            noise = None
+        if draw.joint and (noise is None or noise.shape[1:] != site.shape):
+            self._shapes = []
+            raise StaleShapes
+        return on_device_of(noise, site.x)
+
     def gradient(self, model: Model, outcome: Outcome, parts: Sequence[np.ndarray]) -> Model:
         """Return every layer's `local_gradient` of dL/dz; a layer that was called twice has the sum."""
         examples = len(outcome.d)
@@ -119,9 +138,18 @@ class Activities(Perturbation):
         return tree.unflatten(structure, grads)
 
     def _check(self, loss: Loss, model: Model, batch: tuple[Any, ...], running: LayerPass, examples: int) -> None:
-        """Raise where a derivative would be lost; `check_leaks`, which takes two passes, once for each program."""
+        """Raise where a derivative would be lost; `check` once for each program."""
+        self.check_model(running.nodes)
+        types = [type(layer) for layer in (*running.nodes, *(site.layer for site in running.sites))]
+        program = _program(loss), running.structure, types
+        if program not in self._checked:
+            self.check(loss, model, batch, examples)
+            self._checked.append(program)
+
+    def check_model(self, nodes: Sequence[Any]) -> None:
+        """Raise for a parameter outside of all layers, and for a layer that stands at two places."""
         layers = set()
-        for node in running.nodes:
+        for node in nodes:
             if is_perturbable(node):
                 if id(node) in layers:
                     raise ValueError(
@@ -135,11 +163,11 @@ class Activities(Perturbation):
                     "local_gradient, as fwdad.nn.Linear has), so activity perturbation cannot estimate its gradient; "
                     "use perturb='weight'"
                 )
-        types = [type(layer) for layer in (*running.nodes, *(site.layer for site in running.sites))]
-        program = _program(loss), running.structure, types
-        if program not in self._checked:
-            check_leaks(loss, model, batch, examples)
-            self._checked.append(program)
+
+    def check(self, loss: Loss, model: Model, batch: tuple[Any, ...], examples: int) -> None:
+        """Raise where this perturbation would lose a part of the gradient; takes two passes."""
+        check_leaks(loss, model, batch)
+        check_coupling(loss, model, batch, examples)
 
 
 def _program(value: Any, inside: tuple[Any, ...] = ()) -> Any:
@@ -177,16 +205,10 @@ def _mean_of_examples(losses: Array, sites: Sequence[Site]) -> float:
     return mean_loss(losses)
 
 
-def check_leaks(loss: Loss, model: Model, batch: tuple[Any, ...], examples: int) -> None:
-    """Raise where activity perturbation would lose a part of the gradient; see `Leak` and `Halves`.
+def check_leaks(loss: Loss, model: Model, batch: tuple[Any, ...]) -> None:
+    """Raise TypeError where a parameter moves the loss beside its layer's output; see `Leak`.
 
-    Raises
-    ------
-    TypeError
-        A parameter moves the loss beside its layer's output: a penalty on weights, a weight that is used again by hand,
-        or a layer that never asks for its site.
-    ValueError
-        An example's loss depends on another example.
+    That is a penalty on weights, a weight that is used again by hand, or a layer that never asks for its site.
     """
     random, level = np.random.default_rng(1), new_level()
 
@@ -206,6 +228,11 @@ def check_leaks(loss: Loss, model: Model, batch: tuple[Any, ...], examples: int)
             "fwdad.perturbation.site. Activity perturbation would lose that part of the gradient; use "
             "perturb='weight', or leave weight decay to the optimiser"
         )
+
+
+def check_coupling(loss: Loss, model: Model, batch: tuple[Any, ...], examples: int) -> None:
+    """Raise ValueError where an example's loss depends on another example; see `Halves`."""
+    random = np.random.default_rng(1)
 
     def prepare(number: int, site: Halves) -> None:
         site.random = random

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,6 +25,13 @@ class Template(Protocol):
     @property
     def dtype(self) -> Any:
         """The array's dtype."""
+
+
+class ShapeDtype(NamedTuple):
+    """A template that is nothing but a shape and a dtype."""
+
+    shape: tuple[int, ...]
+    dtype: Any
 
 
 class Directions:
@@ -138,7 +145,7 @@ class Directions:
         c = self.along(c)
         if c.ndim == 1 or self.per_row:
             return [v.combine(c) for v in self.kinds]
-        return [np.tensordot(c, v.dense().astype(np.float64), 1).astype(v.dtype) for v in self.kinds]
+        return [v.combine_each(c) for v in self.kinds]
 
     @property
     def generated(self) -> bool:

@@ -29,12 +29,19 @@ class Draw(NamedTuple):
         What the directions are multiplied by.
     joint : bool
         Whether they were drawn for all arrays together, and so for units that turn out to be silent too.
+    exact : bool
+        Whether they are all coordinates, so that a silent unit's derivative is zero by itself.
     """
 
     part: Callable[[int, Template], Tangent | None]
     unit: bool = False
     scale: np.ndarray | None = None
     joint: bool = False
+    exact: bool = False
+
+
+class StaleShapes(Exception):
+    """The arrays that move have other shapes than those that directions were drawn for: draw again."""
 
 
 class Outcome(NamedTuple):
@@ -90,6 +97,13 @@ class Perturbation:
     def templates(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Sequence[Template]:
         """Return the arrays that move, one template each, in the order in which `run` asks for directions."""
         raise undefined(self, "templates(loss, model, batch)")
+
+    def shapes(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Sequence[Template]:
+        """Return the shapes and dtypes of the arrays that move, which may be remembered from an earlier pass.
+
+        `run` raises `StaleShapes` where they are others by now.
+        """
+        return self.templates(loss, model, batch)
 
     def run(self, loss: Loss, model: Model, batch: tuple[Any, ...], draw: Draw, gram: bool = False) -> Outcome:
         """Return what one pass with the drawn directions gives.

@@ -111,6 +111,7 @@ class Noise(Site):
     shape: tuple[int, ...] = ()
     noise: Tangent | None = None
     shared: bool = False
+    exact: bool = False
     active: np.ndarray | None = None  # (B, n): which units moved
 
     def moved(self, bias: Array | None) -> Array | None:
@@ -131,7 +132,7 @@ class Noise(Site):
         A unit that moves in no direction (a relu that is off) has gradient zero and no part in d: see `own`.
         """
         tangent = split(y, self.level)[1]
-        if self.noise is not None and tangent is not None:
+        if self.noise is not None and tangent is not None and not self.exact:
             self.active = self._by_row(np.any(tangent, axis=0))
         return y
 
@@ -310,8 +311,32 @@ def site(layer: Perturbable, x: Array, shape: tuple[int, ...], dtype: Any) -> Si
     return Site(layer, x, shape, dtype) if running is None else running.site(layer, x, shape, dtype)
 
 
+_some_rows: ContextVar[bool] = ContextVar("some_rows", default=False)
+
+
+@contextmanager
+def some_rows() -> Iterator[None]:
+    """Say that the passes inside the block see a part of a batch alone."""
+    token = _some_rows.set(True)
+    try:
+        yield
+    finally:
+        _some_rows.reset(token)
+
+
 def unperturbed(x: Array) -> Array:
-    """Return x without the tangents of the pass under way; x itself where there is none."""
+    """Return x without the tangents of the pass under way, for statistics of the batch; x itself where there is none.
+
+    Raises
+    ------
+    ValueError
+        Where the pass sees a part of the batch alone.
+    """
+    if _some_rows.get():
+        raise ValueError(
+            "rows= pushes a part of the batch alone, whose statistics are not those of the batch: train BatchNorm "
+            "without rows=, or use LayerNorm or GroupNorm"
+        )
     running = _current.get()
     return x if running is None else split(x, running.level)[0]
 

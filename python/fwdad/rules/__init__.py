@@ -1,5 +1,6 @@
 """The JVP rules of NumPy's functions, one table a file; importing this package fills `fwdad.dual.RULES`.
 
+kinks         points where a derivative does not exist
 forms         how a row becomes a rule
 elementwise   sin, exp, +, *, ...
 special       scipy.special's erf, gammaln, xlogy, ...
@@ -27,6 +28,7 @@ from fwdad.rules import (
     elementwise,
     fft,
     forms,
+    kinks,
     linalg,
     methods,
     moving,
@@ -44,6 +46,6 @@ from fwdad.rules import (
 assignment.watch_views()
 
 __all__ = [
-    "assignment", "decompositions", "einsum", "elementwise", "fft", "forms", "linalg", "methods", "moving", "polynomials", "products",
+    "assignment", "decompositions", "einsum", "elementwise", "fft", "forms", "kinks", "linalg", "methods", "moving", "polynomials", "products",
     "reductions", "sampling", "shaping", "sorting", "special", "statistics", "views",
 ]  # fmt: skip

@@ -1,183 +1,276 @@
 """Writing into a Dual: x[i] = v, x += v, np.copyto(x, v), ..., with views that share memory as NumPy's do.
 
-Duals share arrays (the tangent of x + 1 is x's own), so an array that a Dual holds is never written to. A write first
-gives the Dual copies of its own, at a cost of O(k size), and changes those.
+Duals share arrays (the tangent of x + 1 is x's own), so an array that a Dual holds is never written to. A write makes a
+new value, by the linear function `written`, at a cost of O(k size); the Dual becomes that value. As `written` is a
+function like any other, writes work under every transform.
 
 `y = x[1:]` is a view: what is written into y appears in x. A view remembers the Dual that it was taken from (`view_of`),
 and that Dual knows its living views. A write into any of them goes to the Dual from which all were taken, the root: the
-root copies its arrays, every view is taken from it again, and then one write reaches them all.
+root becomes the new value, and every view is taken from it again.
 """
 
 from __future__ import annotations
 
-import copy as copying
+import math
 import operator
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from fwdad.dual import INPLACE, RULES, UFUNC_METHODS, Array, Dual, Rule, highest_level, plain, split
+from fwdad.dual import (
+    INPLACE,
+    RULES,
+    UFUNC_METHODS,
+    Array,
+    Dual,
+    Rule,
+    check_meaning,
+    highest_level,
+    memory,
+    name_of,
+    primitive,
+    split,
+)
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.forms import align, broadcast_tangent, enter, reject_duals, rule_for, zeros
+from fwdad.rules.forms import align, broadcast_tangent, enter, flat, reject_duals, rule_for, zeros
 
 
-class View(NamedTuple):
-    """How a view was taken: ``rule(base, *args, **kwargs)``, or item `part` of that list."""
+class Step(NamedTuple):
+    """How to take a view of an array: ``function(*before, array, *after, **kwargs)``."""
 
-    base: Dual
-    rule: Rule
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    part: int | None
+    function: Callable[..., Any]
+    before: tuple[Any, ...] = ()
+    after: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}  # noqa: RUF012  never changed
 
-    def taken_again(self) -> Dual:
-        """Take the view from its base's present arrays."""
-        answer = self.rule(self.base, *self.args, **self.kwargs)
-        view: Dual = answer if self.part is None else answer[self.part]
+    def of(self, array: np.ndarray) -> np.ndarray:
+        """Take the view."""
+        view: np.ndarray = self.function(*self.before, array, *self.after, **self.kwargs)
         return view
 
 
-VIEWS: list[Callable[..., Any]] = [
-    operator.getitem, np.reshape, np.ravel, np.squeeze, np.expand_dims, np.atleast_1d, np.atleast_2d, np.atleast_3d,
-    np.transpose, np.matrix_transpose, np.linalg.matrix_transpose, np.swapaxes, np.moveaxis, np.rollaxis,
-    np.flip, np.fliplr, np.flipud, np.rot90, np.real, np.imag, np.diagonal, np.linalg.diagonal, np.diag,
-    np.broadcast_to, np.split, np.array_split, np.hsplit, np.vsplit, np.dsplit, np.unstack,
-]  # fmt: skip
-"""The functions whose answer may be a view of their first argument."""
+class View(NamedTuple):
+    """How a view was taken: by the function's rule, with the Dual that it is a view of at a place among the arguments."""
+
+    function: Callable[..., Any]
+    rule: Rule
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    place: int
+
+    @property
+    def base(self) -> Dual:
+        """The Dual that it is a view of."""
+        base: Dual = self.args[self.place]
+        return base
+
+    @property
+    def step(self) -> Step:
+        """How to take the same view of another array."""
+        return Step(self.function, self.args[: self.place], self.args[self.place + 1 :], self.kwargs)
+
+
+VIEWS: set[Callable[..., Any]] = {
+    operator.getitem, np.reshape, np.ravel, np.squeeze, np.expand_dims, np.transpose, np.matrix_transpose, np.swapaxes,
+    np.moveaxis, np.flip, np.real, np.imag, np.diagonal, np.broadcast_to, np.einsum, sliding_window_view,
+}  # fmt: skip
+"""The functions whose answer may be a view of an argument; those composed of them give views, too."""
 
 
 def watch_views() -> None:
     """Make the rules of `VIEWS` remember what they return; called once, when the tables are full."""
     for function in VIEWS:
-        if function in RULES:
-            RULES[function] = _watched(RULES[function])
+        RULES[function] = _watched(function, RULES[function])
 
 
-def _watched(rule: Rule) -> Rule:
-    def watched(x: Any, *args: Any, **kwargs: Any) -> Any:
-        answer = rule(x, *args, **kwargs)
-        if type(x) is Dual:
-            if type(answer) is Dual:
-                _remember(answer, View(x, rule, args, kwargs, None))
-            elif isinstance(answer, (list, tuple)):
-                for part, view in enumerate(answer):
-                    _remember(view, View(x, rule, args, kwargs, part))
+def _watched(function: Callable[..., Any], rule: Rule) -> Rule:
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        answer = rule(*args, **kwargs)
+        if type(answer) is Dual and not isinstance(answer.primal, np.generic):
+            remember_view(answer, function, rule, args, kwargs)
         return answer
 
     return watched
 
 
-def _remember(answer: Dual, view: View) -> None:
-    """Tie a view to its base, if their primals share memory."""
-    base, primal = view.base, plain(answer)
-    if type(answer) is not Dual or answer is base or answer.level != base.level or not isinstance(primal, np.ndarray):
+def remember_view(
+    answer: Dual, function: Callable[..., Any], rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Tie the answer of a function of `VIEWS` to the argument that it shares memory with, if there is one."""
+    mine = memory(answer)
+    if not isinstance(mine, np.ndarray):
         return
-    if np.may_share_memory(primal, plain(base)):
-        known = getattr(base, "views", [])
-        if len(known) >= 16 and len(known) & (len(known) - 1) == 0:  # each time the list has doubled
-            known = _living(base)
-        known.append(weakref.ref(answer))
-        answer.view_of, base.views = view, known
+    for place, base in enumerate(args):
+        if isinstance(base, Dual) and base.level == answer.level and base is not answer:
+            if np.may_share_memory(mine, memory(base)):
+                known = getattr(base, "views", [])
+                if len(known) >= 16 and len(known) & (len(known) - 1) == 0:  # each time the list has doubled
+                    known = _living(base)
+                known.append(weakref.ref(answer))
+                answer.view_of, base.views = View(function, rule, args, kwargs, place), known
+            return
 
 
 def _living(base: Dual) -> list[weakref.ref[Dual]]:
     return [view for view in getattr(base, "views", []) if view() is not None]
 
 
-def _root(x: Dual) -> Dual:
-    while (view := getattr(x, "view_of", None)) is not None:
-        x = view.base
-    return x
-
-
 def _retake_views(base: Dual) -> None:
-    """Take all living views of a Dual from its present arrays."""
+    """Take all living views of a Dual from its present value."""
     for reference in list(getattr(base, "views", [])):
         view = reference()
         if view is not None and view.view_of.base is base:
-            fresh = view.view_of.taken_again()
-            view.primal, view.tangent = fresh.primal, fresh.tangent
+            view.become(view.view_of.rule(*view.view_of.args, **view.view_of.kwargs))
             _retake_views(view)
 
 
-def _own(x: Dual, primal: Array, tangent: Array) -> None:
-    """Give x's root and its views arrays that no other Dual holds and that can hold a value's primal and tangent."""
-    root = _root(x)
-    root.primal, root.tangent = _room(root.primal, primal), _room(root.tangent, tangent)
-    _retake_views(root)
-    if not (_aliases(x.primal, root.primal) and (_is_carried(x.tangent) or _aliases(x.tangent, root.tangent))):
+class Put(NamedTuple):
+    """``function(target, *before, value, *after, **kwargs)``, which moves entries of a value into a target."""
+
+    function: Callable[..., Any]
+    before: tuple[Any, ...] = ()
+    after: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}  # noqa: RUF012  never changed
+
+    def __call__(self, target: Array, value: Any) -> None:
+        """Write a value."""
+        self.function(target, *self.before, value, *self.after, **self.kwargs)
+
+
+@primitive
+def written(x: Array, value: Any, steps: tuple[Step, ...], put: Put) -> Array:
+    """Return a copy of x, with a value put into the view of it that some steps take."""
+    return _made(written, x, value, steps, put)
+
+
+def _viewed(base: np.ndarray, steps: tuple[Step, ...]) -> np.ndarray:
+    """Take a view of an array.
+
+    Raises LostDerivativeError where the array's layout gives a copy.
+    """
+    view = base
+    for step in steps:
+        view = step.of(view)
+    if steps and base.size and not np.may_share_memory(view, base):
         raise LostDerivativeError(
             "this view of a Dual cannot be written through: its memory order is not that of its base's copy. "
             "Write into the base itself, or into view.copy()"
         )
+    return view
 
 
-def _room(array: Array, value: Any) -> Array:
-    """Copy an array in C order; the copy gets a zero tangent of value's level if it has none so high."""
-    copy = copying.copy(array) if isinstance(array, Dual) else np.array(array, order="C")
-    if type(value) is Dual and (type(copy) is not Dual or value.level > copy.level):
-        return Dual(copy, zeros(value.tangent, copy.shape, copy.dtype), value.level)
+@rule_for(written, kind="linear")
+def _written(x: Array, value: Any, steps: tuple[Step, ...], put: Put) -> Dual:
+    """Write tangents where the primal's entries were written.
+
+    The same write, applied to the numbers 1, 2, ... of value's entries, tells which entry went where. So a tangent follows
+    its primal for every kind of index and view, and where an index is repeated the last one wins, as in NumPy.
+    """
+    level = max(x.level if type(x) is Dual else 0, value.level if type(value) is Dual else 0)
+    (px, dx), (pv, dv) = split(x, level), split(value, level)
+    primal = _made(written, px, pv, steps, put)
+    tangent = dx if dx is not None else zeros(dv, primal.shape, primal.dtype)
+    array = memory(px)
+    shape = pv.shape if hasattr(pv, "shape") else np.shape(pv)
+    marks = np.arange(1, math.prod(shape) + 1).reshape(shape)
+    if array.dtype.kind != "c":
+        numbers = np.empty_like(array, np.intp, subok=False)
+        numbers.fill(0)
+        put(_viewed(numbers, steps), marks)
+        return Dual(primal, _moved(tangent, dv, numbers > 0, numbers, ()), level)
+    both = np.full_like(array, -1 - 1j, np.complex128, subok=False)
+    put(_viewed(both, steps), marks + 1j * marks if np.iscomplexobj(pv) else marks)
+    real, imaginary = both.real.astype(np.intp), both.imag.astype(np.intp)
+    if np.array_equal(real, imaginary):
+        return Dual(primal, _moved(tangent, dv, real > 0, real, ()), level)
+    # A part was written, or a real value, whose imaginary part is 0.
+    dv = None if dv is None else np.real(dv)
+    for part, numbers in ((np.real, real), (np.imag, imaginary)):
+        moves = None if np.any(numbers == 0) else dv
+        tangent = _moved(tangent, moves, numbers >= 0, numbers, (Step(part),))
+    return Dual(primal, tangent, level)
+
+
+def _moved(tangent: Array, dv: Array | None, there: np.ndarray, numbers: np.ndarray, steps: tuple[Step, ...]) -> Array:
+    """Write there the tangents of value's entries by their numbers, or zeros if value does not move."""
+    moved: Array = 0 if dv is None else flat(dv).take(numbers[there] - 1, 1)
+    return _made(written, tangent, moved, steps, Put(operator.setitem, ((slice(None), there),)))
+
+
+def _made(by: Callable[..., Any], x: Array, value: Any, steps: tuple[Step, ...], put: Put) -> Array:
+    """Call `written` or `added`, and save the dispatch where nothing moves."""
+    if isinstance(x, Dual) or isinstance(value, Dual):
+        return by(x, value, steps, put)
+    copy = np.array(x, order="K")
+    put(_viewed(copy, steps) if steps else copy, value)
     return copy
 
 
-def _aliases(view: Array, base: Array) -> bool:
-    return view is base or base.size == 0 or np.may_share_memory(plain(view), plain(base))
+@primitive
+def added(x: Array, value: Any, steps: tuple[Step, ...], put: Put) -> Array:
+    """Return a copy of x, with a value added to the view of it that some steps take; put is a ufunc's `at`."""
+    return _made(added, x, value, steps, put)
 
 
-def write(put: Callable[[Array, Any], None], x: Dual, value: Any) -> None:
-    """Do ``put(x, value)``, where put moves entries of value into x and does nothing else.
+@rule_for(added, kind="linear")
+def _added(x: Array, value: Any, steps: tuple[Step, ...], put: Put) -> Dual:
+    """Add tangents where the primal's entries were added; the numbers of x's entries tell where that is."""
+    level = highest_level((x, value))
+    (px, dx), (pv, dv) = split(x, level), split(value, level)
+    primal = _made(added, px, pv, steps, put)
+    tangent = dx if dx is not None else zeros(dv, primal.shape, primal.dtype)
+    if dv is not None:
+        numbers = np.empty_like(memory(primal), np.intp, subok=False)
+        numbers[...] = np.arange(numbers.size).reshape(numbers.shape)
+        cells = _viewed(numbers, steps)[put.before[0]]
+        moved = broadcast_tangent(align(dv, cells.ndim), cells.shape)
+        tangent = _made(
+            added, tangent, moved, (), Put(put.function, ((slice(None), *np.unravel_index(cells, primal.shape)),))
+        )
+    return Dual(primal, tangent, level)
 
-    The same `put`, applied to the numbers of value's entries, tells which entry went where. So a tangent follows its
-    primal for every kind of index, and where an index is repeated the last one wins, as in NumPy.
-    """
-    if not isinstance(plain(x), np.ndarray):
+
+def _change(x: Dual, value: Any, by: Callable[..., Any], put: Put) -> None:
+    """Write or add a value to x: x's root becomes a new value, and all views of it are taken again."""
+    if not isinstance(memory(x), np.ndarray):
         raise TypeError(
-            "a number cannot be written into: a Dual of shape () has no entries; assign to the name instead"
+            f"{type(memory(x)).__name__} cannot be written into under a transform, only NumPy's arrays can. A Dual of "
+            "shape () that is a number has no entries: assign to the name instead"
         )
-    if highest_level([value]) > x.level:
+    if not isinstance(value, Dual):
+        check_meaning(value, "the value")
+    elif value.level > x.level:
         raise LostDerivativeError(
-            "a Dual cannot be written into a Dual of a lower level: the array belongs to an outer transform and would keep "
-            "a tangent of the inner one. Make the array inside the inner function, or use np.where or np.stack"
+            "a Dual cannot be written into a Dual of a lower level: the array belongs to an outer transform and would "
+            "keep a tangent of the inner one. Make the array inside the inner function, or use np.where or np.stack"
         )
-    primal, tangent = split(value, x.level)
-    _own(x, primal, tangent)
-    put(x.primal, primal)
-    source = np.full(x.shape, -1, np.int64)
-    put(source, np.arange(np.size(primal)).reshape(np.shape(primal)))
-    written = source >= 0
-    moved = 0 if tangent is None else tangent.reshape(tangent.shape[0], -1)[:, source[written]]
-    if _is_carried(x.tangent):
-        root = _root(x)
-        root.tangent[(slice(None), *np.unravel_index(_cells(x)[written], root.shape))] = moved
-        _retake_views(root)
-    else:
-        x.tangent[slice(None), written] = moved
+    root, steps = x, []
+    while (view := getattr(root, "view_of", None)) is not None:
+        steps.insert(0, view.step)
+        root = view.base
+    by = RULES[by] if type(root) is Dual else by  # without a dispatch, to save time
+    root.become(by(root, value, tuple(steps), put))
+    _retake_views(root)
 
 
-def _is_carried(tangent: Array) -> bool:
-    """Whether a tangent is another transform's carrier, and so no memory that views could share."""
-    return isinstance(tangent, Dual) and type(tangent) is not Dual
-
-
-def _cells(x: Dual) -> np.ndarray:
-    """Find where the entries of a view lie in its flattened root."""
-    view = getattr(x, "view_of", None)
-    if view is None:
-        return np.arange(x.size).reshape(x.shape)
-    cells = _cells(view.base).astype(np.float64)
-    numbers = view._replace(base=Dual(cells, np.zeros((1, *cells.shape)), view.base.level))
-    return np.asarray(numbers.taken_again().primal, np.intp)
-
-
-@rule_for(operator.setitem)
+@rule_for(operator.setitem, kind="write")
 def _setitem(x: Dual, index: Any, value: Any) -> None:
-    if any(type(item) is Dual for item in (index if isinstance(index, tuple) else (index,))):
+    if isinstance(index, Dual) or (type(index) is tuple and any(isinstance(item, Dual) for item in index)):
         raise LostDerivativeError(
             "an index cannot be a Dual; a comparison of Duals gives a plain boolean array, which can"
         )
-    write(lambda target, v: operator.setitem(target, index, v), x, value)
+    _change(x, value, written, Put(operator.setitem, (index,)))
+
+
+def _into_plain(name: str, instead: str) -> NoReturn:
+    """Raise LostDerivativeError: a Dual would go into a plain array."""
+    raise LostDerivativeError(
+        f"{name} was asked to write a Dual into a NumPy array, which would lose its derivative; "
+        f"write into a Dual (0 * dual makes one of its shape), or {instead}"
+    )
 
 
 def placing(function: Callable[..., Any], position: int, name: str) -> None:
@@ -187,18 +280,11 @@ def placing(function: Callable[..., Any], position: int, name: str) -> None:
         given = list(args)
         value = kwargs.pop(name) if name in kwargs else given.pop(position - 1)
         reject_duals(function, tuple(given), kwargs)
-        if type(x) is not Dual:
-            raise LostDerivativeError(
-                f"np.{function.__name__} was asked to write a Dual into a NumPy array, which would lose its derivative; "
-                "write into a Dual (0 * dual makes one of its shape), or build the array by np.where or np.stack"
-            )
+        if not isinstance(x, Dual):
+            _into_plain(name_of(function), "build the array by np.where or np.stack")
+        _change(x, value, written, Put(function, tuple(given[: position - 1]), tuple(given[position - 1 :]), kwargs))
 
-        def put(target: Array, v: Any) -> None:
-            function(target, *given[: position - 1], v, *given[position - 1 :], **kwargs)
-
-        write(put, x, value)
-
-    enter(function, rule, "linear")
+    enter(function, rule, "write")
 
 
 # fmt: off
@@ -237,20 +323,18 @@ class Flat:
 
 
 def replace(x: Dual, value: Any) -> None:
-    """Do ``x[...] = value`` for a value of x's shape, as an in-place operator or out= writes it.
+    """Do ``x[...] = value`` for a value of x's shape, as an in-place operator writes it.
 
     Raises ValueError for another shape, TypeError where NumPy's "same_kind" casting forbids the dtype.
     """
-    if np.shape(value) != x.shape:
-        raise ValueError(f"a result of shape {np.shape(value)} does not fit in place into a Dual of shape {x.shape}")
-    dtype = np.result_type(plain(value))
-    if not np.can_cast(dtype, x.dtype, "same_kind"):
-        raise TypeError(f"a result of dtype {dtype} cannot be written in place into a Dual of dtype {x.dtype}")
+    shape = value.shape if hasattr(value, "shape") else np.shape(value)
+    if shape != x.shape:
+        raise ValueError(f"a result of shape {shape} does not fit in place into a Dual of shape {x.shape}")
     alone = getattr(x, "view_of", None) is None and not _living(x)
-    if alone and type(value) is Dual and value.level == x.level and dtype == x.dtype:
-        x.primal, x.tangent = value.primal, value.tangent
+    if alone and type(value) is type(x) and value.level == x.level and value.dtype == x.dtype and x.ndim:
+        x.become(value)
     else:
-        write(lambda target, v: operator.setitem(target, ..., v), x, value)
+        _change(x, value, written, Put(np.copyto))
 
 
 def _in_place(ufunc: np.ufunc) -> Callable[[Dual, Any], Any]:
@@ -258,7 +342,7 @@ def _in_place(ufunc: np.ufunc) -> Callable[[Dual, Any], Any]:
 
     def method(self: Dual, other: Any) -> Any:
         answer = ufunc(self, other)
-        if not isinstance(plain(self), np.ndarray):
+        if not hasattr(memory(self), "__setitem__"):
             return answer
         replace(self, answer)
         return self
@@ -275,20 +359,9 @@ def _adding_at(ufunc: np.ufunc) -> None:
 
     def rule(x: Array, index: Any, value: Any) -> None:
         reject_duals(ufunc, (index,), {})
-        if type(x) is not Dual:
-            raise LostDerivativeError(
-                f"np.{ufunc.__name__}.at was asked to write a Dual into a NumPy array, which would lose its derivative; "
-                "write into a Dual (0 * dual makes one of its shape), or add np.bincount(index, weights=values)"
-            )
-        if highest_level([value]) > x.level:
-            write(lambda target, v: None, x, value)  # raises what every such write raises
-        primal, tangent = split(value, x.level)
-        _own(x, primal, tangent)
-        ufunc.at(x.primal, index, primal)
-        if tangent is not None:
-            cells = np.arange(x.size).reshape(x.shape)[index]
-            tangent = broadcast_tangent(align(tangent, cells.ndim), cells.shape).reshape(tangent.shape[0], -1)
-            ufunc.at(x.tangent, (slice(None), *np.unravel_index(cells.ravel(), x.shape)), tangent)
+        if not isinstance(x, Dual):
+            _into_plain(f"np.{ufunc.__name__}.at", "add np.bincount(index, weights=values)")
+        _change(x, value, added, Put(ufunc.at, (index,)))
 
     UFUNC_METHODS[ufunc, "at"] = rule
 

@@ -131,7 +131,7 @@ def _eig(a: Dual) -> Any:
     dv = dv - v * np.real(along)
     if np.iscomplexobj(plain(v)):
         largest = np.argmax(np.abs(plain(v)), -2)[..., np.newaxis, :]
-        turn = np.take_along_axis(dv, np.broadcast_to(largest, dv.shape[:-2] + largest.shape[-2:]), -2)
+        turn = np.take_along_axis(dv, largest[np.newaxis], -2)
         dv = dv - v * 1j * np.imag(turn / np.take_along_axis(v, largest, -2))
     return type(result)(Dual(w, diagonal(inner), a.level), Dual(v, dv, a.level))
 

@@ -12,18 +12,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fwdad.dual import Array, Dual, plain
+from fwdad.dual import RULES, Array, Dual, plain
 from fwdad.rules.forms import (
+    ELEMENTWISE,
     STRONG,
     OneOver,
     Partial,
     Shortcut,
     Tangent,
+    across_kink,
     align,
     binary,
+    binary_rule,
     broadcast_tangent,
     composed,
     constant,
+    enter,
     linear,
     rule_for,
     scaled,
@@ -31,6 +35,7 @@ from fwdad.rules.forms import (
     surely_finite,
     unary,
 )
+from fwdad.rules.kinks import jump, kink, kink_rule, with_square
 
 
 class Unary(NamedTuple):
@@ -41,6 +46,7 @@ class Unary(NamedTuple):
     domain: tuple[float, float] = (-2.0, 2.0)
     singular: str = ""
     activation: str = ""
+    square: Any = None
 
 
 class Binary(NamedTuple):
@@ -52,6 +58,8 @@ class Binary(NamedTuple):
     domain: tuple[float, float] = (0.5, 2.0)
     singular: str = ""
     shortcut: Shortcut | None = None
+    square: Any = None
+    same: Any = None
 
 
 def product(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
@@ -87,24 +95,46 @@ def share(mine: Array, other: Array, answer: Array) -> Array:
 def absolute(dx: Array, x: Array, y: Array) -> Array:
     """``d|x| = sign(x) dx``; for complex x, where |x| is not holomorphic, ``Re(conj(x) dx) / |x|``."""
     if x.dtype.kind != "c":
-        return scaled(dx, np.sign(x))
-    return np.real(np.conjugate(np.sign(x)) * dx)
+        return across_kink(dx, np.sign(plain(x)), x) if isinstance(x, Dual) else scaled(dx, np.sign(x))
+    change = np.conjugate(np.sign(x)) * dx
+    return np.real(change + jump(dx, x) if isinstance(x, Dual) else change)
 
+
+def squared_size(x: Array) -> Array:
+    """``|x|^2``."""
+    return np.square(np.real(x)) + np.square(np.imag(x)) if x.dtype.kind == "c" else np.square(x)
+
+
+def radial(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
+    """``dz = (x dx + y dy) / z``, where z is finite and not zero."""
+    if np.count_nonzero(z) < z.size or not surely_finite(z):
+        return None
+    if dx is None:
+        return dy * (y / z)
+    return dx * (x / z) if dy is None else dx * (x / z) + dy * (y / z)
+
+
+def signed(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
+    """``d copysign(x, y) = sign(x) sign(z) dx``; the sign of y is constant."""
+    return None if dx is None else across_kink(dx, np.sign(plain(x)) * np.sign(plain(z)), x)
+
+
+KINK = "0 at the kink 0"
 
 # fmt: off
 UNARY = [
     #     function        derivative                                    domain          singular points
     Unary(np.positive,    1),
     Unary(np.negative,    -1),
-    Unary(np.absolute,    Tangent(absolute),                            (-2.0, 2.0),    "0 at the kink 0"),
-    Unary(np.fabs,        lambda x, y: np.sign(x),                      (-2.0, 2.0),    "0 at the kink 0"),
-    Unary(np.square,      lambda x, y: 2 * x),
-    Unary(np.sqrt,        OneOver(lambda x, y: 2 * y),                      (0.1, 4.0),     f"{STRONG} at 0"),
+    Unary(np.absolute,    Tangent(absolute),                            (-2.0, 2.0),    KINK, square=squared_size),
+    Unary(np.fabs,        Tangent(absolute),                            (-2.0, 2.0),    KINK, square=np.square),
+    Unary(np.square,      lambda x, y: x + x),
+    Unary(np.sqrt,        OneOver(lambda x, y: y + y),                      (0.1, 4.0),     f"{STRONG} at 0", square=lambda x: x),
     Unary(np.cbrt,        OneOver(lambda x, y: 3 * y * y),                  (0.1, 4.0),     f"{STRONG} at 0"),
     Unary(np.reciprocal,  lambda x, y: -y * y,                          (0.2, 3.0),     f"{STRONG} at 0"),
     Unary(np.exp,         lambda x, y: y),
     Unary(np.exp2,        lambda x, y: y * math.log(2)),
-    Unary(np.expm1,       lambda x, y: y + 1),
+    Unary(np.expm1,       lambda x, y: np.exp(x)),
     Unary(np.log,         OneOver(lambda x, y: x),                          (0.1, 4.0),     f"{STRONG} at 0"),
     Unary(np.log2,        OneOver(lambda x, y: x * math.log(2)),            (0.1, 4.0),     f"{STRONG} at 0"),
     Unary(np.log10,       OneOver(lambda x, y: x * math.log(10)),           (0.1, 4.0),     f"{STRONG} at 0"),
@@ -112,14 +142,14 @@ UNARY = [
     Unary(np.sin,         lambda x, y: np.cos(x)),
     Unary(np.cos,         lambda x, y: -np.sin(x)),
     Unary(np.tan,         lambda x, y: 1 + y * y,                       (-1.2, 1.2)),
-    Unary(np.arcsin,      lambda x, y: 1 / np.sqrt((1 - x) * (1 + x)),  (-0.9, 0.9),    f"{STRONG} at -1, 1"),
-    Unary(np.arccos,      lambda x, y: -1 / np.sqrt((1 - x) * (1 + x)), (-0.9, 0.9),    f"{STRONG} at -1, 1"),
+    Unary(np.arcsin,      lambda x, y: 1 / (np.sqrt(1 - x) * np.sqrt(1 + x)),  (-0.9, 0.9),    f"{STRONG} at -1, 1"),
+    Unary(np.arccos,      lambda x, y: -1 / (np.sqrt(1 - x) * np.sqrt(1 + x)), (-0.9, 0.9),    f"{STRONG} at -1, 1"),
     Unary(np.arctan,      lambda x, y: square_sum(x)),
     Unary(np.sinh,        lambda x, y: np.cosh(x)),
     Unary(np.cosh,        lambda x, y: np.sinh(x)),
     Unary(np.tanh,        lambda x, y: (1 - y) * (1 + y),               activation="tanh"),
-    Unary(np.arcsinh,     lambda x, y: np.sqrt(square_sum(x))),
-    Unary(np.arccosh,     lambda x, y: 1 / np.sqrt((x - 1) * (x + 1)),  (1.2, 4.0),     f"{STRONG} at 1"),
+    Unary(np.arcsinh,     lambda x, y: 1 / root_of_square_sum(x)),
+    Unary(np.arccosh,     lambda x, y: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)),  (1.2, 4.0),     f"{STRONG} at 1"),
     Unary(np.arctanh,     lambda x, y: 1 / ((1 - x) * (1 + x)),         (-0.8, 0.8),    f"{STRONG} at -1, 1"),
     Unary(np.degrees,     lambda x, y: 180 / math.pi),
     Unary(np.rad2deg,     lambda x, y: 180 / math.pi),
@@ -133,17 +163,17 @@ BINARY = [
     #      function         by x                                        by y
     Binary(np.add,          1,                                          1),
     Binary(np.subtract,     1,                                          -1),
-    Binary(np.multiply,     lambda x, y, z: y,                          lambda x, y, z: x,                    shortcut=product),
+    Binary(np.multiply,     lambda x, y, z: y,                          lambda x, y, z: x,                    shortcut=product, same=np.square),
     Binary(np.true_divide,  lambda x, y, z: np.true_divide(1, y),       lambda x, y, z: -z / y,               singular=f"{STRONG} at y = 0", shortcut=quotient),
     Binary(np.maximum,      share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly", shortcut=winner),
     Binary(np.minimum,      share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly", shortcut=winner),
     Binary(np.fmax,         share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
     Binary(np.fmin,         share,                                      lambda x, y, z: share(y, x, z),       singular="ties split evenly"),
-    Binary(np.logaddexp,    lambda x, y, z: weight(x, y, z, np.exp),    lambda x, y, z: weight(y, x, z, np.exp),  singular="ties at infinity split evenly"),
-    Binary(np.logaddexp2,   lambda x, y, z: weight(x, y, z, np.exp2),   lambda x, y, z: weight(y, x, z, np.exp2), singular="ties at infinity split evenly"),
-    Binary(np.hypot,        lambda x, y, z: x / z,                      lambda x, y, z: y / z,                singular=f"{STRONG} at (0, 0)"),
+    Binary(np.logaddexp,    lambda x, y, z: weight(x, y, z, np.logaddexp, np.exp),    lambda x, y, z: weight(y, x, z, np.logaddexp, np.exp),    singular="ties at infinity split evenly"),
+    Binary(np.logaddexp2,   lambda x, y, z: weight(x, y, z, np.logaddexp2, np.exp2),  lambda x, y, z: weight(y, x, z, np.logaddexp2, np.exp2),  singular="ties at infinity split evenly"),
+    Binary(np.hypot,        lambda x, y, z: x / z,                      lambda x, y, z: y / z,                singular=f"{STRONG} at (0, 0)", shortcut=radial, square=lambda x, y: np.square(x) + np.square(y)),
     Binary(np.arctan2,      lambda x, y, z: over_square(y, x, y),       lambda x, y, z: -over_square(x, x, y),    singular=f"{STRONG} at (0, 0)"),
-    Binary(np.copysign,     lambda x, y, z: np.sign(x) * np.sign(z),    lambda x, y, z: np.zeros_like(z),     singular="0 at the kink 0"),
+    Binary(np.copysign,     1,                                          lambda x, y, z: np.zeros_like(z),     singular=KINK, shortcut=signed),
     Binary(np.heaviside,    lambda x, y, z: np.zeros_like(z),           lambda x, y, z: np.equal(x, 0).astype(z.dtype), singular="0 at the jump 0"),
     Binary(np.nextafter,    1,                                          lambda x, y, z: np.zeros_like(z)),
 ]
@@ -163,17 +193,22 @@ def square_sum(x: Array) -> Array:
         return 1 / (1 + x * x)
 
 
+def root_of_square_sum(x: Array) -> Array:
+    """Return ``sqrt(1 + x^2)``, without overflow of the square where x is real."""
+    return np.sqrt(1 + x * x) if x.dtype.kind == "c" else np.hypot(1, x)
+
+
 def over_square(numerator: Array, x: Array, y: Array) -> Array:
     """Return ``numerator / (x^2 + y^2)``, without overflow of the squares."""
     radius = np.hypot(x, y)
     return numerator / radius / radius
 
 
-def weight(mine: Array, other: Array, answer: Array, exp: Any) -> Array:
-    """``exp(mine - answer)``, the share of one term in log(exp(x) + exp(y)); infinite terms share as ties do."""
+def weight(mine: Array, other: Array, answer: Array, log_sum: Any, exp: Any) -> Array:
+    """``1 / (1 + exp(other - mine))``, the share of one term in log(exp(x) + exp(y)); infinite terms share as ties do."""
     infinite = np.isinf(plain(answer))
-    gap = np.where(infinite, 0, mine) - np.where(infinite, 0, answer)
-    return np.where(infinite, share(mine, other, answer), exp(gap))
+    gap = np.where(infinite, 0, other) - np.where(infinite, 0, mine)
+    return np.where(infinite, share(mine, other, answer), exp(-log_sum(0, gap)))
 
 
 def sinc_derivative(x: Array) -> Array:
@@ -187,7 +222,8 @@ def sinc_derivative(x: Array) -> Array:
     for n in reversed(range(9)):
         series = (2 * n + 2) / math.factorial(2 * n + 3) - q * series
     far = np.where(near, 1, x)
-    return np.where(near, -(math.pi**2) * x * series, (np.cos(math.pi * far) - np.sinc(far)) / far)
+    cosine = np.cos(math.pi * (far - 2 * np.rint(np.real(plain(far)) / 2)))  # pi x of a large x has lost its phase
+    return np.where(near, -(math.pi**2) * x * series, (cosine - np.sinc(far)) / far)
 
 
 def bessel_i1(x: Array) -> Array:
@@ -203,10 +239,12 @@ def bessel_i1(x: Array) -> Array:
     return total / points
 
 
+rule_for(kink)(kink_rule)
+ELEMENTWISE.add(kink)
 for _row in UNARY:
-    unary(_row.function, _row.derivative, _row.singular, _row.activation)
+    unary(_row.function, _row.derivative, _row.singular, _row.activation, _row.square)
 for _pair in BINARY:
-    binary(_pair.function, _pair.by_x, _pair.by_y, _pair.singular, _pair.shortcut)
+    binary(_pair.function, _pair.by_x, _pair.by_y, _pair.singular, _pair.shortcut, _pair.square, _pair.same)
 constant(*CONSTANT)
 for _function in (np.conjugate, np.real, np.imag):
     linear(_function)
@@ -228,16 +266,37 @@ def power_by_base(x: Array, y: Array, z: Array) -> Array:
     return np.where(nonzero, y * np.power(x, np.where(nonzero, y - 1, 1)), 0).astype(z.dtype)
 
 
-def power_by_number(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
-    """``dz = y x^(y-1) dx`` for a number y >= 1, whose derivative is finite where z is."""
-    if type(y) not in (int, float) or y < 1 or not surely_finite(z):
-        return None
-    return dx * (2 * x if y == 2 else y * np.power(x, y - 1))
+def _square(*args: Array, **options: Any) -> Array:
+    answer = _ordinary_square(*args, **options)
+    return with_square(np.square, args, answer) if hasattr(args[0], "square") else answer
 
 
-for _power in (np.power, np.float_power):
-    singular = f"{STRONG} at x = 0; by y: 0 at x = 0 <= y, NaN at x < 0"
-    binary(_power, power_by_base, power_by_exponent, singular, power_by_number)
+_ordinary_square, RULES[np.square] = RULES[np.square], _square
+
+
+def power_like(function: np.ufunc) -> None:
+    """Enter np.power or np.float_power."""
+    general = binary_rule(function, power_by_base, power_by_exponent, strong_zero=True)
+
+    def rule(x: Array, y: Array, **options: Any) -> Array:
+        if type(y) in (int, float) and y >= 1 and type(x) is Dual and not options:
+            # dz = y x^(y-1) dx is finite where z is
+            primal = x.primal
+            answer = function(primal, y)
+            if surely_finite(answer):
+                slope = primal + primal if y == 2 else y * np.power(primal, y - 1)
+                if slope.dtype == answer.dtype:
+                    power = Dual(answer, x.tangent * slope, x.level)
+                    return with_square(function, (x, y), power) if hasattr(x, "square") else power
+        answer = general(x, y, **options)
+        return with_square(function, (x, y), answer) if hasattr(x, "square") else answer
+
+    enter(function, rule, "differentiable", f"{STRONG} at x = 0; by y: 0 at x = 0 <= y, NaN at x < 0")
+    ELEMENTWISE.add(function)
+
+
+power_like(np.power)
+power_like(np.float_power)
 
 
 def remainder_by_divisor(x: Array, y: Array, z: Array) -> Array:
@@ -247,7 +306,7 @@ def remainder_by_divisor(x: Array, y: Array, z: Array) -> Array:
 
 JUMPS = "jumps count as constant"
 binary(np.remainder, 1, remainder_by_divisor, JUMPS)
-binary(np.fmod, 1, lambda x, y, z: -np.trunc(x / y), JUMPS)
+binary(np.fmod, 1, lambda x, y, z: -np.rint((x - z) / y), JUMPS)  # x / y may round across an integer
 
 
 @composed(np.divmod, singular=JUMPS)
@@ -271,10 +330,13 @@ def _angle(z: Dual, deg: bool = False) -> Array:
     return np.degrees(angle) if deg else angle
 
 
-@rule_for(np.nan_to_num, kind="linear", singular="0 where a NaN or an infinity is replaced")
-def _nan_to_num(x: Dual, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Dual:
-    answer = np.nan_to_num(x.primal, True, nan, posinf, neginf)
-    return Dual(answer, np.where(np.isfinite(x.primal), x.tangent, np.zeros((), answer.dtype)), x.level)
+@composed(np.nan_to_num, singular="0 where a NaN or an infinity is replaced")
+def _nan_to_num(x: Dual, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Array:
+    numbers = np.where(np.isfinite(x), x, np.nan_to_num(plain(x), True, nan, posinf, neginf))[()]
+    if copy:
+        return numbers
+    np.copyto(x, numbers)
+    return x
 
 
 @composed(np.real_if_close)

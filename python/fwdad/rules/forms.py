@@ -14,6 +14,7 @@ linear operations need nothing more. The k axis must never meet a data axis in a
 from __future__ import annotations
 
 import cmath
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
@@ -24,6 +25,7 @@ from fwdad import kernels
 from fwdad.dual import RULES, Array, Dual, Rule, highest_level, name_of, plain, split
 from fwdad.errors import LostDerivativeError
 from fwdad.kernels import policy
+from fwdad.rules.kinks import SQUARES, jump, kink, with_square
 
 
 class OneOver(NamedTuple):
@@ -129,20 +131,21 @@ def scaled_sum(dx: Array, a: Array, dy: Array, b: Array) -> Array:
 def strongly_scaled(tangent: Array, derivative: Callable[..., Any], *arguments: Any) -> Array:
     """Multiply tangent and derivative; a component that does not move stays zero even if the derivative is infinite.
 
-    NumPy's warnings are off: an infinite derivative is expected here. The primal still warns.
+    A tangent of zero that moves at a lower level keeps an infinite derivative there. NumPy's warnings are off: an infinite
+    derivative is expected here. The primal still warns.
     """
     factor = derivative(*arguments)
     product = tangent * factor
-    if not surely_finite(factor):
-        product = np.where(is_zero(tangent), np.zeros((), product.dtype), product)
-    return product
+    if surely_finite(factor):
+        return product
+    slope = plain(factor)
+    return np.where(np.logical_and(np.equal(tangent, 0), ~np.isfinite(slope)), kink(tangent, slope), product)
 
 
-def is_zero(tangent: Array) -> Array:
-    """Where a tangent is zero and does not move at any lower level; there its product with infinity is zero as well."""
-    if type(tangent) is not Dual:
-        return np.equal(tangent, 0)
-    return is_zero(tangent.primal) & np.all(is_zero(tangent.tangent), axis=0)
+def across_kink(dx: Array, factor: Array, x: Array) -> Array:
+    """Compute ``factor dx_i`` for a factor that is constant but jumps where x = 0: there its own derivative is NaN."""
+    product = scaled(dx, factor)
+    return product + jump(dx, x) if isinstance(x, Dual) else product
 
 
 def surely_finite(value: Array) -> bool:
@@ -168,33 +171,50 @@ def checked(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, 
     return given
 
 
-def unary(function: Callable[..., Any], derivative: Partial, singular: str = "", activation: str = "") -> None:
+def unary(
+    function: Callable[..., Any],
+    derivative: Partial,
+    singular: str = "",
+    activation: str = "",
+    square: Callable[..., Any] | None = None,
+) -> None:
     """Enter y = f(x); `derivative(x, y)` may use the answer, so that nothing is computed twice.
 
     `activation` is f's name among the kernels' activations. The kernel computes y and all dy_i of large float32 arrays in
-    one pass, to a few units in the last place.
+    one pass, to a few units in the last place. `square(x)` is y^2, if y is a root: see `with_square`.
     """
+    if isinstance(derivative, OneOver):
+        _enter_elementwise(function, _divided(function, derivative.divisor), singular, square)
+        return
     term = _unary_term(derivative, STRONG in singular)
 
-    def rule(x: Dual, **options: Any) -> Dual:
+    def rule(x: Dual, **options: Any) -> Any:
         if options:
             checked(function, options)
         primal = x.primal
         if activation and primal.dtype == np.float32 and policy.use_elementwise(x.tangent, primal):
             return Dual(*kernels.activation_jvp(primal, x.tangent, activation), x.level)
         answer = function(primal)
-        return Dual(answer, term(x.tangent, primal, answer), x.level)
+        dual = Dual(answer, term(x.tangent, primal, answer), x.level)
+        # a first derivative at the kink is what the row says; only higher ones need the square
+        return dual if square is None or type(answer) is np.ndarray else with_square(function, (x,), dual)
 
+    _enter_elementwise(function, rule, singular, square)
+
+
+def _enter_elementwise(
+    function: Callable[..., Any], rule: Rule, singular: str, square: Callable[..., Any] | None = None
+) -> None:
     enter(function, rule, "differentiable", singular)
     ELEMENTWISE.add(function)
+    if square is not None:
+        SQUARES[function] = square
 
 
-def _unary_term(derivative: Partial, strong_zero: bool) -> Callable[[Array, Array, Array], Array]:
+def _unary_term(derivative: Any, strong_zero: bool) -> Callable[[Array, Array, Array], Array]:
     """Return ``(dx, x, y) -> f'(x) dx``, chosen once and not at each call."""
     if isinstance(derivative, int):
         return (lambda dx, x, y: dx) if derivative == 1 else (lambda dx, x, y: -dx)
-    if isinstance(derivative, OneOver):
-        return _divided(derivative.divisor)
     if isinstance(derivative, Tangent):
         return derivative.tangent
     if strong_zero:
@@ -202,16 +222,20 @@ def _unary_term(derivative: Partial, strong_zero: bool) -> Callable[[Array, Arra
     return lambda dx, x, y: scaled(dx, derivative(x, y))
 
 
-def _divided(divisor: Callable[..., Any]) -> Callable[[Array, Array, Array], Array]:
-    """Return ``(dx, x, y) -> dx / divisor(x, y)``, with a strong zero where the divisor is 0 or NaN."""
+def _divided(function: Callable[..., Any], divisor: Callable[..., Any]) -> Rule:
+    """Make the rule ``dy_i = dx_i / divisor(x, y)``, with a strong zero where the divisor is 0 or NaN."""
 
-    def term(dx: Array, x: Array, y: Array) -> Array:
-        d = divisor(x, y)
+    def rule(x: Dual, **options: Any) -> Any:
+        if options:
+            checked(function, options)
+        answer = function(x.primal)
+        d = divisor(x.primal, answer)
         if np.count_nonzero(d) == d.size and surely_finite(d):
-            return dx / d
-        return strongly_scaled(dx, lambda d: 1 / d, d)
+            return Dual(answer, x.tangent / d, x.level)
+        dual = Dual(answer, strongly_scaled(x.tangent, lambda d: 1 / d, d), x.level)
+        return with_square(function, (x,), dual)
 
-    return term
+    return rule
 
 
 def binary(
@@ -220,30 +244,66 @@ def binary(
     by_y: Partial,
     singular: str = "",
     shortcut: Shortcut | None = None,
+    square: Callable[..., Any] | None = None,
+    same: Callable[..., Any] | None = None,
 ) -> None:
     """Enter z = f(x, y); each partial is a function of (x, y, z).
 
     `shortcut(x, y, z, dx, dy)` may return dz from a cheaper expression where that is the same, and None elsewhere;
-    dx or dy is None where its argument does not move.
+    dx or dy is None where its argument does not move. `square(x, y)` is z^2, if z is a root: see `with_square`. `same` is
+    the function f(x, x).
     """
-    strong_zero = STRONG in singular
-    x_term, y_term = _binary_term(by_x, strong_zero), _binary_term(by_y, strong_zero)
+    rule = binary_rule(function, by_x, by_y, STRONG in singular, shortcut, same)
+    if square is not None:
+        rule = _root(function, rule)
+    _enter_elementwise(function, rule, singular, square)
 
-    def rule(x: Array, y: Array, **options: Any) -> Dual:
+
+def _root(function: Callable[..., Any], rule: Rule) -> Rule:
+    def root(x: Array, y: Array, **options: Any) -> Any:
+        return with_square(function, (x, y), rule(x, y, **options))
+
+    return root
+
+
+def binary_rule(
+    function: Callable[..., Any],
+    by_x: Partial,
+    by_y: Partial,
+    strong_zero: bool,
+    shortcut: Shortcut | None = None,
+    same: Callable[..., Any] | None = None,
+) -> Rule:
+    """Make the rule that `binary` enters."""
+    x_term, y_term = _binary_term(by_x, strong_zero), _binary_term(by_y, strong_zero)
+    values_matter = shortcut is not None or not isinstance(by_x, int) or not isinstance(by_y, int)
+
+    def rule(x: Array, y: Array, **options: Any) -> Any:
         if options:
             checked(function, options)
+        if x is y and same is not None:
+            return RULES[same](x)
         # `highest_level` and `split`, written out: no other rule is called so often.
-        x_level = x.level if type(x) is Dual else 0
-        y_level = y.level if type(y) is Dual else 0
-        level = x_level if x_level >= y_level else y_level
-        px, tx = (x.primal, x.tangent) if x_level == level else (x, None)
-        py, ty = (y.primal, y.tangent) if y_level == level else (y, None)
+        px, py, tx, ty = x, y, None, None
+        if type(x) is Dual and (type(y) is not Dual or x.level >= y.level):
+            level, px, tx = x.level, x.primal, x.tangent
+            if type(y) is Dual and y.level == level:
+                py, ty = y.primal, y.tangent
+        else:
+            level, py, ty = y.level, y.primal, y.tangent
         answer = function(px, py)
-        shape = answer.shape
+        shape, dtype = answer.shape, answer.dtype
         behind_k = len(shape)
-        if tx is not None and tx.ndim <= behind_k:
+        # A partial is computed in the answer's dtype: -x of an unsigned x, log(x) of an int8 would be something else.
+        if tx is None:
+            if values_matter and type(px) is not float and (type(px) is not np.ndarray or px.dtype is not dtype):
+                px = of_dtype(px, dtype)
+        elif tx.ndim <= behind_k:
             tx = align(tx, behind_k)
-        if ty is not None and ty.ndim <= behind_k:
+        if ty is None:
+            if values_matter and type(py) is not float and (type(py) is not np.ndarray or py.dtype is not dtype):
+                py = of_dtype(py, dtype)
+        elif ty.ndim <= behind_k:
             ty = align(ty, behind_k)
         total = shortcut(px, py, answer, tx, ty) if shortcut is not None else None
         if total is None:
@@ -253,12 +313,33 @@ def binary(
                 total = x_term(tx, px, py, answer)
                 if ty is not None:
                     total = total + y_term(ty, px, py, answer)
-        if total.dtype != answer.dtype:  # float32 duals with a float64 constant, where the partial is 1
-            total = total.astype(answer.dtype)
+        # float32 duals with a float64 constant, where the partial is 1
+        if total.dtype is not dtype and total.dtype != dtype:
+            total = total.astype(dtype)
         return Dual(answer, total if total.shape[1:] == shape else broadcast_tangent(total, shape), level)
 
-    enter(function, rule, "differentiable", singular)
-    ELEMENTWISE.add(function)
+    return rule
+
+
+def of_dtype(value: Array, dtype: Any) -> Array:
+    """Return a value in a dtype; no copy where it has it. Python's numbers stay, for they follow what they meet."""
+    if type(value) is np.ndarray and value.dtype is dtype:  # to save time
+        return value
+    if type(value) in (int, float, complex):
+        return value
+    if not hasattr(value, "dtype"):
+        return np.asarray(value, dtype)
+    return value if value.dtype == dtype else value.astype(dtype)
+
+
+def of_one_dtype(*values: Array, least: Any = np.float16) -> list[Array]:
+    """Return values in their common floating dtype, at least `least`, so that a rule computes with no narrower one.
+
+    None stays None.
+    """
+    given = [np.asarray(v) if isinstance(v, (list, tuple)) else v for v in values]
+    dtype = np.result_type(least, *(plain(v) for v in given if v is not None))
+    return [None if v is None else of_dtype(v, dtype) for v in given]
 
 
 def _binary_term(partial: Partial, strong_zero: bool) -> Callable[[Array, Array, Array, Array], Array]:
@@ -276,7 +357,13 @@ def constant(*functions: Callable[..., Any]) -> None:
     """Enter functions whose derivative is zero wherever it exists: they see primals and return plain arrays."""
 
     def enter_one(function: Callable[..., Any]) -> None:
+        names = [] if isinstance(function, np.ufunc) else list(inspect.signature(function).parameters)
+        out = names.index("out") if "out" in names else None
+
         def rule(*args: Any, **kwargs: Any) -> Any:
+            if out is not None:  # a Dual's array would be written into
+                target = args[out] if len(args) > out else kwargs.get("out")
+                reject_duals(function, (), {"out": target if isinstance(target, Dual) else None})
             return function(
                 *(plain_all(arg) for arg in args),
                 **{name: plain_all(value) for name, value in kwargs.items()},
@@ -346,7 +433,7 @@ def linear(
             for offset, name in enumerate(names):
                 place = axis - 1 + offset
                 given = positional[place] if place < len(positional) else kwargs.get(name, default)
-                if given is None or isinstance(given, str):
+                if given is None or isinstance(given, str) or ndim == 0:  # NumPy lets a number have an axis 0
                     if default == FLAT:
                         tangent, given = flat(tangent), -1
                     else:
@@ -382,16 +469,16 @@ def reshaping(function: Callable[..., Any]) -> None:
 
 def reject_duals(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Raise where a Dual stands for an argument that has no derivative (an index, a shape, out=)."""
+    if kwargs.get("out") is not None:
+        raise LostDerivativeError(
+            f"np.{function.__name__}: out= is not possible with a Dual, its derivative would be lost"
+        )
     for i, value in enumerate(args, start=2):
         if isinstance(value, Dual):
             _reject(function, f"argument {i}")
     for name, value in kwargs.items():
         if isinstance(value, Dual):
             _reject(function, f"{name}=")
-    if kwargs.get("out") is not None:
-        raise LostDerivativeError(
-            f"np.{function.__name__}: out= is not possible with a Dual, its derivative would be lost"
-        )
 
 
 def _reject(function: Callable[..., Any], name: str) -> NoReturn:
@@ -409,9 +496,9 @@ def bilinear(function: Callable[..., Any], under_k: Callable[..., Any]) -> None:
         answer = function(px, py)
         tangents = []
         if tx is not None:
-            tangents.append(under_k(tx, py, 0))
+            tangents.append(under_k(tx, py if ty is not None else of_dtype(py, answer.dtype), 0))
         if ty is not None:
-            tangents.append(under_k(px, ty, 1))
+            tangents.append(under_k(px if tx is not None else of_dtype(px, answer.dtype), ty, 1))
         return Dual(answer, tangents[0] if len(tangents) == 1 else tangents[0] + tangents[1], level)
 
     enter(function, rule, "differentiable")

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import Array, Dual, highest_level, plain, split
-from fwdad.rules.forms import STRONG, align, composed, constant, rule_for
+from fwdad.rules.elementwise import squared_size
+from fwdad.rules.forms import STRONG, align, composed, constant, of_one_dtype, rule_for
 from fwdad.rules.reductions import TIES
 
 constant(np.linalg.matrix_rank)
@@ -55,7 +56,27 @@ def _det(a: Dual) -> Dual:
 
 
 def adjugate(a: Array) -> Array:
-    """``adj(A) = det(A) A^-1``, which exists where A has no inverse, too."""
+    """``adj(A) = det(A) A^-1``, which exists where A has no inverse, too.
+
+    Rows and columns are scaled to size 1 by powers of two, which is exact, so that no entry is lost beside a large one.
+    """
+    size = np.abs(plain(a))
+    row = _exponent(np.max(size, -1, keepdims=True, initial=0))
+    column = _exponent(np.max(size * np.exp2(-row), -2, keepdims=True, initial=0))
+    total = np.sum(row, (-2, -1), keepdims=True) + np.sum(column, (-2, -1), keepdims=True)
+    back = np.matrix_transpose(total - row - column)
+    half = np.rint(back / 2)
+    return _adjugate_of_scaled(a * np.exp2(-row) * np.exp2(-column)) * np.exp2(half) * np.exp2(back - half)
+
+
+def _exponent(size: np.ndarray) -> np.ndarray:
+    """Return the power of two of each size, as a floating array; 0 for what is zero or not finite."""
+    regular = np.isfinite(size) & (size > 0)
+    exponent = np.frexp(np.where(regular, size, 1))[1]
+    return np.clip(exponent, np.finfo(size.dtype).minexp + 2, None).astype(size.dtype)
+
+
+def _adjugate_of_scaled(a: Array) -> Array:
     if isinstance(a, Dual):
         return _adjugate_of_dual(a)
     u, s, vh = np.linalg.svd(a)
@@ -113,6 +134,7 @@ def _pinv(
 @composed(np.linalg.lstsq, singular="as if the rank were constant")
 def _lstsq(a: Array, b: Array, rcond: Any = None) -> tuple[Array, Array, Any, Any]:
     """``x = A^+ b``."""
+    a, b = of_one_dtype(a, b, least=np.float32)
     _, residuals, rank, s = np.linalg.lstsq(plain(a), plain(b), rcond)
     machine = np.finfo(plain(a).dtype).eps * max(np.shape(a))
     x = np.matmul(np.linalg.pinv(a, machine if rcond is None else rcond), b)
@@ -140,7 +162,7 @@ def _matrix_power(a: Array, n: int) -> Array:
 @composed(np.linalg.multi_dot)
 def _multi_dot(arrays: Any, *, out: None = None) -> Array:
     """Multiply in the order that needs the fewest multiplications."""
-    arrays = list(arrays)
+    arrays = of_one_dtype(*arrays)
     row, column = np.ndim(arrays[0]) == 1, np.ndim(arrays[-1]) == 1
     if row:
         arrays[0] = np.expand_dims(arrays[0], 0)
@@ -172,8 +194,7 @@ NORM = f"0 at 0; {STRONG} where the derivative is infinite; {TIES}"
 def _norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
     if axis is None:
         if ord is None:
-            flat = np.sqrt(_sum_of_squares(x, None))
-            return np.reshape(flat, (1,) * x.ndim) if keepdims else flat
+            return np.sqrt(_sum_of_squares(x, None, keepdims))
         axis = tuple(range(-x.ndim, 0))
     axes = axis if isinstance(axis, tuple) else (axis,)
     if len(axes) == 1:
@@ -194,8 +215,7 @@ def _matrix_norm(x: Array, /, *, keepdims: bool = False, ord: Any = "fro") -> Ar
 
 
 def _sum_of_squares(x: Array, axis: Any, keepdims: bool = False) -> Array:
-    squares = np.square(np.real(x)) + np.square(np.imag(x)) if np.iscomplexobj(plain(x)) else np.square(x)
-    return np.sum(squares, axis=axis, keepdims=keepdims)
+    return np.sum(squared_size(x), axis=axis, keepdims=keepdims)
 
 
 def _vector_norm_along(x: Array, order: Any, axis: Any, keepdims: bool) -> Array:

@@ -18,8 +18,6 @@ import numpy as np
 from fwdad.dual import Array, Dual, highest_level, plain, split
 from fwdad.rules.forms import enter, flat, moves, reject_duals, zeros
 
-ALL_ARGUMENTS: tuple[int, ...] = ()
-
 
 def moving(function: Callable[..., Any], data: tuple[int, ...] = (0,), names: tuple[str, ...] = ()) -> None:
     """Enter a function that only moves entries of some arguments: those at the positions `data`, or called `names`.
@@ -28,7 +26,7 @@ def moving(function: Callable[..., Any], data: tuple[int, ...] = (0,), names: tu
     """
 
     def rule(*args: Any, **kwargs: Any) -> Any:
-        is_data = [not data or i in data for i in range(len(args))]
+        is_data = [i in data for i in range(len(args))]
         constants = {name: value for name, value in kwargs.items() if name not in names}
         reject_duals(function, (), constants)
         args = tuple(a if d else plain(a) for a, d in zip(args, is_data, strict=True))
@@ -110,8 +108,6 @@ for _function in (np.tile, np.repeat, np.resize, np.delete, np.diagflat):
     moving(_function)
 for _function in (np.vstack, np.hstack, np.dstack, np.column_stack, np.block):
     moving(_function, (0,))
-for _function in (np.meshgrid, np.broadcast_arrays):
-    moving(_function, ALL_ARGUMENTS)
 moving(np.append,                  (0, 1),                          names=("values",))
 moving(np.insert,                  (0, 2),                          names=("values",))
 moving(np.compress,                (1,),                            names=("a",))

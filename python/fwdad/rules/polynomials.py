@@ -8,7 +8,7 @@ import numpy as np
 
 from fwdad.dual import Array, Dual, plain
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.forms import composed, reject_duals, rule_for
+from fwdad.rules.forms import composed, of_dtype, of_one_dtype, reject_duals, rule_for
 
 
 @composed(np.polyval)
@@ -34,7 +34,8 @@ def _polyadd(a1: Array, a2: Array) -> Array:
 
 @composed(np.polysub)
 def _polysub(a1: Array, a2: Array) -> Array:
-    return np.polyadd(a1, -np.atleast_1d(a2))
+    a1, a2 = of_one_dtype(a1, a2)
+    return np.polyadd(a1, np.negative(a2))
 
 
 @composed(np.polymul)
@@ -63,7 +64,7 @@ def _polydiv(u: Array, v: Array) -> tuple[Array, Array]:
 @composed(np.polyder)
 def _polyder(p: Array, m: int = 1) -> Array:
     for _ in range(m):
-        p = p[:-1] * np.arange(p.shape[0] - 1, 0, -1).astype(p.dtype)
+        p = p[:-1] * np.arange(p.shape[0] - 1, 0, -1)
     return p
 
 
@@ -78,6 +79,7 @@ def _polyint(p: Array, m: int = 1, k: Any = None) -> Array:
 @composed(np.vander)
 def _vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:
     columns = x.shape[0] if N is None else N
+    x = of_dtype(x, np.promote_types(x.dtype, int))
     powers = [np.power(x, i) for i in range(columns)]
     if not powers:
         return np.zeros((x.shape[0], 0), x.dtype)
@@ -92,7 +94,7 @@ def _polyfit(
     reject_duals(np.polyfit, (), {"w": w})
     if full or cov:
         raise LostDerivativeError("np.polyfit on a Dual gives the coefficients only: leave full= and cov= out")
-    matrix = np.vander(np.asarray(x, np.float64) if not isinstance(x, Dual) else x, deg + 1)
+    matrix = np.vander(x if isinstance(x, Dual) else np.asarray(x, np.float64), deg + 1)
     if w is not None:
         weights = np.asarray(w)
         matrix, y = matrix * weights[:, np.newaxis], (y.T * weights).T
@@ -106,7 +108,8 @@ def _polyfit(
 def _poly(seq_of_zeros: Array) -> Array:
     """``prod_r (x - r)`` over the roots; of a matrix, its characteristic polynomial."""
     roots = np.linalg.eigvals(seq_of_zeros) if np.ndim(seq_of_zeros) == 2 else seq_of_zeros
-    p: Array = np.ones(1, plain(roots).dtype)
+    roots = of_dtype(roots, np.mintypecode(plain(roots).dtype.char))
+    p: Array = np.ones(1, roots.dtype)
     for root in roots:
         p = np.pad(p, (0, 1)) - np.pad(p, (1, 0)) * root
     values = np.poly(plain(seq_of_zeros))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from fwdad import kernels
-from fwdad.dual import Array
+from fwdad.dual import Array, Dual
 from fwdad.kernels import policy
 from fwdad.rules.forms import align, bilinear, composed
 
@@ -33,10 +33,15 @@ def _matmul(x: Array, y: Array, side: int) -> Array:
 bilinear(np.matmul, _matmul)
 
 
+def as_array(value: Any) -> Array:
+    """Make an array of a number or a list: in these functions a Python number is a float64 or an int64."""
+    return value if isinstance(value, Dual) else np.asarray(value)
+
+
 @composed(np.dot)
 def _dot(x: Array, y: Array) -> Array:
     if np.ndim(x) == 0 or np.ndim(y) == 0:
-        return np.multiply(x, y)
+        return np.multiply(as_array(x), as_array(y))
     if np.ndim(y) <= 2:
         return np.matmul(x, y)
     return np.tensordot(x, y, (-1, -2))
@@ -45,7 +50,7 @@ def _dot(x: Array, y: Array) -> Array:
 @composed(np.inner)
 def _inner(x: Array, y: Array) -> Array:
     if np.ndim(x) == 0 or np.ndim(y) == 0:
-        return np.multiply(x, y)
+        return np.multiply(as_array(x), as_array(y))
     return np.tensordot(x, y, (-1, -1))
 
 
@@ -80,7 +85,7 @@ def _tensordot(x: Array, y: Array, axes: Any = 2) -> Array:
 def _vecdot(x: Array, y: Array, axis: int = -1) -> Array:
     """``sum conj(x) y``."""
     x, y = np.moveaxis(x, axis, -1), np.moveaxis(y, axis, -1)
-    return np.matmul(np.conjugate(x)[..., np.newaxis, :], y[..., np.newaxis])[..., 0, 0]
+    return np.matmul(np.conjugate(x)[..., np.newaxis, :], y[..., np.newaxis])[..., 0, 0][()]
 
 
 @composed(np.matvec)

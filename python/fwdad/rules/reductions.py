@@ -23,8 +23,8 @@ constant(
 
 
 def every_axis(axis: Any, ndim: int) -> tuple[int, ...]:
-    """List the reduced axes, counted from the back."""
-    if axis is None:
+    """List the reduced axes, counted from the back; NumPy lets a number have an axis 0."""
+    if axis is None or (ndim == 0 and axis in (0, -1)):
         return tuple(range(-ndim, 0))
     back = from_back(axis, ndim)
     return back if isinstance(back, tuple) else (back,)
@@ -47,7 +47,7 @@ def extremum(function: Any) -> None:
         if "initial" in options:
             count = count + np.equal(plain(kept), options["initial"])
         weights = (winners / np.maximum(count, 1)).astype(kept.dtype)
-        answer = kept if keepdims else np.squeeze(kept, axes)
+        answer = kept if keepdims else np.squeeze(kept, axes)[()]
         # where, not a product: an infinite tangent of a loser must not become NaN
         shares = np.where(winners, x.tangent * weights, np.zeros((), kept.dtype))
         return Dual(answer, np.sum(shares, axis=axes, keepdims=keepdims), x.level)
@@ -132,7 +132,7 @@ def _cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = N
     """``y_j = x_j y_{j-1}``, ``dy_j = dx_j y_{j-1} + x_j dy_{j-1}``: one Dual product an entry, zeros allowed."""
     reject_duals(np.cumprod, (axis,), {"out": out})
     x = a if dtype is None else np.astype(a, dtype)
-    if axis is None:
+    if axis is None or x.ndim == 0:
         x, axis = np.reshape(x, -1), 0
     rows = np.moveaxis(x, axis, 0)
     if rows.shape[0] == 0:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import Array, Dual, plain
-from fwdad.rules.forms import composed, from_back, reject_duals, rule_for
+from fwdad.rules.forms import composed, from_back, of_dtype, of_one_dtype, reject_duals, rule_for
 
 
 def _slice(x: Array, axis: int, *bounds: int | None) -> Array:
@@ -44,6 +44,7 @@ def _ediff1d(ary: Array, to_end: Array = None, to_begin: Array = None) -> Array:
 def _gradient(f: Dual, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     reject_duals(np.gradient, varargs, {})
     axes = tuple(range(-f.ndim, 0)) if axis is None else from_back(axis, f.ndim)
+    varargs = tuple(of_dtype(spacing, f.dtype) for spacing in varargs)
     gradient: Any = np.gradient
     answers = gradient(f.primal, *varargs, axis=axis, edge_order=edge_order)
     tangents = gradient(f.tangent, *varargs, axis=axes, edge_order=edge_order)
@@ -56,6 +57,7 @@ def _gradient(f: Dual, *varargs: Any, axis: Any = None, edge_order: int = 1) -> 
 @composed(np.trapezoid)
 def _trapezoid(y: Array, x: Array = None, dx: Array = 1.0, axis: int = -1) -> Array:
     axis = from_back(axis, np.ndim(y))
+    y, x, dx = of_one_dtype(y, x, dx)
     if x is not None:
         dx = np.diff(x) if np.ndim(x) == 1 else np.diff(x, axis=axis)
         if np.ndim(x) == 1:
@@ -65,6 +67,8 @@ def _trapezoid(y: Array, x: Array = None, dx: Array = 1.0, axis: int = -1) -> Ar
 
 @composed(np.interp, singular="at a node the slope on its right")
 def _interp(x: Array, xp: Array, fp: Array, left: Array = None, right: Array = None, period: Any = None) -> Array:
+    x, xp = of_one_dtype(x, xp, least=np.float64)
+    fp, left, right = of_one_dtype(fp, left, right, least=np.float64)
     if period is not None:
         x, xp = np.remainder(x, abs(period)), np.remainder(xp, abs(period))
         order = np.argsort(plain(xp))
@@ -103,9 +107,12 @@ def _linspace(
     device: Any = None,
 ) -> Any:
     intervals = num - 1 if endpoint else num
+    start, stop = of_one_dtype(start, stop)
     span = np.subtract(stop, start)
     ramp = np.arange(num, dtype=np.real(plain(span)).dtype).reshape((-1,) + (1,) * np.ndim(span))
-    points = start + span * (ramp / max(intervals, 1))
+    points = ramp * (span / max(intervals, 1)) + start
+    if endpoint and num > 1:  # rounding does not move the end
+        points = np.concatenate([points[:-1], np.broadcast_to(stop, points.shape[1:])[np.newaxis]])
     points = np.moveaxis(points, 0, axis)
     points = points if dtype is None else np.astype(points, dtype)
     return (points, span / intervals if intervals > 0 else np.nan * span) if retstep else points
@@ -130,6 +137,7 @@ def _geomspace(
     start: Array, stop: Array, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Array:
     """``start (stop / start)^t``."""
+    start, stop = of_one_dtype(start, stop, least=np.float64)
     ratio = np.true_divide(stop, start)
     steps = np.linspace(np.zeros_like(plain(ratio)), 1, num, endpoint, axis=axis).astype(plain(ratio).dtype)
     points = (

@@ -135,7 +135,9 @@ def _clip(
     low, high = a_min if min is None else min, a_max if max is None else max
     if low is not None:
         a = np.maximum(a, low)
-    return a if high is None else np.minimum(a, high)
+    if high is not None:
+        return np.minimum(a, high)
+    return np.positive(a) if low is None else a
 
 
 @rule_for(operator.getitem, kind="linear")
@@ -181,6 +183,8 @@ linear(sliding_window_view, axis=2)
 
 @rule_for(np.astype, kind="linear")
 def _astype(x: Dual, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
+    if not copy and x.dtype == dtype:
+        return x
     answer = np.astype(x.primal, dtype, copy=copy, device=device)
     return Dual(answer, np.astype(x.tangent, dtype), x.level) if moves(answer) else plain(answer)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.dual import Array, Dual, plain
+from fwdad.dual import Array, Dual, plain, primitive
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.forms import composed, constant, rule_for
 
@@ -30,7 +30,7 @@ def _sort(a: Array, axis: int | None = -1, kind: Any = None, order: Any = None, 
 
 @composed(np.sort_complex, singular=STABLE)
 def _sort_complex(a: Array) -> Array:
-    return np.sort(np.astype(a, np.result_type(a.dtype, np.complex64)))
+    return np.sort(a if a.dtype.kind == "c" else np.astype(a, np.result_type(a.dtype, np.complex128)))
 
 
 @composed(np.partition, singular=STABLE)
@@ -95,16 +95,24 @@ def _setdiff1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:
     return first[np.isin(plain(first), plain(ar2), invert=True)]
 
 
-@rule_for(np.bincount, kind="linear")
+@primitive
+def sums_by_bin(x: Array, weights: Array, bins: int) -> Array:
+    """``y[..., b] = sum of weights[..., i] where x[i] is b``: one np.bincount, with bins of its own for each row."""
+    rows = weights.reshape(-1, weights.shape[-1])
+    places = np.asarray(x) + bins * np.arange(len(rows))[:, np.newaxis]
+    return np.bincount(places.reshape(-1), rows.reshape(-1), len(rows) * bins).reshape(*weights.shape[:-1], bins)
+
+
+@rule_for(sums_by_bin, kind="linear")
+def _sums_by_bin(x: Array, weights: Dual, bins: int) -> Dual:
+    return Dual(sums_by_bin(x, weights.primal, bins), sums_by_bin(x, weights.tangent, bins), weights.level)
+
+
+@composed(np.bincount)
 def _bincount(x: Array, /, weights: Array = None, minlength: int = 0) -> Array:
-    """Linear in the weights. The k rows are counted in one call, each in bins of its own."""
-    if type(weights) is not Dual or type(x) is Dual:
+    if isinstance(x, Dual):
         raise LostDerivativeError("np.bincount: only weights= can be a Dual; what is counted are integers")
-    answer = np.bincount(x, weights.primal, minlength)
-    k, bins = weights.tangent.shape[0], len(answer)
-    places = np.asarray(x) + bins * np.arange(k)[:, np.newaxis]
-    tangent = np.bincount(np.reshape(places, -1), np.reshape(weights.tangent, -1), k * bins)
-    return Dual(answer, np.reshape(tangent, (k, bins)), weights.level)
+    return sums_by_bin(x, weights, max(int(np.max(x, initial=-1)) + 1, minlength))
 
 
 def histogram(function: Any) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fwdad.dual import Array, plain
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.forms import composed, reject_duals
+from fwdad.rules.forms import composed, of_dtype, reject_duals
 from fwdad.rules.reductions import every_axis
 from fwdad.rules.sorting import STABLE
 
@@ -51,6 +51,10 @@ nan_version(np.nanvar, np.var)
 nan_version(np.nanstd, np.std, "0 where all entries are equal")
 
 
+PICKING = ("inverted_cdf", "closest_observation", "lower", "higher", "nearest")
+"""Methods of np.quantile whose answer is an entry of the array, and no mean of two."""
+
+
 def quantile(function: Any, scale: float, skip_nan: bool) -> None:
     """Enter a quantile: a weighted mean of two neighbours in the sorted entries.
 
@@ -85,7 +89,9 @@ def quantile(function: Any, scale: float, skip_nan: bool) -> None:
             ranks = np.quantile(np.arange(count, dtype=np.float64), fractions, method=method)  # type: ignore[call-overload]
             place = np.where(counts == count, np.reshape(ranks, (*fractions.shape, *[1] * len(kept))), place)
         lower = np.floor(place).astype(np.intp)
-        share = (place - lower).astype(a.dtype)
+        # a number q is of a's dtype, an array q has its own; a method that picks an entry keeps a's
+        weak = method in PICKING or isinstance(q, (int, float))
+        share = (place - lower).astype(a.dtype if weak else np.result_type(a.dtype, np.asarray(q)))
         answers = []
         for i in np.ndindex(fractions.shape):
             low = np.take_along_axis(rows, lower[i][..., np.newaxis], -1)[..., 0]
@@ -93,7 +99,7 @@ def quantile(function: Any, scale: float, skip_nan: bool) -> None:
             mixed = np.where(share[i] == 0, low, low * (1 - share[i]) + high * share[i])
             answers.append(mixed if skip_nan else np.where(np.any(nan, -1), np.nan, mixed))
         shape = tuple(1 if i in axes else a.shape[i] for i in range(-a.ndim, 0)) if keepdims else kept
-        return np.reshape(np.stack(answers), (*fractions.shape, *shape))
+        return np.reshape(np.stack(answers), (*fractions.shape, *shape))[()]
 
     composed(function, singular=STABLE)(rule)
 
@@ -127,7 +133,7 @@ def _average(
     if weights is None:
         mean = np.mean(a, axis, keepdims=keepdims)
         count = np.size(a) / max(np.size(mean), 1)
-        return (mean, np.full(np.shape(mean), count, mean.dtype)) if returned else mean
+        return (mean, np.full(np.shape(mean), count, mean.dtype)[()]) if returned else mean
     if np.shape(weights) != np.shape(a):  # weights along the given axes
         axes = every_axis(axis, np.ndim(a))
         order = np.argsort(np.argsort(axes))
@@ -153,11 +159,10 @@ def _cov(
 ) -> Array:
     """``sum_j w_j (x_j - mean) (x_j - mean)^H / f``; a row is a variable."""
     reject_duals(np.cov, (), {"fweights": fweights, "aweights": aweights})
-    x = _variables(m, rowvar)
+    dtype = np.result_type(plain(m), *([] if y is None else [plain(y)]), np.float64) if dtype is None else dtype
+    x = of_dtype(_variables(m, rowvar), dtype)
     if y is not None:
-        x = np.concatenate([x, _variables(y, rowvar)])
-    if dtype is not None:
-        x = np.astype(x, dtype)
+        x = np.concatenate([x, of_dtype(_variables(y, rowvar), dtype)])
     ddof = (0 if bias else 1) if ddof is None else ddof
     frequency = np.ones(x.shape[1]) if fweights is None else np.asarray(fweights)
     w = frequency if aweights is None else frequency * np.asarray(aweights)

@@ -87,6 +87,24 @@ splitting(np.hsplit, lambda ndim: 0 if ndim == 1 else 1)
 splitting(np.dsplit, lambda ndim: 2)
 
 
+@composed(np.broadcast_arrays)
+def _broadcast_arrays(*args: Array, subok: bool = False) -> tuple[Array, ...]:
+    shape = np.broadcast_shapes(*(np.shape(a) for a in args))
+    return tuple(a[...] if np.shape(a) == shape and isinstance(a, Dual) else np.broadcast_to(a, shape) for a in args)
+
+
+@composed(np.meshgrid)
+def _meshgrid(*xi: Array, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"np.meshgrid: indexing is 'xy' or 'ij', got {indexing!r}")
+    axes = list(range(len(xi)))
+    if indexing == "xy":
+        axes[:2] = reversed(axes[:2])
+    lines = [np.reshape(x, [-1 if a == axis else 1 for a in range(len(xi))]) for x, axis in zip(xi, axes, strict=True)]
+    grids = lines if sparse else np.broadcast_arrays(*lines)
+    return tuple(np.copy(grid) for grid in grids) if copy else tuple(grids)
+
+
 @composed(np.unstack)
 def _unstack(x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
     return tuple(np.moveaxis(x, axis, 0))

@@ -55,6 +55,15 @@ class Duties:
         """Return ``sum_i c_i v_i`` for c (k,), or (B, k) to combine each row of (k, B, n) by itself."""
         return kernels.combine(c, self.dense())
 
+    def combine_each(self, c: np.ndarray) -> np.ndarray:
+        """Return ``sum_i c_bi v_i`` for c (B, k), (B, *primal.shape): one combination a row of c."""
+        combined: np.ndarray = np.tensordot(c, self.dense().astype(np.float64), 1).astype(self.dtype)
+        return combined
+
+    def weighted_rows(self, w: Array) -> Array:
+        """Return ``sum_j w_bj v_ibj``, (k, B), for w (B, n) and directions of a matrix: how a loss moves."""
+        return kernels.weighted_rows(w, self.dense())
+
     def inner(self, g: np.ndarray) -> np.ndarray:
         """Return ``<v_i, g>``, (k,) float64, for g of the primal's shape and the directions' dtype.
 
@@ -158,6 +167,8 @@ class DuckTangent(NDArrayOperatorsMixin, Duties):
         self, function: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Call the function on `dense()`."""
+        if function is np.broadcast_to and args[0] is self and args[1:] == (self.shape,):
+            return self
         return function(*(as_dense(x) for x in args), **{name: as_dense(x) for name, x in kwargs.items()})
 
 

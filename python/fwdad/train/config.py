@@ -13,6 +13,10 @@ from fwdad import estimators, functions, nn, optim
 from fwdad.data import AUGMENTATIONS, NAMES, TASKS
 from fwdad.perturbation import DEFAULT, PERTURBATIONS
 
+DIRECTIONS = ("auto", "units", "random")
+RANDOM = ("tangents", "sampler", "combiner", "perturb")
+"""The settings of random directions."""
+
 LARGEST: dict[type, float] = {int: 2**64 - 1, float: sys.float_info.max}
 """The largest values of settings without a smaller bound."""
 
@@ -81,8 +85,22 @@ class TrainConfig:
     model: str = setting("mlp", str, "Network.", choices=nn.MODELS)
     hidden: tuple[int, ...] = setting((128, 128), int, "Widths of hidden layers, as in: 256 256.", of="model", low=1)
     activation: str = setting("relu", str, "Activation of hidden layers.", choices=functions.ACTIVATIONS, of="model")
-    tangents: int = setting(16, int, "Directions per step, k.", low=1, high=2**16)
-    sampler: str = setting("rademacher", str, "Distribution of the directions.", choices=estimators.SAMPLERS)
+    directions: str = setting(
+        "auto",
+        str,
+        "units: every unit, so that the gradient is exact. random: as tangents, sampler and combiner say. auto: units, "
+        "where they cost less than 64 forward passes and no setting of random directions is given; else random.",
+        choices=DIRECTIONS,
+    )
+    rows: float | None = setting(
+        None,
+        float,
+        "Share of a batch's examples, drawn by their errors, that are pushed; by default all.",
+        low=0,
+        high=1,
+    )
+    tangents: int = setting(16, int, "Random directions per step, k.", low=1, high=2**16)
+    sampler: str = setting("rademacher", str, "Distribution of random directions.", choices=estimators.SAMPLERS)
     combiner: str = setting("projection", str, "How k derivatives become a gradient.", choices=estimators.COMBINERS)
     perturb: str = setting(DEFAULT, str, "What the directions move.", choices=PERTURBATIONS)
     epochs: int = setting(30, int, "Passes over the training data.", low=1, resumable=True)
@@ -133,6 +151,10 @@ class TrainConfig:
                 raise ConfigError(name, f"must be below 1, got {value}")
         if re.fullmatch(r"cpu|cuda(:\d+)?", self.device) is None:
             raise ConfigError("device", f'must be "cpu", "cuda" or "cuda:N", got {self.device!r}')
+        if self.directions == "units" and (given := self.given(RANDOM)):
+            raise ConfigError(given[0], "is a setting of random directions, and directions are units; leave it out")
+        if self.rows == 0:
+            raise ConfigError("rows", "must be above 0, got 0.0")
         if self.clip == 0:
             raise ConfigError("clip", "must be above 0, got 0")
         if self.task == "regression":
@@ -140,12 +162,17 @@ class TrainConfig:
                 if getattr(self, name):
                     raise ConfigError(name, "is for classes, not for a regression; leave it out")
 
+    def given(self, names: Collection[str]) -> list[str]:
+        """Return those of these settings that are not at their defaults."""
+        return [f.name for f in dataclasses.fields(self) if f.name in names and getattr(self, f.name) != f.default]
+
     def resolved(self) -> TrainConfig:
-        """Return this configuration with the defaults that depend on the optimiser filled in."""
+        """Return this configuration with the defaults that depend on the optimiser and the directions filled in."""
         row = optim.OPTIMIZERS[self.optimizer]
         rate = self.learning_rate
+        method = "units" if self.directions == "units" else self.combiner
         if rate is None:
-            rate = row.learning_rate(self.perturb, self.combiner)
+            rate = row.learning_rate(self.perturb, method)
         if rate is None:
             problem = f"has no default for {self.optimizer} with perturb {self.perturb} and combiner {self.combiner}"
             raise ConfigError("learning_rate", f"{problem}; give one")

@@ -18,10 +18,10 @@ from fwdad.errors import RunError, RunWarning
 from fwdad.files import clear_leftovers, lock, read_json, write_json
 from fwdad.optim import SCHEDULES
 from fwdad.train import checkpoint
-from fwdad.train.build import make_estimator, make_model, make_optimizer, make_schedule
+from fwdad.train.build import choose_directions, make_estimator, make_model, make_optimizer, make_schedule
 from fwdad.train.checkpoint import CheckpointError
 from fwdad.train.config import ConfigError, TrainConfig
-from fwdad.train.evaluation import correct, evaluate, losses
+from fwdad.train.evaluation import beside, correct, evaluate, losses
 from fwdad.train.folder import BEST, CHECKPOINT, CONFIG, METRICS, RESULT, claim, is_free, make_first_free
 from fwdad.train.header import BestHeader, BestResult, CheckpointHeader, Result
 from fwdad.train.metrics import EpochMetrics, write_metrics
@@ -36,15 +36,16 @@ class TrainingDiverged(ArithmeticError):
 
 
 class CountedLoss:
-    """The loss of each example; `correct` counts the right ones of the last call, a by-product of its forward pass."""
+    """The loss of each example; of the last call with `examples` it counts the right ones, a by-product of the pass."""
 
     def __init__(self, smoothing: float) -> None:
-        self.smoothing, self.correct = smoothing, 0
+        self.smoothing, self.examples, self.correct = smoothing, 0, 0
 
     def __call__(self, model: Any, inputs: Any, targets: Any) -> Any:
         """Return the losses, (B,)."""
         outputs = model(inputs)
-        self.correct = correct(outputs, targets)
+        if len(targets) == self.examples:  # else some rows only, drawn by their errors
+            self.correct = correct(outputs, targets)
         return losses(outputs, targets, self.smoothing)
 
 
@@ -66,8 +67,7 @@ class Trainer:
     def __init__(
         self, config: TrainConfig, folder: Path, observers: Sequence[Observer] = (), checkpoint_seconds: float = 30.0
     ) -> None:
-        self.config = config = config.resolved()
-        self.folder = folder
+        self.config, self.folder = config, folder
         self.observers = list(observers)
         self.checkpoint_seconds = checkpoint_seconds
         self.progress = Progress()
@@ -78,11 +78,13 @@ class Trainer:
             self.augment = data.Augmenter(config.augment, examples, self.data.shape, seed=config.seed)
         except ValueError as error:
             raise ConfigError("augment", f"cannot be {config.augment}: {error}") from error
-        self.schedule = make_schedule(config, self.steps)
         model = make_model(config, self.data.shape, self.data.outputs).to(config.device)
+        self.loss = CountedLoss(config.label_smoothing)
+        few = beside(model, *(array[:2] for array in self.data.train))
+        self.config = config = choose_directions(config, self.loss, model, *few).resolved()
+        self.schedule = make_schedule(config, self.steps)
         optimizer = make_optimizer(config, self.schedule)
         self.estimator = make_estimator(config)
-        self.loss = CountedLoss(config.label_smoothing)
         self.learner = Learner(model, self.loss, self.estimator, optimizer, seed=config.seed)
         self.batch_loss = float("nan")  # that the step just taken began from
         self._digest = self.data.digest()
@@ -267,6 +269,7 @@ class Trainer:
         progress, train = self.progress, self.data.train
         rows = self.batches.indices(progress.step)
         inputs = self.augment(train.inputs[rows], rows, self.batches.position(progress.step)[0])
+        self.loss.examples = len(rows)
         loss, _ = self.learner.step(progress.step, inputs, train.targets[rows])
         self._check_finite("loss", loss)
         for name, array in tree.named_leaves(self.model).items():
@@ -350,7 +353,7 @@ def changed(old: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
     """Return the configuration of a resumed run; `ConfigError` where a change would make it another run."""
     for field in dataclasses.fields(TrainConfig):
         name, value = field.name, getattr(old, field.name)
-        if name not in changes or changes[name] == value:
+        if name not in changes or changes[name] == value or (name, changes[name]) == ("directions", "auto"):
             continue
         if not field.metadata["resumable"]:
             problem = f"is {value} in the run to resume, not {changes[name]}; leave it out, or start a new run"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import Array, plain
+from fwdad.dual import Array, check_meaning
 
 Argnums = int | tuple[int, ...]
 """The position of the argument that moves, or of several."""
@@ -17,6 +17,35 @@ Argnums = int | tuple[int, ...]
 def as_array(value: Any) -> Array:
     """Give a leaf shape and dtype: arrays of any kind stay as they are, Python numbers become NumPy's."""
     return value if hasattr(value, "shape") and hasattr(value, "dtype") else np.asarray(value)[()]
+
+
+def moving_array(value: Any, name: str) -> Array:
+    """Return a leaf that moves as an array.
+
+    Raises TypeError if it is not one of floating numbers.
+    """
+    array = as_array(value)
+    check_meaning(array, name)
+    if array.dtype.kind not in "fc":
+        raise TypeError(
+            f"{name} has dtype {array.dtype}, and integers and booleans carry no tangent; pass a float (3.0, not 3). "
+            "If it does not move, leave it out of argnums, or give None as its tangent"
+        )
+    return array
+
+
+def tangent_array(value: Any, primal: Array, name: str) -> Array:
+    """Return a leaf's tangent as an array of the primal's dtype.
+
+    Raises TypeError if it has none that fits.
+    """
+    array = as_array(value)
+    check_meaning(array, name)
+    if array.dtype == primal.dtype:
+        return array
+    if array.dtype.kind == "c" and primal.dtype.kind != "c":
+        raise TypeError(f"{name} is complex, and its primal is real ({primal.dtype}); pass a real one")
+    return array.astype(primal.dtype)
 
 
 def choose(args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -70,11 +99,4 @@ def moving_leaves(x: Any) -> tuple[list[Array], tree.Structure]:
     leaves, structure = tree.flatten(x)
     if not leaves:
         raise ValueError("the arguments that move hold no array")
-    arrays = [as_array(leaf) for leaf in leaves]
-    for array in arrays:
-        if not np.issubdtype(plain(array).dtype, np.inexact):
-            raise TypeError(
-                f"an argument that moves has dtype {plain(array).dtype}, and integers and booleans carry no tangent; "
-                "pass a float (3.0, not 3), or leave it out of argnums"
-            )
-    return arrays, structure
+    return [moving_array(leaf, "an argument that moves") for leaf in leaves], structure

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import INPLACE, RULES, UFUNC_METHODS, Array, Dual, lost, no_rule, optional_rule
+from fwdad.dual import RULES, Array, Dual, check_arguments, memory, name_of, no_rule, optional_rule
+from fwdad.errors import LostDerivativeError
+from fwdad.rules.assignment import VIEWS, remember_view
+from fwdad.rules.forms import ENTRIES
+from fwdad.rules.kinks import with_square
 
 
 class Carrier(Dual):
@@ -29,31 +33,33 @@ class Carrier(Dual):
         """Return what stands for primal and tangent, as trees of arrays, for `debug_nans`; empty if not known."""
         return (), ()
 
+    @property
+    def memory(self) -> Any:
+        """The array that holds the value itself, for `fwdad.dual.memory`."""
+        return memory(self.primal)
+
+    def is_zero(self) -> Array:
+        """Where all that is carried is zero."""
+        return np.equal(self, 0)
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """Dispatch a ufunc, or the function that its method stands for."""
-        if kwargs.get("out") is not None:
-            lost(f"np.{ufunc.__name__} with out=, under a transform that cannot write in place,")
-        if method == "__call__":
-            return dispatch(ufunc, inputs, kwargs)
-        function = UFUNC_METHODS.get((ufunc, method))
-        if function is None or method == "at":
-            no_rule(ufunc, f".{method}")
-        return dispatch(function, inputs, {"axis": 0, **kwargs})
+        """Dispatch a ufunc; what writes or reduces does as for a Dual."""
+        if method != "__call__" or "out" in kwargs:
+            return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
+        check_arguments(ufunc, inputs, kwargs)
+        return dispatch(ufunc, inputs, kwargs)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Dispatch any other NumPy function."""
+        check_arguments(function, args, kwargs)
         attribute = ATTRIBUTES.get(function)
-        return dispatch(function, args, kwargs) if attribute is None else attribute(*args)
+        return dispatch(function, args, kwargs) if attribute is None else attribute(self)
 
     def __getitem__(self, index: Any) -> Any:
         """Dispatch indexing."""
         return dispatch(operator.getitem, (self, index), {})
-
-    def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        """Refuse to write."""
-        lost("x[i] = v under this transform, which cannot write in place,")
 
 
 ATTRIBUTES: dict[Callable[..., Any], Callable[..., Any]] = {
@@ -71,17 +77,37 @@ LINEAR_ROWS = {np.add, np.subtract, np.negative, np.positive}
 def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Let the argument of the highest level decide: by a Dual's rule, or by a carrier's `operate`."""
     top = max((leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Dual)), key=lambda dual: dual.level)
-    if isinstance(top, Carrier):
-        return top.operate(function, args, kwargs)
-    return rule_of(function)(*args, **kwargs)
+    if not isinstance(top, Carrier) or kind_of_rule(function) == "write":
+        return rule_of(function)(*args, **kwargs)
+    answer = with_square(function, args, top.operate(function, args, kwargs))
+    if function in VIEWS and isinstance(answer, Dual):
+        remember_view(answer, function, lambda *a, **k: top.operate(function, a, k), args, kwargs)
+    return answer
 
 
 def rule_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function's rule for Duals.
+    """Return the function's rule for Duals: its own, as a `custom_jvp` has it, or that of the tables.
 
     Raises NoRuleError where there is none.
     """
-    return RULES.get(function) or optional_rule(function) or no_rule(function)
+    return RULES.get(function) or getattr(function, "rule", None) or optional_rule(function) or no_rule(function)
+
+
+def kind_of_rule(function: Callable[..., Any]) -> str:
+    """Return the kind of the function's rule."""
+    return ENTRIES[function].kind if function in ENTRIES else "differentiable"
+
+
+def check_captured(function: Callable[..., Any], answer: Any, level: int) -> None:
+    """Raise LostDerivativeError if a `custom_jvp` returned a value of the level at which its arguments move, or above.
+
+    Then its function or its rule uses a moving value that is no argument.
+    """
+    if any(isinstance(leaf, Dual) and leaf.level >= level for leaf in tree.leaves(answer)):
+        raise LostDerivativeError(
+            f"{name_of(function)} uses a moving value that is not one of its arguments, and this transform would lose its "
+            "derivative; pass the value as an argument"
+        )
 
 
 def replaced(args: Any, carrier: type[Carrier], level: int, by: Callable[[Any], Array]) -> Any:
@@ -97,13 +123,10 @@ def _operators() -> None:
         "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal,
         "ne": np.not_equal,
     }.items():  # fmt: skip
-        setattr(Carrier, f"__{name}__", lambda self, other, f=ufunc: dispatch(f, (self, other), {}))
-        setattr(Carrier, f"__r{name}__", lambda self, other, f=ufunc: dispatch(f, (other, self), {}))
+        setattr(Carrier, f"__{name}__", lambda self, other, f=ufunc: f(self, other))
+        setattr(Carrier, f"__r{name}__", lambda self, other, f=ufunc: f(other, self))
     for name, ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute}.items():
         setattr(Carrier, f"__{name}__", lambda self, f=ufunc: dispatch(f, (self,), {}))
-    # x += v makes a new value; other names keep the old one.
-    for name in INPLACE:
-        setattr(Carrier, f"__i{name}__", getattr(Carrier, f"__{name}__"))
 
 
 _operators()

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import Dual, highest_level, plain, split
-from fwdad.rules.forms import rule_for
-from fwdad.transforms.arguments import as_array
+from fwdad.dual import Array, Dual, highest_level, plain, split
+from fwdad.rules.forms import zeros
+from fwdad.transforms.arguments import as_array, tangent_array
 from fwdad.transforms.carriers import dispatch
 
 Tree = Any
@@ -24,7 +24,8 @@ class custom_jvp:
     ----------
     f : callable
         A function of pytrees, all given by position. Its own operations are not differentiated, so it may use any
-        library. Without Duals among its arguments it is called as it is.
+        library. Without Duals among its arguments it is called as it is. A moving value that f closes over moves the
+        answer by f's own operations; `jet` and `laplacian` refuse it.
 
     Raises
     ------
@@ -49,10 +50,9 @@ class custom_jvp:
 
     def __init__(self, f: Callable[..., Tree]) -> None:
         functools.update_wrapper(self, f)
-        self._rule: Callable[[tuple[Tree, ...], tuple[Tree, ...]], tuple[Tree, Tree]] | None = None
+        self._given: Callable[[tuple[Tree, ...], tuple[Tree, ...]], tuple[Tree, Tree]] | None = None
         self._name = getattr(f, "__name__", repr(f))
         self._f = f
-        rule_for(self)(self._jvp)
 
     def __call__(self, *args: Tree) -> Tree:
         """Call f, or its rule where an argument moves."""
@@ -77,11 +77,12 @@ class custom_jvp:
         callable
             The rule itself.
         """
-        self._rule = rule
+        self._given = rule
         return rule
 
-    def _jvp(self, *args: Tree) -> Tree:
-        if self._rule is None:
+    def rule(self, *args: Tree) -> Tree:
+        """Compute the answer's Duals by the given rule; `fwdad.transforms.carriers.rule_of` finds this method."""
+        if self._given is None:
             raise TypeError(f"{self._name} has no rule yet: give one with @{self._name}.defjvp")
         leaves, structure = tree.flatten(args)
         level = highest_level(leaves)
@@ -89,11 +90,9 @@ class custom_jvp:
         primals = tree.unflatten(structure, [p for p, _ in pairs])
         tangents = tree.unflatten(structure, [t for _, t in pairs])
         k = next(t for _, t in pairs if t is not None).shape[0]
-        y, dy = self._rule(primals, tangents)
+        y, dy = self._given(primals, tangents)
         values, y_structure = tree.flatten(y)
-        changes, _ = tree.flatten(dy, is_leaf=lambda node: node is None)
-        if len(values) != len(changes):
-            raise ValueError(f"the rule of {self._name} returned {len(values)} values and {len(changes)} tangents")
+        changes = tree.leaves_like(dy, y_structure, f"the tangent that the rule of {self._name} returned", gaps=True)
         return tree.unflatten(y_structure, [self._dual(v, t, k, level) for v, t in zip(values, changes, strict=True)])
 
     def _dual(self, value: Any, tangent: Any, k: int, level: int) -> Any:
@@ -102,9 +101,26 @@ class custom_jvp:
         primal = as_array(value)
         if not np.issubdtype(plain(primal).dtype, np.inexact):
             raise ValueError(f"the rule of {self._name} returned a tangent for a value of dtype {plain(primal).dtype}")
-        if np.shape(tangent) != (k, *primal.shape):
+        # a tangent that moves at this level, too, does so in second order
+        tangent = tangent_array(split(tangent, level)[0], primal, f"the tangent that the rule of {self._name} returned")
+        if tangent.shape != (k, *primal.shape):
             raise ValueError(
-                f"the rule of {self._name} returned a tangent of shape {np.shape(tangent)} for a value of shape "
+                f"the rule of {self._name} returned a tangent of shape {tangent.shape} for a value of shape "
                 f"{primal.shape} and k = {k}; expected {(k, *primal.shape)}"
             )
-        return Dual(primal, tangent if tangent.dtype == primal.dtype else tangent.astype(primal.dtype), level)
+        return moved_by(primal, tangent, level)
+
+
+def moved_by(value: Array, tangent: Array, level: int) -> Array:
+    """Let a value move by a tangent at a level.
+
+    The value may move at this level already, or above, by what a function closes over.
+    """
+    top = highest_level((value, tangent))
+    if top < level:
+        return Dual(value, tangent, level)
+    (v, dv), (t, dt) = split(value, top), split(tangent, top)
+    if top == level:
+        return Dual(v, t if dv is None else dv + t, level)
+    dv = zeros(dt[:, 0], v.shape, v.dtype) if dv is None else dv
+    return Dual(moved_by(v, t, level), dv if dt is None else moved_by(dv, np.moveaxis(dt, 0, 1), level), top)

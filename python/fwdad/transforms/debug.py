@@ -15,12 +15,14 @@ from fwdad import tree
 from fwdad.dual import RULES, Dual, Rule, name_of
 from fwdad.errors import NaNError
 from fwdad.transforms.carriers import Carrier
+from fwdad.transforms.custom import custom_jvp
 
 # Whether this thread watches. Also False within a rule: its own steps are not the user's operations.
 _watches = contextvars.ContextVar("fwdad_debug_nans", default=False)
 _lock = threading.Lock()
-_open: list[tuple[dict[Callable[..., Any], Rule], dict[type[Carrier], Any]]] = []
-"""What `debug_nans` replaces, as it was: the rules, and how carriers operate; once for each context that is open."""
+_open: list[tuple[dict[Callable[..., Any], Rule], dict[type[Carrier], Any], Any]] = []
+"""What `debug_nans` replaces, as it was: the rules, how carriers operate, and the rule of every `custom_jvp`; once for each
+context that is open."""
 
 
 @contextmanager
@@ -49,9 +51,11 @@ def debug_nans() -> Iterator[None]:
     fwdad.errors.NaNError: np.multiply made the first NaN: 1 of 1 entries of the tangents
     """
     with _lock:
-        _open.append(_open[0] if _open else (dict(RULES), {c: c.operate for c in Carrier.__subclasses__()}))
+        operates = {carrier: carrier.operate for carrier in Carrier.__subclasses__()}
+        _open.append(_open[0] if _open else (dict(RULES), operates, custom_jvp.rule))
         if len(_open) == 1:
-            rules, operates = _open[0]
+            rules, operates, custom_rule = _open[0]
+            custom_jvp.rule = _watched_custom(custom_rule)  # type: ignore[method-assign]
             RULES.update({function: _watched_rule(function, rule) for function, rule in rules.items()})
             for carrier, operate in operates.items():
                 carrier.operate = _watched_operate(operate)  # type: ignore[method-assign]
@@ -61,8 +65,9 @@ def debug_nans() -> Iterator[None]:
     finally:
         _watches.reset(token)
         with _lock:
-            rules, operates = _open.pop()
+            rules, operates, custom_rule = _open.pop()
             if not _open:
+                custom_jvp.rule = custom_rule  # type: ignore[method-assign]
                 RULES.update(rules)
                 for carrier, operate in operates.items():
                     carrier.operate = operate  # type: ignore[method-assign]
@@ -72,6 +77,14 @@ def _watched_rule(function: Callable[..., Any], rule: Rule) -> Rule:
     @functools.wraps(rule)
     def watched(*args: Any, **kwargs: Any) -> Any:
         return _watched(function, args, kwargs, lambda: rule(*args, **kwargs))
+
+    return watched
+
+
+def _watched_custom(rule: Rule) -> Rule:
+    @functools.wraps(rule)
+    def watched(self: custom_jvp, *args: Any) -> Any:
+        return _watched(self, args, {}, lambda: rule(self, *args))
 
     return watched
 

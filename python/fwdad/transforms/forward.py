@@ -10,7 +10,7 @@ import numpy as np
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain
 from fwdad.rules import forms as _rules_are_loaded  # noqa: F401  importing the package fills the tables
-from fwdad.transforms.arguments import as_array, choose
+from fwdad.transforms.arguments import as_array, choose, moving_array, tangent_array
 
 Tree = Any
 
@@ -101,25 +101,16 @@ class Seeds:
 
     def attach(self, primal: Tree, tangent: Tree, name: str) -> Tree:
         """Make Duals of the leaves of an argument that move."""
-        # None is a leaf here: it stands for one primal leaf that does not move, or for a part that the primal lacks.
-        leaves, structure = tree.flatten(primal, is_leaf=lambda node: node is None)
         if tangent is None:
             return primal
-        tangent_leaves, tangent_structure = tree.flatten(tangent, is_leaf=lambda node: node is None)
-        if len(tangent_leaves) != len(leaves):
-            raise ValueError(
-                f"{name}: the tangent must have the structure of its primal, {structure}; got {tangent_structure}"
-            )
-        pairs = zip(leaves, tangent_leaves, strict=True)
+        leaves, structure = tree.flatten(primal)
+        changes = tree.leaves_like(tangent, structure, f"the tangent of {name}", gaps=True)
+        pairs = zip(leaves, changes, strict=True)
         return tree.unflatten(structure, [x if t is None else self._leaf(x, t, name) for x, t in pairs])
 
     def _leaf(self, primal: Array, tangent: Array, name: str) -> Dual:
-        primal, tangent = as_array(primal), as_array(tangent)
-        if primal.dtype.kind not in "fc":
-            raise TypeError(
-                f"{name} has dtype {primal.dtype}, and integers and booleans carry no tangent; "
-                "pass a float (3.0, not 3), or None as its tangent if it does not move"
-            )
+        primal = moving_array(primal, name)
+        tangent = tangent_array(tangent, primal, f"the tangent of {name}")
         single = tangent.shape == primal.shape
         if not single and tangent.shape[1:] != primal.shape:
             raise ValueError(
@@ -136,12 +127,6 @@ class Seeds:
                 f"{name}: all tangents need the same k; got shape {tangent.shape} for a primal of shape "
                 f"{primal.shape}, after a tangent with {f'k = {self.k}' if self.batched else 'no k axis'}"
             )
-        if tangent.dtype != primal.dtype:
-            if np.issubdtype(tangent.dtype, np.complexfloating) and not np.issubdtype(primal.dtype, np.complexfloating):
-                raise TypeError(
-                    f"{name}: a complex tangent of a real primal ({primal.dtype}) has no meaning; pass a real one"
-                )
-            tangent = tangent.astype(primal.dtype)
         return Dual(primal, tangent[np.newaxis] if single else tangent, self.level)
 
 

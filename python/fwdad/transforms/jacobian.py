@@ -68,10 +68,11 @@ class _Columns:
 
     def add(self, start: int, dy: Tree) -> None:
         """Take the tangents (c, *t) of columns start to start + c."""
-        results, structure = tree.flatten(dy, is_leaf=lambda node: node is None)
         if self.structure is None:
-            self.structure = structure
+            results, self.structure = tree.flatten(dy, is_leaf=lambda node: node is None)
             self.blocks = [[self._block(t, leaf) for leaf in self.leaves] for t in results]
+        else:
+            results = tree.leaves_like(dy, self.structure, "f's next result", lambda node: node is None)
         for t, row in zip(results, self.blocks, strict=True):
             for i, (leaf, end) in enumerate(zip(self.leaves, self.ends, strict=True)):
                 first, last = max(start, int(end) - leaf.size), min(start + len(t), int(end)) if t is not None else 0

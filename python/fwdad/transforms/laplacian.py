@@ -21,9 +21,10 @@ import numpy as np
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain, split
 from fwdad.rules.einsum import parse, unused_letter
-from fwdad.rules.forms import ELEMENTWISE, ENTRIES, align, strongly_scaled
+from fwdad.rules.forms import ELEMENTWISE, align, strongly_scaled
+from fwdad.rules.kinks import is_zero
 from fwdad.transforms.arguments import Argnums, as_array, check_chunk_size, choose, moving_leaves, unit_directions
-from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, replaced, rule_of
+from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, check_captured, kind_of_rule, replaced, rule_of
 from fwdad.transforms.forward import split_aux
 
 Tree = Any
@@ -38,13 +39,17 @@ class WithLaplacian(Carrier):
         """Return the value, and its derivatives with the Laplacian."""
         return self.primal, self.tangent
 
+    def is_zero(self) -> Array:
+        """Where the value, its derivatives and its Laplacian are zero."""
+        return np.logical_and(is_zero(self.primal), np.all(is_zero(self.tangent), axis=0))
+
     def astype(self, dtype: Any, **options: Any) -> Any:
         """Cast the value and its derivatives."""
         return WithLaplacian(self.primal.astype(dtype), self.tangent.astype(dtype), self.level)
 
     def __copy__(self) -> WithLaplacian:
-        """Return itself: nothing can be written into it."""
-        return self
+        """Copy: a write into one of the two does not reach the other."""
+        return WithLaplacian(self.primal, self.tangent, self.level)
 
     def __repr__(self) -> str:
         """Show the value, its derivatives and its Laplacian."""
@@ -52,7 +57,7 @@ class WithLaplacian(Carrier):
 
     def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Push all n + 1 tangents by the JVP rule, and add the second derivatives to the last."""
-        rule, kind = rule_of(function), ENTRIES[function].kind
+        rule, kind = rule_of(function), kind_of_rule(function)
         if kind in ("constant", "composed"):
             return rule(*args, **kwargs)
         level, inner = self.level, new_level()
@@ -61,6 +66,7 @@ class WithLaplacian(Carrier):
         )
         leaves, structure = tree.flatten(rule(*dual_args, **dual_kwargs))
         pairs = [split(leaf, inner) for leaf in leaves]
+        check_captured(function, pairs, level)
         changes: list[Any] = [None] * len(pairs)
         if kind != "linear" and function not in LINEAR_ROWS:
             changes = second(function, args, kwargs, level)
@@ -192,6 +198,7 @@ def value_and_laplacian(
             raise TypeError("laplacian takes functions of real numbers; make the real and imaginary parts arguments")
         n = sum(int(leaf.size) for leaf in leaves)
         total: Tree = None
+        structure_of_y: Any = None
         width = max(n, 1)  # without inputs, one direction of nothing
         for start in range(0, width, chunk_size or width):
             level = new_level()
@@ -204,11 +211,11 @@ def value_and_laplacian(
             ]
             result = f(*put(tree.unflatten(structure, moving)), **kwargs)
             y, aux = split_aux(result) if has_aux else (result, None)
-            results, y_structure = tree.flatten(y)
-            some = [_laplacian_of(leaf, level) for leaf in results]
+            structure_of_y = structure_of_y or tree.flatten(y)[1]
+            some = [_laplacian_of(leaf, level) for leaf in tree.leaves_like(y, structure_of_y, "f's next result")]
             total = some if total is None else [a if a is None else a + b for a, b in zip(total, some, strict=True)]
         value, aux = (tree.map(lambda leaf: _without(leaf, level), t) for t in (y, aux))
-        return ((value, aux) if has_aux else value), tree.unflatten(y_structure, total)
+        return ((value, aux) if has_aux else value), tree.unflatten(structure_of_y, total)
 
     return value_and_l
 
@@ -246,9 +253,6 @@ def laplacian(
         An argument that moves is not real and floating.
     ValueError
         As in `jacfwd`.
-    LostDerivativeError
-        f writes in place.
-
     Notes
     -----
     One pass takes n + 1 tangents for n inputs, where the Hessian takes n^2. Elementwise functions and products add one

@@ -7,28 +7,45 @@ program runs, nothing of f itself is computed again.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import Array, Dual, name_of, new_level, plain, split
-from fwdad.transforms.arguments import as_array
+from fwdad.dual import Array, Dual, memory, name_of, new_level, split
+from fwdad.transforms.arguments import as_array, moving_array
 from fwdad.transforms.carriers import Carrier
 from fwdad.transforms.forward import Seeds, split_aux, take_apart
 
 Tree = Any
 
+FIXED = "linearize: a rule {}, so it works for a fixed number of directions only; use fwdad.jvp here"
 
-class K(int):
-    """A multiple of the number of directions, found in a shape; its value is that for one direction."""
+
+class K:
+    """A multiple of the number of directions, found in a shape: ``factor k``."""
+
+    def __init__(self, factor: int) -> None:
+        self.factor = factor
 
     def __mul__(self, other: Any) -> Any:
         """Stay a multiple."""
-        return K(int(self) * int(other)) if isinstance(other, (int, np.integer)) else NotImplemented
+        return K(self.factor * int(other)) if isinstance(other, (int, np.integer)) else NotImplemented
 
     __rmul__ = __mul__
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two multiples are the same."""
+        return type(other) is K and other.factor == self.factor
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise TypeError(FIXED.format("asks how many there are"))
+
+    __index__ = __int__ = __lt__ = __le__ = __gt__ = __ge__ = __add__ = __radd__ = __sub__ = __rsub__ = _refuse
 
 
 class Slot(NamedTuple):
@@ -76,14 +93,19 @@ class Traced(Carrier):
         """Copy: a write into one of the two does not reach the other."""
         return Traced(self.tape, self.slot, self.samples, self.level)
 
-    def __setitem__(self, index: Any, value: Any) -> None:  # type: ignore[override]
-        """Record a write into a tangent that a rule owns: this one becomes its result."""
-        written = self.tape.record(_with_entries, (self, index, value), {})
-        self.slot, self.samples = written.slot, written.samples
+    def become(self, other: Dual) -> None:
+        """Take over another tangent's slot."""
+        assert isinstance(other, Traced)
+        self.slot, self.samples = other.slot, other.samples
+
+    @property
+    def memory(self) -> Any:
+        """The array that holds the sample with one direction."""
+        return memory(self.samples[0])
 
     def __len__(self) -> int:
-        """Return the length for one direction."""
-        return len(self.samples[0])
+        """Return the length of the first axis; refuse if that is the number of directions."""
+        return operator.index(self.shape[0])
 
     def __bool__(self) -> NoReturn:
         """Refuse: the value is not known."""
@@ -116,13 +138,6 @@ def _astype(t: Array, dtype: Any) -> Array:
     return t.astype(dtype)
 
 
-def _with_entries(t: Array, index: Any, value: Any) -> Array:
-    """Copy t and write into the copy."""
-    copy = t.copy()
-    copy[index] = value
-    return copy
-
-
 class Tape:
     """The steps that the tangents of one pass through f took."""
 
@@ -143,10 +158,11 @@ class Tape:
     def record(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record a call, and return its answer, `Traced` where it depends on directions."""
         leaves, structure = tree.flatten((args, kwargs))
+        leaves = [split(leaf, self.level)[0] for leaf in leaves]  # a factor that moves does so in second order
         answers = []
         for k in (1, 2):
             now = [
-                leaf.samples[k - 1] if type(leaf) is Traced else k * int(leaf) if type(leaf) is K else leaf
+                leaf.samples[k - 1] if type(leaf) is Traced else k * leaf.factor if type(leaf) is K else leaf
                 for leaf in leaves
             ]
             some_args, some_kwargs = tree.unflatten(structure, now)
@@ -156,10 +172,7 @@ class Tape:
             except (ValueError, IndexError) as error:
                 if k == 1:
                     raise
-                raise TypeError(
-                    f"linearize: the rule that calls {name_of(function)} works for a fixed number of directions only; "
-                    "use fwdad.jvp here"
-                ) from error
+                raise TypeError(FIXED.format(f"calls {name_of(function)} with plain arrays")) from error
         (one, answer_structure), (two, _) = answers
         results = [self._result(a, b) for a, b in zip(one, two, strict=True)]
         kept = [_kept(leaf) for leaf in leaves]
@@ -193,7 +206,7 @@ class Program:
         values: dict[Slot, Array] = {Slot(i): value for i, value in enumerate(inputs)}
         for step, unneeded in self.steps:
             leaves = [
-                values[leaf] if type(leaf) is Slot else k * int(leaf) if type(leaf) is K else leaf
+                values[leaf] if type(leaf) is Slot else k * leaf.factor if type(leaf) is K else leaf
                 for leaf in step.leaves
             ]
             args, kwargs = tree.unflatten(step.structure, leaves)
@@ -302,7 +315,7 @@ def linearize(f: Callable[..., Tree], *primals: Tree, has_aux: bool = False) -> 
     def trace(leaf: Any) -> Any:
         primal = as_array(leaf)
         tangent = tape.input(primal)
-        return Dual(primal, tangent, tape.level) if np.issubdtype(plain(primal).dtype, np.inexact) else leaf
+        return Dual(moving_array(leaf, "an argument"), tangent, tape.level) if primal.dtype.kind in "fc" else leaf
 
     result = f(*tree.map(trace, primals))
     y, aux = split_aux(result) if has_aux else (result, None)

@@ -12,6 +12,7 @@ A. H. Gebremedhin, F. Manne, A. Pothen, What color is your Jacobian?, SIAM Revie
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
@@ -20,6 +21,7 @@ import numpy as np
 
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain
+from fwdad.rules.assignment import written
 from fwdad.transforms.arguments import Argnums, choose, moving_leaves
 from fwdad.transforms.carriers import Carrier
 from fwdad.transforms.forward import jvp, take_apart
@@ -113,9 +115,15 @@ class Bits(Carrier):
         """Change the dtype of what the bits stand for."""
         return Bits(self.words, np.dtype(dtype), self.level)
 
-    def __setitem__(self, index: Any, value: Any) -> None:  # type: ignore[override]
-        """Write into the words, which a rule owns."""
-        self.words[index] = value.words if type(value) is Bits else 0
+    def become(self, other: Dual) -> None:
+        """Take over other words."""
+        assert isinstance(other, Bits)
+        self.words, self.dtype = other.words, other.dtype
+
+    @property
+    def memory(self) -> Any:
+        """The words."""
+        return self.words
 
     def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Act on the words where the function moves, joins, selects, scales or sums entries; else bit by bit."""
@@ -124,6 +132,8 @@ class Bits(Carrier):
             return np.zeros(self.shape, bool)
         if function in MOVING and type(args[0]) is Bits:
             return Bits(function(args[0].words, *args[1:], **kwargs), self.dtype, self.level)
+        if function is written:
+            return Bits(written(_words(args[0]), _words(args[1]), *args[2:]), _common(args[:1]), self.level)
         if function in JOINING:
             axis = args[1] if len(args) > 1 else kwargs.get("axis", 0)
             words = function([_words(value) for value in args[0]], axis)
@@ -221,15 +231,16 @@ def jacobian_pattern(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..
         leaves, structure = moving_leaves(x)
         level, first, moving = new_level(), 0, []
         n = sum(int(leaf.size) for leaf in leaves)
+        count = max(1, -(-n // WORD))
         for leaf in leaves:
             columns = np.arange(first, first + leaf.size)
-            words = np.zeros((-(-n // WORD), leaf.size), np.uint64)
+            words = np.zeros((count, leaf.size), np.uint64)
             words[columns // WORD, columns - first] = np.uint64(1) << (columns % WORD).astype(np.uint64)
             primal = plain(leaf)
-            moving.append(Dual(primal, Bits(words.reshape(-1, *leaf.shape), primal.dtype, level), level))
+            moving.append(Dual(primal, Bits(words.reshape(count, *leaf.shape), primal.dtype, level), level))
             first += leaf.size
-        _, changes = take_apart(f(*put(tree.unflatten(structure, moving)), **kwargs), level, -(-n // WORD))
-        return _unpacked([_words(t).reshape(-(-n // WORD), -1) for t in tree.leaves(changes)], n)
+        _, changes = take_apart(f(*put(tree.unflatten(structure, moving)), **kwargs), level, count)
+        return _unpacked([_words(t).reshape(count, math.prod(t.shape[1:])) for t in tree.leaves(changes)], n)
 
     return pattern
 
@@ -325,7 +336,7 @@ def sparse_jacfwd(
             block.reshape(len(v), *leaf.shape).astype(leaf.dtype) for block, leaf in zip(blocks, leaves, strict=True)
         )
         _, dy = jvp(lambda *moving: f(*put(tree.unflatten(structure, moving)), **kwargs), tuple(leaves), tangents)
-        changes = np.concatenate([np.reshape(t, (len(v), -1)) for t in tree.leaves(dy)], axis=1)
+        changes = np.concatenate([np.reshape(t, (len(v), math.prod(t.shape[1:]))) for t in tree.leaves(dy)], axis=1)
         if found.shape[0] != changes.shape[1]:
             raise ValueError(f"the pattern has {found.shape[0]} rows, and f's results {changes.shape[1]} entries")
         values = changes[colors[found.columns], found.rows]

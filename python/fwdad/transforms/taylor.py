@@ -23,9 +23,10 @@ import numpy as np
 
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain, split
-from fwdad.rules.forms import ENTRIES
-from fwdad.transforms.arguments import as_array, moving_leaves
-from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, replaced, rule_of
+from fwdad.errors import LostDerivativeError
+from fwdad.rules.kinks import is_zero
+from fwdad.transforms.arguments import as_array, moving_leaves, tangent_array
+from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, check_captured, kind_of_rule, replaced, rule_of
 
 Tree = Any
 
@@ -81,6 +82,10 @@ class Series(Carrier):
 
         return Series(self.run, scaled(0), scaled)
 
+    def is_zero(self) -> Array:
+        """Where all coefficients of the run are zero; an answer of order n needs n - 1 of a velocity's."""
+        return np.all([is_zero(self.coefficient(j)) for j in range(self.run.order)], axis=0)
+
     def halves(self) -> tuple[Any, Any]:
         """Return the first coefficient, and the others that are known."""
         return self.coefficients[0], self.coefficients[1:]
@@ -90,8 +95,19 @@ class Series(Carrier):
         return Series(self.run, self.primal.astype(dtype), lambda j: self.coefficient(j).astype(dtype))
 
     def __copy__(self) -> Series:
-        """Return itself: nothing can be written into it."""
-        return self
+        """Copy: a write into one of the two does not reach the other."""
+        copy = Series(self.run, self.primal, self.next)
+        copy.coefficients = self.coefficients  # which are never changed
+        return copy
+
+    def become(self, other: Dual) -> None:
+        """Take over another series; not within a rule, where coefficients that follow may still need this one."""
+        if self.run.depth:
+            raise LostDerivativeError(
+                "jet: a rule writes in place, into a series of which not all is known yet; write the rule without"
+            )
+        assert isinstance(other, Series)
+        self.coefficients, self.next = other.coefficients, other.next
 
     def __repr__(self) -> str:
         """Show the known coefficients."""
@@ -99,8 +115,7 @@ class Series(Carrier):
 
     def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Compute the answer's series: by coefficients, as a product or quotient, or by the function's rule."""
-        run, rule = self.run, rule_of(function)
-        kind = ENTRIES[function].kind
+        run, rule, kind = self.run, rule_of(function), kind_of_rule(function)
         if kind in ("constant", "composed"):
             return rule(*args, **kwargs)
         run.depth += 1
@@ -127,7 +142,9 @@ class Series(Carrier):
 def _firsts(run: Run, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call the function with the first coefficients."""
     first_args, first_kwargs = replaced((args, kwargs), Series, run.level, lambda x: x.primal)
-    return function(*first_args, **first_kwargs)
+    answer = function(*first_args, **first_kwargs)
+    check_captured(function, answer, run.level)
+    return answer
 
 
 def _series(run: Run, firsts: Any, coefficient: Callable[[int, int], Array | None]) -> Any:
@@ -261,9 +278,6 @@ def jet(f: Callable[..., Tree], primals: tuple[Tree, ...], series: tuple[list[Tr
         A primal that moves is not floating.
     ValueError
         Structures or shapes do not match, or no list holds a derivative.
-    LostDerivativeError
-        f writes in place.
-
     Notes
     -----
     Linear functions cost O(n) times f's own cost, elementwise functions and products O(n^2), where n nested transforms
@@ -308,18 +322,20 @@ def _curve(run: Run, x: Tree, derivatives: list[Tree], position: int) -> Tree:
     leaves, structure = moving_leaves(x)
     columns = []
     for j, derivative in enumerate(derivatives, start=1):
-        column, shape_of_it = tree.flatten(derivative)
-        if shape_of_it != structure or any(np.shape(d) != leaf.shape for d, leaf in zip(column, leaves, strict=True)):
+        name = f"derivative {j} of argument {position}"
+        given = zip(tree.leaves_like(derivative, structure, name), leaves, strict=True)
+        column = [tangent_array(d, leaf, name) for d, leaf in given]
+        if any(d.shape != leaf.shape for d, leaf in zip(column, leaves, strict=True)):
             raise ValueError(
-                f"argument {position}: derivative {j} must have the structure and shapes of its primal, "
-                f"{[leaf.shape for leaf in leaves]}; got {[np.shape(d) for d in column]}"
+                f"{name} must have the shapes of its primal, {[leaf.shape for leaf in leaves]}; "
+                f"got {[d.shape for d in column]}"
             )
-        columns.append([as_array(d) / math.factorial(j) for d in column])
+        columns.append([d / math.factorial(j) for d in column])
 
     def curve(i: int, leaf: Array) -> Series:
-        def given(j: int) -> Array:
-            return columns[j - 1][i].astype(leaf.dtype) if j <= len(columns) else np.zeros(leaf.shape, leaf.dtype)
+        def coefficient(j: int) -> Array:
+            return columns[j - 1][i] if j <= len(columns) else np.zeros(leaf.shape, leaf.dtype)
 
-        return Series(run, leaf, given)
+        return Series(run, leaf, coefficient)
 
     return tree.unflatten(structure, [curve(i, leaf) for i, leaf in enumerate(leaves)])

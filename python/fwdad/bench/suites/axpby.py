@@ -24,7 +24,7 @@ class Problem(NamedTuple):
 
 
 def problem(n: int) -> Problem:
-    """Return n parameters, and what becomes of them."""
+    """Return n parameters before and after the step."""
     x, g = normals(0, n), normals(1, n)
     return Problem(x, g, x - RATE * g.astype(np.float64))
 

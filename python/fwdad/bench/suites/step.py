@@ -76,35 +76,40 @@ def projection(directions: Sequence[np.ndarray], g: Arrays) -> Arrays:
     return [np.tensordot(c, v.astype(np.float64), 1) for v in directions]
 
 
-def error(
+def stepping(
     w: int,
+    restart: Callable[[], Any],
     advance: Callable[[float], Any],
     params: Callable[[], Arrays],
-    directions: Callable[[], Sequence[np.ndarray]] | None,
-) -> float:
-    """Return how far the change of one step, at a rate where rounding of the parameters does not count, is off.
+    directions: Callable[[], Arrays] | None,
+) -> Task:
+    """Return the task of doing one step after the other.
 
     Parameters
     ----------
     w : int
         Width of the network.
+    restart : function
+        Goes back to the first parameters.
     advance : function
         Does one step at a rate.
     params : function
         Gives the parameters now.
     directions : function or None
-        Gives those of the step that was done; None for a step along the gradient itself.
-
-    Returns
-    -------
-    float
-        Relative.
+        Gives those of the first step; None for a step along the gradient itself.
     """
-    net, rate = network(w), 1e4
-    advance(rate)
-    moved = [(new - old.astype(np.float64)) / -rate for new, old in zip(params(), net.params, strict=True)]
-    truth = gradient(net) if directions is None else projection(directions(), gradient(net))
-    return relative_error(*(np.concatenate([part.ravel() for part in parts]) for parts in (moved, truth)))
+
+    def check(_: Any) -> float:
+        net, rate = network(w), 1e4  # a rate at which rounding of the parameters does not count
+        restart()
+        advance(rate)
+        moved = [(new - old.astype(np.float64)) / -rate for new, old in zip(params(), net.params, strict=True)]
+        truth = gradient(net) if directions is None else projection(directions(), gradient(net))
+        restart()
+        return relative_error(*(np.concatenate([part.ravel() for part in parts]) for parts in (moved, truth)))
+
+    restart()
+    return Task(lambda: advance(RATE), check, 1e-4)
 
 
 def ours(w: int, k: int) -> Task:
@@ -128,20 +133,16 @@ def ours(w: int, k: int) -> Task:
     def directions() -> Arrays:
         return [tangents.as_dense(part) for part in sampler.directions(net.params, step=0).parts]
 
-    def check(_: Any) -> float:
-        restart()
-        found = error(w, advance, lambda: tree.leaves(state["model"]), directions)
-        restart()
-        return found
-
-    restart()
-    return Task(lambda: advance(RATE), check, 1e-4)
+    return stepping(w, restart, advance, lambda: tree.leaves(state["model"]), directions)
 
 
 def by_numpy(w: int, k: int) -> Task:
     """Compute the tangents of the network by hand: NumPy differentiates nothing."""
     net = network(w)
-    state: dict[str, Any] = {"params": [p.copy() for p in net.params], "random": np.random.default_rng(0)}
+    state: dict[str, Any] = {}
+
+    def restart() -> None:
+        state.update(params=net.params, random=np.random.default_rng(0))
 
     def advance(rate: float) -> None:
         params = state["params"]
@@ -162,11 +163,7 @@ def by_numpy(w: int, k: int) -> Task:
         state["params"] = [p - rate * (c @ part).reshape(p.shape) for p, part in zip(params, flat, strict=True)]
         state["directions"] = v
 
-    def check(_: Any) -> float:
-        state["params"] = net.params
-        return error(w, advance, lambda: state["params"], lambda: state["directions"])
-
-    return Task(lambda: advance(RATE), check, 1e-4)
+    return stepping(w, restart, advance, lambda: state["params"], lambda: state["directions"])
 
 
 def torch_loss(torch: Any, params: Any, x: Any, labels: Any) -> Any:
@@ -200,14 +197,7 @@ def by_torch(derivatives: Callable[[Any, Any, Any, Any], Any], w: int, k: int) -
     def numbers(name: str) -> Arrays:
         return [a.numpy() for a in state[name]]
 
-    def check(_: Any) -> float:
-        restart()
-        found = error(w, advance, lambda: numbers("params"), lambda: numbers("directions"))
-        restart()
-        return found
-
-    restart()
-    return Task(lambda: advance(RATE), check, 1e-4)
+    return stepping(w, restart, advance, lambda: numbers("params"), lambda: numbers("directions"))
 
 
 def by_vmap(torch: Any, loss: Any, params: Any, v: Any) -> Any:
@@ -244,14 +234,7 @@ def torch_backprop(w: int, k: int) -> Task:
             for p, g in zip(state["params"], grads, strict=True):
                 p.sub_(g, alpha=rate)
 
-    def check(_: Any) -> float:
-        restart()
-        found = error(w, advance, lambda: [p.detach().numpy() for p in state["params"]], None)
-        restart()
-        return found
-
-    restart()
-    return Task(lambda: advance(RATE), check, 1e-4)
+    return stepping(w, restart, advance, lambda: [p.detach().numpy() for p in state["params"]], None)
 
 
 def jax_loss(params: Any, x: Any, labels: Any) -> Any:
@@ -299,14 +282,7 @@ def by_jax(w: int, k: int) -> Task:
         draw, _ = jax.random.split(jax.random.key(0))
         return [np.asarray(v) for v in sample(net.params, draw)]
 
-    def check(_: Any) -> float:
-        restart()
-        found = error(w, advance, lambda: [np.asarray(p) for p in state["params"]], directions)
-        restart()
-        return found
-
-    restart()
-    return Task(lambda: advance(RATE), check, 1e-4)
+    return stepping(w, restart, advance, lambda: [np.asarray(p) for p in state["params"]], directions)
 
 
 def jax_backprop(w: int, k: int) -> Task:
@@ -327,14 +303,7 @@ def jax_backprop(w: int, k: int) -> Task:
     def advance(rate: float) -> None:
         state["params"] = jax.block_until_ready(compiled(state["params"], rate))
 
-    def check(_: Any) -> float:
-        restart()
-        found = error(w, advance, lambda: [np.asarray(p) for p in state["params"]], None)
-        restart()
-        return found
-
-    restart()
-    return Task(lambda: advance(RATE), check, 1e-4)
+    return stepping(w, restart, advance, lambda: [np.asarray(p) for p in state["params"]], None)
 
 
 def work(w: int, k: int) -> Work:
@@ -362,4 +331,5 @@ register(
         "jax-backprop": jax_backprop,
     },
     only={"torch-backprop": alone, "jax-backprop": alone},
+    on_cuda=False,
 )
