@@ -57,19 +57,10 @@ RAW = (
     b",",
 )
 OPTIONS = (
-    "--hidden --activation --tangents --sampler --perturb --batch-size --optimizer --learning-rate --seed --threads"
+    "--hidden --tangents --batch-size --learning-rate --seed --threads --warmup --clip --average --label-smoothing"
 )
-OPTIONS = [
-    *OPTIONS.split(),
-    "--warmup",
-    "--clip",
-    "--average",
-    "--data",
-    "--data-dir",
-    "--target",
-    "--model",
-    "--device",
-]
+OPTIONS = [*OPTIONS.split(), "--weight-decay", "--momentum", "--data", "--data", "--data-dir", "--target", "--device"]
+CHOICES = ("--activation", "--sampler", "--optimizer", "--model", "--perturb", "--augment")
 WORDS = [
     "",
     "-1",
@@ -238,6 +229,7 @@ def try_line(home, place, rng):
     """Run an odd command line."""
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(home, place)
+    os.chdir(place)  # a new one, of the same name
     kind = rng.choice(("train", "train", "train", "eval", "plot", "export", "reproduce", "bench", "download"))
     words = [rng.choice(WORDS) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
     line = {
@@ -250,7 +242,8 @@ def try_line(home, place, rng):
         "download": ["download"],
     }[kind]
     if kind == "train":
-        words = [word for value in words for word in (rng.choice(OPTIONS), value)]
+        options = [rng.choice(OPTIONS if rng.random() < 0.8 else CHOICES) for _ in words]
+        words = [word for pair in zip(options, words, strict=True) for word in pair]
     code, _, err = command([*line, *words])
     if code not in (0, 2) or "Traceback" in err or err.count("\n") > 1 or not err.replace("\n", "").isprintable():
         return "fault", f"{[*line, *words]!r:.300}: {code} {err[-300:]!r}"

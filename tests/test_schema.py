@@ -41,7 +41,7 @@ def test_what_fits_is_read():
         ({"sizes": [1, -1]}, r"sizes\[1\] must be from 0 to 9223372036854775807, but is -1"),
         ({"sizes": [True]}, r"sizes\[0\] must be an integer, but is True"),
         ({"sizes": [1.0]}, r"sizes\[0\] must be an integer, but is 1.0"),
-        ({"rows": [[1]]}, r"rows\[0\] must be an object, but is \[1\]"),
+        ({"rows": [[1]]}, r"rows\[0\] must have 2 values, but has 1"),
         ({"rows": [[0, 0.5]]}, r"rows\[0\].epoch must be at least 1, but is 0"),
         ({"rows": [[1, 2]]}, r"rows\[0\].share must be from 0 to 1, but is 2"),
         ({"rows": [{"epoch": 1}]}, r"rows\[0\].share is missing"),

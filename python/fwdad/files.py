@@ -11,10 +11,15 @@ import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 from fwdad.errors import RunError
 
 LOCK = ".lock"
 TEMPORARY = ".fwdad-{}.tmp"
+DTYPES = ("BOOL", "U8", "I8", "I16", "U16", "F16", "I32", "U32", "F32", "I64", "U64", "F64")
+"""The dtypes of safetensors that NumPy has."""
+
 LONGEST_INTEGER = 20  # digits, of 2**64
 
 
@@ -99,6 +104,30 @@ def lock(folder: Path) -> Any:
     except OSError as error:
         raise RunError(f"cannot lock {folder} for a run: {error.strerror or error}") from error
     return taken
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read the arrays in a safetensors file, and the texts in its header.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    ValueError
+        It is cut short or damaged, or has an array of a dtype that NumPy does not have.
+    """
+    import safetensors  # here, so that a program without files does without it
+
+    with path.open("rb"):  # says what is wrong, where safetensors says only that there is no such file
+        pass
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            for name in file.keys():  # noqa: SIM118  (no mapping)
+                if (dtype := file.get_slice(name).get_dtype()) not in DTYPES:
+                    raise ValueError(f"{name[:80]!r} has dtype {dtype}, unknown to NumPy")
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"it is cut short or damaged ({error})") from error
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -55,7 +55,9 @@ def read(cls: type[T], values: Any, name: str = "", *, partial: bool = False) ->
         A value is missing, unknown, of another type or out of range; it is named.
     """
     hints = get_type_hints(cls, include_extras=True)
-    if isinstance(values, list) and issubclass(cls, tuple) and len(values) == len(hints):
+    if isinstance(values, list) and issubclass(cls, tuple):
+        if len(values) != len(hints):
+            raise ValueError(f"{name or 'the value'} must have {len(hints)} values, but has {len(values)}")
         values = dict(zip(hints, values, strict=True))
     if not isinstance(values, dict):
         raise ValueError(f"{name or 'the value'} must be {WORDS[dict]}, but is {_shown(values)}")

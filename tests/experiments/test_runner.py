@@ -8,6 +8,7 @@ import pytest
 
 from fwdad import data
 from fwdad.experiments import EXPERIMENTS, Cell, Run, Settings
+from fwdad.files import lock
 from fwdad.train import RunError
 
 EXPERIMENT = EXPERIMENTS["closed-form"]
@@ -43,7 +44,7 @@ def test_what_is_finished_is_not_run_again(tmp_path):
     assert {name: content for name, content in after.items() if name != lost} == {
         name: content for name, content in before.items() if name != lost
     }
-    assert without_times(json.loads(after[lost])) == without_times(json.loads(before[lost]))
+    assert without_times(json.loads(after[lost])["rows"]) == without_times(json.loads(before[lost])["rows"])
 
     lines = again.write_table(table).read_text().splitlines()
     assert lines[0].split(",")[:5] == ["function", "n", "method", "k", "seed"]
@@ -102,3 +103,26 @@ def test_cells_have_names_and_parameters_of_their_own(experiment, quick, tmp_pat
     assert len({run._file(cell) for cell in run.cells}) == len(run.cells)
     assert len({json.dumps(cell.parameters) for cell in run.cells}) == len(run.cells)
     assert all(cell.cost > 0 for cell in run.cells)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda text: text[:-3], lambda text: text.replace("0.", "1.", 1), lambda text: "[]"]
+)
+def test_a_damaged_cell_is_named(tmp_path, change):
+    run = make(tmp_path / "run", cells=1)
+    assert run.execute(lambda part: None)
+    file = run._file(run.cells[0])
+    file.write_text(change(file.read_text()))
+    with pytest.raises(RunError, match=rf"{file.name} is damaged .*; remove it and run the same command again"):
+        run.table()
+
+
+def test_a_folder_has_one_process_at_work(tmp_path):
+    run = make(tmp_path / "run", cells=1)
+    run.folder.mkdir()
+    taken = lock(run.folder)
+    with pytest.raises(RunError, match="another process is at work"):
+        run.execute(lambda part: None)
+    taken.release()
+    assert run.execute(lambda part: None)
+    assert make(tmp_path / "run", cells=1).execute(lambda part: None)

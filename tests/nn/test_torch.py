@@ -218,6 +218,10 @@ def test_a_wrong_file_is_described(tmp_path):
     with pytest.raises(ValueError, match=r"2.weight is unexpected"):
         nn.load_torch(nn.MLP((4, 3)), path)
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(ValueError, match="not a whole safetensors file"):
+    with pytest.raises(ValueError, match="cut short or damaged"):
+        nn.load_torch(nn.MLP((4, 3, 2)), path)
+    header = b'{"0.weight": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(2))
+    with pytest.raises(ValueError, match=r"weights.safetensors: '0.weight' has dtype BF16, unknown to NumPy"):
         nn.load_torch(nn.MLP((4, 3, 2)), path)
     assert [p.name for p in tmp_path.iterdir()] == ["weights.safetensors"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import statistics
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fwdad.bench.task import BenchError
-from fwdad.files import read_json, write_atomic, write_json
+from fwdad.files import read_json, write_json
 
 OURS = "fwdad"
 
@@ -176,9 +178,10 @@ def check_writable(path: Path) -> None:
     """Raise BenchError, before hours of measuring, where a file cannot be written."""
     if path.is_dir():
         raise BenchError(f"cannot write {path}: it is a folder")
-    probe = path.with_name(f".{path.name}.probe")
+    if path.exists() and not path.is_file():  # a device or a pipe
+        return
     try:
-        write_atomic(probe, b"")
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):
+            pass
     except OSError as error:
         raise BenchError(f"cannot write {path}: {error.strerror}") from error

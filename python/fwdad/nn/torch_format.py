@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from fwdad import tree
-from fwdad.files import write_atomic
+from fwdad.files import read_safetensors, write_atomic
 from fwdad.nn.conv import Conv2d
 from fwdad.nn.linear import Linear
 from fwdad.nn.module import Module
@@ -104,17 +104,11 @@ def load_torch(model: Model, path: str | os.PathLike[str]) -> Model:
     Raises
     ------
     ValueError
-        For a file that is no whole safetensors file, or of another model, as `with_state_dict`.
+        For a file that is no whole safetensors file, has a dtype that NumPy does not have (bfloat16: save it as
+        float32), or is of another model, as `with_state_dict`.
     """
-    import safetensors
-    import safetensors.numpy
-
     try:
-        state = safetensors.numpy.load_file(path)
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{os.fspath(path)} is not a whole safetensors file: {error}") from error
-    try:
-        return with_state_dict(model, state)
+        return with_state_dict(model, read_safetensors(Path(path))[0])
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from error
 

@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from fwdad import tree
-from fwdad.files import parse_json, write_atomic
+from fwdad.files import parse_json, read_safetensors, write_atomic
 from fwdad.kernels import device_of, to_device
 
 FORMAT = 2  # 1 named the settings learning_rate and combiner otherwise
 KEY = "fwdad"  # of the header entry
-DTYPES = ("BOOL", "U8", "I8", "I16", "U16", "F16", "I32", "U32", "F32", "I64", "U64", "F64")  # that NumPy has
 Arrays = dict[str, np.ndarray]
 
 
@@ -69,27 +67,17 @@ def load(path: Path) -> tuple[Arrays, dict[str, Any]]:
         It is missing, cannot be read, is cut short, damaged or something else.
     """
     try:
-        with path.open("rb"):  # says what is wrong, where safetensors says only that there is no such file
-            pass
-        with safetensors.safe_open(path, framework="numpy") as file:
-            state = _parse(path, (file.metadata() or {}).get(KEY))
-            arrays = {name: _array(path, file, name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        arrays, about = read_safetensors(path)
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint {path}; start a new run") from error
     except OSError as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(f"the checkpoint {path} is cut short or damaged ({error}); start a new run") from error
+    except ValueError as error:
+        raise CheckpointError(f"cannot use the checkpoint {path}: {error}; start a new run") from error
+    state = _parse(path, about.get(KEY))
     if state.get("digest") != digest(arrays, {name: value for name, value in state.items() if name != "digest"}):
         raise CheckpointError(f"the checkpoint {path} is damaged: it is not as it was written; start a new run")
     return arrays, state
-
-
-def _array(path: Path, file: Any, name: str) -> np.ndarray:
-    dtype = file.get_slice(name).get_dtype()
-    if dtype not in DTYPES:
-        raise CheckpointError(f"{path} is not a checkpoint of fwdad: {name[:80]!r} has dtype {dtype}, unknown to NumPy")
-    return file.get_tensor(name)  # type: ignore[no-any-return]
 
 
 def _parse(path: Path, header: str | None) -> dict[str, Any]:
