@@ -38,6 +38,8 @@ Record = dict[str, Any]
 MNIST = "fwdad train --data mnist --hidden 256 256 --tangents 16 --epochs 3"
 TRAIN = (
     "fwdad train",
+    "fwdad train --data mnist --hidden 256 256 --epochs 3",
+    "fwdad train --data mnist --hidden 256 256 --epochs 3 --rows 0.25",
     MNIST,
     f"{MNIST} --perturb weight --learning-rate 0.002",
     "fwdad train --data fashion-mnist --model convnet --tangents 16 --learning-rate 0.003 --epochs 12",
@@ -51,6 +53,7 @@ MEASURED: dict[str, tuple[float, tuple[str, ...], str]] = {
     "train":                 (3,   TRAIN,                                                  "--epochs 1"),
     "cosines":               (0.5, ("python benchmarks/cosines.py",),                      "--batches 1"),
     "network-step":          (0.5, ("python benchmarks/network_step.py",),                 "--rounds 1"),
+    "units":                 (0.5, ("python benchmarks/units_step.py",),                   "--rounds 3"),
     "models":                (4,   ("python benchmarks/models_beside_torch.py",),          "--batch 16 --rounds 1"),
     "rosenbrock":            (0.5, ("python benchmarks/rosenbrock.py",),                   "--steps 100"),
     "approximation-quality": (12,  ("fwdad reproduce approximation-quality",),             "--quick"),
@@ -287,6 +290,8 @@ TABLES: dict[str, tuple[tuple[str, ...], Callable[[Record], list[str]]]] = {
     "train":                 (("train",),                      train),
     "cosines":               (("cosines",),                    lambda r: by_two(r, "case", "k", "{cosine:.4f}")),
     "network-step":          (("network-step",),               lambda r: by_two(r, "size", "case", "{ms:.3g}")),
+    "units":                 (("units",),
+                              lambda r: by_two(r, "case", "size", "{ms:.2f} ms, {ratio:.2f}")),
     "models":                (("models",),
                               lambda r: by_two(r, "case", "who", "{ms:.0f} ms, {mib:.0f} MiB")),
     "rosenbrock":            (("rosenbrock",),                 lambda r: by_two(r, "case", "who", "{ms:.3g}")),

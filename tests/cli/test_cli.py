@@ -85,7 +85,7 @@ def test_the_help_shows_every_default(fwdad_):
     text = " ".join(out.split())
     defaults = TrainConfig()
     assert code == 0
-    for shown in ("digits", "128 128", defaults.tangents, defaults.epochs, defaults.perturb, defaults.batch_size):
+    for shown in ("digits", "128 128", defaults.epochs, defaults.perturb, defaults.batch_size):
         assert f"[default: {shown}]" in text
 
 

@@ -12,7 +12,7 @@ SMALL = {"data": "digits", "hidden": (16, 16), "epochs": 1, "batch_size": 250, "
     ("given", "directions"),
     [
         ({}, "units"),
-        ({"tangents": 4}, "random"),
+        ({"tangents": 16}, "random"),
         ({"perturb": "weight"}, "random"),
         ({"combiner": "mean"}, "random"),
         ({"model": "convnet"}, "random"),

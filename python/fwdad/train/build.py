@@ -8,7 +8,7 @@ from typing import Any
 
 from fwdad import nn, optim
 from fwdad.estimators import COMBINERS, SAMPLERS, ByError, ForwardGradient, Units, cost_of_units
-from fwdad.train.config import RANDOM, ConfigError, TrainConfig
+from fwdad.train.config import ConfigError, TrainConfig
 
 MOST_FOR_UNITS = 64.0
 """Forward passes that the directions of all units may cost to be chosen.
@@ -32,15 +32,17 @@ def choose_directions(config: TrainConfig, loss: Callable[..., Any], model: Any,
     """Return the configuration with units or random directions in place of auto: what costs less for what it gives."""
     if config.directions != "auto":
         return config
-    cheap = not config.given(RANDOM) and cost_of_units(loss, model, *batch) < MOST_FOR_UNITS
+    cheap = not config.given_random() and cost_of_units(loss, model, *batch) < MOST_FOR_UNITS
     return dataclasses.replace(config, directions="units" if cheap else "random")
 
 
 def make_estimator(config: TrainConfig) -> ForwardGradient:
-    """Make the estimator of a configuration whose directions are chosen, before its first step."""
+    """Make the estimator of a resolved configuration, before its first step."""
     rows = None if config.rows is None else ByError(config.rows, seed=config.seed)
     if config.directions == "units":
         return ForwardGradient(Units(), rows=rows)
+    assert config.sampler is not None
+    assert config.combiner is not None
     sampler = SAMPLERS[config.sampler](config.tangents, seed=config.seed)
     return ForwardGradient(sampler, COMBINERS[config.combiner](), config.perturb, rows)
 

@@ -14,8 +14,8 @@ from fwdad.data import AUGMENTATIONS, NAMES, TASKS
 from fwdad.perturbation import DEFAULT, PERTURBATIONS
 
 DIRECTIONS = ("auto", "units", "random")
-RANDOM = ("tangents", "sampler", "combiner", "perturb")
-"""The settings of random directions."""
+RANDOM: dict[str, Any] = {"tangents": 16, "sampler": "rademacher", "combiner": "projection"}
+"""The settings of random directions, and what they are where none is given."""
 
 LARGEST: dict[type, float] = {int: 2**64 - 1, float: sys.float_info.max}
 """The largest values of settings without a smaller bound."""
@@ -99,9 +99,18 @@ class TrainConfig:
         low=0,
         high=1,
     )
-    tangents: int = setting(16, int, "Random directions per step, k.", low=1, high=2**16)
-    sampler: str = setting("rademacher", str, "Distribution of random directions.", choices=estimators.SAMPLERS)
-    combiner: str = setting("projection", str, "How k derivatives become a gradient.", choices=estimators.COMBINERS)
+    tangents: int | None = setting(
+        None, int, f"Random directions per step, k; by default {RANDOM['tangents']}.", low=1, high=2**16
+    )
+    sampler: str | None = setting(
+        None, str, f"Distribution of random directions; by default {RANDOM['sampler']}.", choices=estimators.SAMPLERS
+    )
+    combiner: str | None = setting(
+        None,
+        str,
+        f"How their derivatives become a gradient; by default {RANDOM['combiner']}.",
+        choices=estimators.COMBINERS,
+    )
     perturb: str = setting(DEFAULT, str, "What the directions move.", choices=PERTURBATIONS)
     epochs: int = setting(30, int, "Passes over the training data.", low=1, resumable=True)
     batch_size: int = setting(64, int, "Examples per step.", low=1)
@@ -151,7 +160,7 @@ class TrainConfig:
                 raise ConfigError(name, f"must be below 1, got {value}")
         if re.fullmatch(r"cpu|cuda(:\d+)?", self.device) is None:
             raise ConfigError("device", f'must be "cpu", "cuda" or "cuda:N", got {self.device!r}')
-        if self.directions == "units" and (given := self.given(RANDOM)):
+        if self.directions == "units" and (given := self.given_random()):
             raise ConfigError(given[0], "is a setting of random directions, and directions are units; leave it out")
         if self.rows == 0:
             raise ConfigError("rows", "must be above 0, got 0.0")
@@ -162,17 +171,18 @@ class TrainConfig:
                 if getattr(self, name):
                     raise ConfigError(name, "is for classes, not for a regression; leave it out")
 
-    def given(self, names: Collection[str]) -> list[str]:
-        """Return those of these settings that are not at their defaults."""
-        return [f.name for f in dataclasses.fields(self) if f.name in names and getattr(self, f.name) != f.default]
+    def given_random(self) -> list[str]:
+        """Return the settings of random directions that were given."""
+        return [name for name in RANDOM if getattr(self, name) is not None] + ["perturb"] * (self.perturb != DEFAULT)
 
     def resolved(self) -> TrainConfig:
         """Return this configuration with the defaults that depend on the optimiser and the directions filled in."""
+        if self.directions != "units":
+            self = dataclasses.replace(self, **{n: v for n, v in RANDOM.items() if getattr(self, n) is None})
         row = optim.OPTIMIZERS[self.optimizer]
         rate = self.learning_rate
-        method = "units" if self.directions == "units" else self.combiner
         if rate is None:
-            rate = row.learning_rate(self.perturb, method)
+            rate = row.learning_rate(self.perturb, self.combiner or "units")
         if rate is None:
             problem = f"has no default for {self.optimizer} with perturb {self.perturb} and combiner {self.combiner}"
             raise ConfigError("learning_rate", f"{problem}; give one")
