@@ -60,13 +60,19 @@ KERNEL(scaled_tangents, cpu_cuda, f32_f64, "a:(n...) dx:(k,n...) b?:(n...) dy?:(
 // out = a x + b y, each product and the sum rounded.
 KERNEL(axpby, cpu, f32_f64, "a x:(n...) b y:(n...) -> out:(n...)", T a, In<T, 1> x, T b, In<T, 1> y, Out<T, 1> out)
 
+// A step of SGD: v_new = momentum v + x^T g, w_new = w - learning_rate v_new, each entry in one pass. None for v is
+// zero.
+KERNEL(outer_update, cpu, f32_f64,
+       "x:(m,p) g:(m,n) w:(p,n) v?:(p,n) learning_rate momentum -> w_new:(p,n) v_new?:(p,n)", In<T, 2> x, In<T, 2> g,
+       In<T, 2> w, In<T, 2> v, T learning_rate, T momentum, Out<T, 2> w_new, Out<T, 2> v_new)
+
 // out_ir = sum of w_rj dx_irj over j.
 KERNEL(weighted_rows, cpu_cuda, f32_f64, "w:(rows,n) dx:(k,rows,n) -> out:(k,rows)", In<T, 2> w, In<T, 3> dx,
        Out<T, 2> out)
 
-// What a unit of a layer does to the loss, through the layer after it and a thin product: d_bi = r_bi sum_c e_bc t_bic of
-// t_bic = sum_m w_im s_bm v_mc; where d has the axis c, d_bic = r_bi t_bic, and e is not read. None for e stands for ones.
-// A slope r or s of zero gives zero, whatever it meets.
+// What a unit of a layer does to the loss, through the layer after it and a thin product: d_bi = r_bi sum_c e_bc t_bic
+// of t_bic = sum_m w_im s_bm v_mc; where d has the axis c, d_bic = r_bi t_bic, and e is not read. None for e stands for
+// ones. A slope r or s of zero gives zero, whatever it meets.
 KERNEL(unit_jvp_thin, cpu_cuda, f32_f64, "w:(n1,n2) r:(rows,n1) s:(rows,n2) v:(n2,c) e?:(rows,c) -> d:(rows,n1,[c])",
        Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e, Out<T, 3> d)
 

@@ -39,7 +39,7 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
 
     Raises ValueError where a copy is needed and copy=False.
     """
-    if type(obj) is Dual:
+    if isinstance(obj, Dual):
         if dtype is not None and dtype != obj.dtype:
             if copy is False:
                 raise ValueError(f"a Dual of dtype {obj.dtype} cannot become {np.dtype(dtype)} without a copy")
@@ -53,7 +53,7 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
 
 
 def _has_duals(obj: Any) -> bool:
-    return any(_has_duals(v) for v in obj) if isinstance(obj, (list, tuple)) else type(obj) is Dual
+    return any(_has_duals(v) for v in obj) if isinstance(obj, (list, tuple)) else isinstance(obj, Dual)
 
 
 def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
@@ -62,12 +62,12 @@ def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) ->
     Raises LostDerivativeError for a complex Dual and a real dtype.
     """
     method: Any = x.astype if hasattr(x, "astype") else None
-    return method(dtype, copy=copy) if type(x) is Dual else np.astype(x, dtype, copy=copy, device=device)
+    return method(dtype, copy=copy) if isinstance(x, Dual) else np.astype(x, dtype, copy=copy, device=device)
 
 
 def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Array:
     """Fill an array with one value, which may be a Dual of shape ()."""
-    if type(fill_value) is Dual:
+    if isinstance(fill_value, Dual):
         return asarray(np.broadcast_to(fill_value, shape), dtype=dtype, copy=True)
     return np.full(shape, fill_value, dtype=dtype, device=device)
 

@@ -83,6 +83,7 @@ class Dual:
     square: Any
     view_of: Any
     views: Any
+    memory: Any  # of carriers: see the function `memory`
     __array_priority__ = 1000
     __hash__ = None  # type: ignore[assignment]  # == compares values, as for arrays
 
@@ -176,7 +177,7 @@ class Dual:
         return function(*inputs, **kwargs)
 
     def __array_function__(
-        self, function: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, function: Callable[..., Any], types: tuple[type, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Call the rule of any other NumPy function."""
         if len(types) > 1:
@@ -236,7 +237,7 @@ def _into(
         )
     if kwargs.get("where", True) is not True:
         raise LostDerivativeError(f"np.{ufunc.__name__} takes no where= beside out= on a Dual; use np.where and assign")
-    np.copyto(target, getattr(ufunc, method)(*inputs, **kwargs))
+    RULES[np.copyto](target, getattr(ufunc, method)(*inputs, **kwargs))
     return target
 
 
@@ -260,7 +261,8 @@ def check_meaning(value: Any, name: str | Callable[..., Any]) -> None:
     """
     if type(value) is np.ndarray and value.dtype is FLOAT64:  # to save time
         return
-    odd = _odd(type(value))
+    kind: Any = type(value)
+    odd = _odd(kind)
     if odd is None or (odd == "" and value.dtype.kind in "fciub"):
         return
     what, where = odd or f"an array of dtype {value.dtype}", name if isinstance(name, str) else name_of(name)

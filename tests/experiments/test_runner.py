@@ -22,7 +22,7 @@ def make(folder, cells=3, settings=SETTINGS):
 
 
 def without_times(rows):
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows["rows"]]
 
 
 def test_what_is_finished_is_not_run_again(tmp_path):

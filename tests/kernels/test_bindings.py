@@ -40,6 +40,7 @@ CALLS = {
     "activation_jvp": ["gelu", f32(7), f32(3, 7), f32(7), f32(3, 7)],
     "scaled_tangents": [f32(7), f32(3, 7), f32(7), f32(3, 7), f32(3, 7)],
     "axpby": [1.0, f32(7), 2.0, f32(7), f32(7)],
+    "outer_update": [f32(2, 3), f32(2, 4), f32(3, 4), f32(3, 4), 0.1, 0.9, f32(3, 4), f32(3, 4)],
     "weighted_rows": [f32(3, 4), f32(2, 3, 4), f32(2, 3)],
     "unit_jvp_thin": [f32(4, 5), f32(2, 4), f32(2, 5), f32(5, 3), f32(2, 3), f32(2, 4)],
     "cross_entropy_jvp": [f32(3, 4), np.array([0, -1, 2**62]), f32(2, 3, 4), f32(3), f32(2, 3)],
@@ -51,7 +52,7 @@ CALLS = {
     "probe_copy": [f32(9), f32(9)],
 }  # fmt: skip
 OUTPUTS = {"affine_jvp": 2, "affine_jvp_gram": 3, "conv_jvp": 2, "activation_jvp": 2, "cross_entropy_jvp": 2,
-           "projection_coefficients": 3, "probe_fma": 2}  # fmt: skip
+           "outer_update": 2, "projection_coefficients": 3, "probe_fma": 2}  # fmt: skip
 STRIDED = {
     "affine_jvp",
     "affine_jvp_gram",

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fwdad
 from fwdad import Dual, LostDerivativeError, derivative, jvp
 from fwdad.dual import new_level
-from fwdad.testing import check_jvp
+from fwdad.testing import check_jvp, expect_close
 
 X = np.random.default_rng(3).uniform(0.5, 2.0, (3, 4))
 V = np.random.default_rng(4).uniform(0.5, 2.0, 4)
@@ -136,6 +137,12 @@ TAKEN = {
     "view of view": lambda x: x.T[1:].reshape(3, 3, 1)[0],
     "atleast_1d": lambda x: np.atleast_1d(x[0]),
     "last row": lambda x: list(x)[-1],
+    "same dtype": lambda x: x.astype(float, copy=False),
+    "np.astype": lambda x: np.astype(x, float, copy=False),
+    "diagonal of einsum": lambda x: np.einsum("ii->i", x[:, :3]),
+    "split": lambda x: np.split(x, 2, axis=1)[1],
+    "rot90": lambda x: np.rot90(x),
+    "meshgrid": lambda x: np.meshgrid(x[0], x[1], copy=False, sparse=True)[1],
     # copies in NumPy:
     "flatten": lambda x: x.flatten(),
     "copy": lambda x: x.copy(),
@@ -165,9 +172,19 @@ def test_views_alias_as_numpys_do(name):
         z += v[2]
         return y, z, take(x)
 
+    directions = (np.cos(X), np.sin(V))
     for f in (writing(write_view), writing(write_base)):
         check_jvp(f, [X, V])
-        check_jvp(lambda x, v, f=f: jvp(f, (x, v), (np.cos(X), np.sin(V)))[1], [X, V], tolerance=1e-6)
+        check_jvp(lambda x, v, f=f: jvp(f, (x, v), directions)[1], [X, V], tolerance=1e-6)
+        second = jvp(lambda x, v, f=f: jvp(f, (x, v), directions)[1], (X, V), directions)[1]
+        jet = fwdad.jet(f, (X, V), tuple([d, 0 * d] for d in directions))[1][1]
+        linear = fwdad.linearize(lambda x, v, f=f: jvp(f, (x, v), directions)[1], X, V)[1](*directions)
+        laplacian = fwdad.laplacian(lambda t, f=f: f(*(x + t * d for x, d in zip((X, V), directions, strict=True))))(
+            0.0
+        )
+        for found in (jet, linear, laplacian):
+            for a, b in zip(fwdad.tree.leaves(found), fwdad.tree.leaves(second), strict=True):
+                expect_close(a, b, 1e-11, "second derivative")
 
 
 STEPS = st.lists(
@@ -265,6 +282,80 @@ def test_a_number_is_replaced_not_written_into():
 
     assert jvp(aliased, (np.float64(3.0),), (np.float64(1.0),)) == (18.0, 12.0)
     assert jvp(aliased, (np.array(3.0),), (np.array(1.0),)) == (36.0, 24.0), "an array of shape () is an array"
+
+
+def twice(x):
+    y = x.copy()
+    z = y
+    y *= 2
+    y *= 3
+    return z
+
+
+def number_of(x):
+    m = np.max(x)
+    n = m
+    m *= 2
+    return n + m
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "expected"),
+    [
+        (twice, np.array(1.5), (9, 6)),
+        (twice, np.float64(1.5), (1.5, 1)),
+        (number_of, np.array([1.5, 0.5]), (4.5, 3)),
+        (lambda x: np.sum(x, axis=0) + np.max(x, axis=-1), np.array(1.5), (3, 2)),
+        (lambda x: np.cumsum(x, axis=0)[0], np.array(1.5), (1.5, 1)),
+    ],
+)
+def test_arrays_of_no_axes_and_numbers(f, x, expected):
+    """An array of shape () is written into, by all its names; a number is replaced."""
+    y, dy = jvp(f, (x,), (np.ones_like(x),))
+    assert (float(y), float(dy)) == expected
+    assert float(f(x)) == expected[0]
+
+
+COMPLEX = {
+    "real part of a view": lambda z, r, c: z[1:].real.__setitem__(..., r[:2]),
+    "imaginary entry": lambda z, r, c: z.imag.__setitem__(0, r[1]),
+    "imaginary part *=": lambda z, r, c: z[::-1].imag.__imul__(r),
+    "a real value": lambda z, r, c: z.__setitem__(1, r[0]),
+    "a complex value": lambda z, r, c: z.__setitem__([0, 2], c[:2]),
+    "a constant": lambda z, r, c: z.__setitem__(1, 2.0),
+    "imaginary constant": lambda z, r, c: z.imag.__setitem__(1, 2.0),
+    "*=": lambda z, r, c: z.__imul__(c),
+    "add.at": lambda z, r, c: np.add.at(z.real, [0, 0], r[:2]),
+}
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_writes_into_complex_arrays(name):
+    def f(a, b):
+        z = (a + 1j * b) * 1.0
+        COMPLEX[name](z, a * b, a - 1j * b)
+        return np.real(z), np.imag(z)
+
+    x, v = (V[:3], V[1:] - 1.0), (np.array([0.3, -1.0, 0.2]), np.array([1.0, 0.4, 0.1]))
+    check_jvp(f, x)
+    check_jvp(lambda a: f(a, x[1]), x[:1])
+    dy = jvp(f, x, v)[1]
+    second = jvp(lambda a, b: jvp(f, (a, b), v)[1], x, v)[1]
+    jet = fwdad.jet(f, x, ([v[0], 0 * v[0]], [v[1], 0 * v[1]]))[1]
+    sparse = fwdad.sparse_jacfwd(f, (0, 1))(*x).dense() @ np.concatenate(v)
+    for i, linear in enumerate(fwdad.linearize(f, *x)[1](*v)):
+        expect_close(linear, dy[i], 1e-13, "linearize")
+        expect_close(jet[0][i], dy[i], 1e-13, "jet")
+        expect_close(jet[1][i], second[i], 1e-12, "jet, order 2")
+        expect_close(sparse[3 * i : 3 * i + 3], dy[i], 1e-13, "sparse_jacfwd")
+
+
+def test_what_memory_cannot_do_is_refused():
+    z = Dual(np.ones(2, complex), np.ones((1, 2), complex), new_level())
+    with pytest.raises(LostDerivativeError, match="cannot be written through"):
+        np.add.at(z.imag, 0, z.real[1])
+    with pytest.raises(TypeError, match="float64 cannot be written into"):
+        Dual(np.float64(1.0), np.ones(1), new_level())[...] = 2.0
 
 
 def test_inner_values_raise_outer_room():

@@ -1,7 +1,7 @@
 """Kinds of programs that could lose a derivative, under every transform: a table for docs/transforms.md.
 
-Each cell is computed. "right" is what central differences of the plain NumPy program say, or the numbers that a row gives
-where there are none; "refused" is an error that says what to do. Anything else raises AssertionError.
+Each cell is computed. "right" is what central differences of the plain NumPy program say, or the numbers that a row
+gives where there are none; "refused" is an error that says what to do. Anything else raises AssertionError.
 
 `python tests/transforms/kinds.py` writes the table; with --check it only compares.
 """
@@ -52,7 +52,7 @@ TRANSFORMS = {
     "laplacian": (lambda f, x: flat(fwdad.laplacian(f)(x)), lambda j, h, g: np.trace(h, axis1=1, axis2=2)),
     "sparse_jacfwd": (lambda f, x: fwdad.sparse_jacfwd(f)(x).dense(), lambda j, h, g: j),
 }
-"""Each transform: what it finds for f at x, and what that must be, from f's Jacobian and Hessian and total(f)'s Hessian."""
+"""Each transform: what it finds for f at x, and what it must be by f's Jacobian and Hessian and total(f)'s Hessian."""
 
 
 def differences(f, x):
@@ -126,13 +126,13 @@ def twice(y):
     y *= 3
 
 
-def closing_over(z_of, y_of):
+def closing_over(z_of, y_of, times=lambda dy, z: z * dy):
     """A program whose custom_jvp is a function of y, and uses z, which moves with x."""
 
     def f(x):
         z = z_of(x)
         g = fwdad.custom_jvp(lambda y: z * y * y)
-        g.defjvp(lambda primals, tangents: (g(primals[0]), 2 * z * primals[0] * tangents[0]))
+        g.defjvp(lambda primals, tangents: (g(primals[0]), times(2 * primals[0] * tangents[0], z)))
         return g(y_of(x))
 
     return of_numpy(f)
@@ -204,6 +204,7 @@ CLOSURES = {
     "`custom_jvp` over a moving value": [
         closing_over(lambda x: x[0], lambda x: x[1]),
         closing_over(lambda x: x * x, lambda x: np.sin(x)),
+        closing_over(lambda x: x * x, lambda x: np.sin(x), lambda dy, z: dy * z),
     ],
     "`custom_jvp` inside `derivative`, over a value that moves outside": [
         of_numpy(lambda x: fwdad.derivative(lambda t: closing_over_one(np.sum(x * x))(t * t))(1.3)),
@@ -292,6 +293,7 @@ def outcome(name, run, expected):
         return f"refused: {type(error).__name__}"
     assert expected is not None, f"{name}: not refused; found {found}"
     expected = expected()
+    assert isinstance(found, np.ndarray), f"{name}: a {type(found).__name__}"
     assert found.shape == expected.shape, f"{name}: shape {found.shape}, expected {expected.shape}"
     assert np.all(np.abs(found - expected) <= 1e-4 * (1 + np.abs(expected))), f"{name}: {found}, expected {expected}"
     return "right"

@@ -1,10 +1,13 @@
 """custom_jvp: a user's own rule, under every transform."""
 
+import gc
 import math
+import weakref
 
 import numpy as np
 import pytest
 
+import fwdad
 from fwdad import custom_jvp, jet, jvp, laplacian
 from fwdad.testing import check_jvp
 
@@ -33,6 +36,40 @@ def test_custom_rule_of_trees():
     found = jet(lambda t: scaled_sum({"x": t * np.ones(2)}, t)["y"], (3.0,), ([1.0, 0.0],))
     assert [float(d) for d in (found[0], *found[1])] == [18, 12, 4]
     assert float(laplacian(lambda x, c: scaled_sum({"x": x}, c)["y"], (0, 1))(x, 2.0)) == 0
+
+
+def product(z):
+    """y -> z y, with z from outside."""
+    g = custom_jvp(lambda y: z * y)
+    g.defjvp(lambda primals, tangents: (g(primals[0]), z * tangents[0]))
+    return g
+
+
+def test_a_function_may_close_over_what_moves():
+    x = np.array([3.0, 5.0])
+    assert fwdad.jacfwd(lambda v: product(v[0])(v[1]))(x).tolist() == [5, 3]
+    assert fwdad.hessian(lambda v: product(v[0])(v[1]))(x).tolist() == [[0, 1], [1, 0]]
+    for f in (
+        lambda z: fwdad.derivative(lambda y: product(z)(y) ** 2)(x[1]),  # z moves outside
+        lambda z: fwdad.derivative(lambda y: product(y)(z) ** 2)(x[1]),  # and inside
+        lambda z: fwdad.derivative(lambda y: product(z * y)(z))(x[1]) * x[1] ** 2 / 5,
+    ):
+        check_jvp(f, [np.array(3.0)])
+
+
+def test_what_is_not_needed_any_more_is_forgotten():
+    g = product(2.0)
+    forgotten = weakref.ref(g)
+    assert fwdad.derivative(g)(3.0) == 2
+    del g
+    gc.collect()
+    assert forgotten() is None
+
+
+def test_the_tangent_is_matched_by_key():
+    f = custom_jvp(lambda x: {"a": x, "b": 2 * x})
+    f.defjvp(lambda primals, tangents: (f(*primals), {"b": 2 * tangents[0], "a": tangents[0]}))
+    assert jvp(f, (1.0,), (1.0,))[1] == {"a": 1, "b": 2}
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ def test_random_programs():
 
 
 MASKED = np.ma.masked_array([1.0, 2.0], [False, True])
+MATRIX = np.ones((1, 2)).view(np.matrix)
+NONE = np.array(None)
 ONES = np.ones(2)
 
 
@@ -44,9 +46,9 @@ ONES = np.ones(2)
     [
         ("argument 0: MaskedArray has operations of its own.*x.filled", lambda: jvp(np.sum, (MASKED,), (ONES,))),
         ("the tangent of argument 0: an array of dtype <U1", lambda: jvp(np.sum, (ONES,), (np.array(["1", "2"]),))),
-        ("np.multiply: matrix", lambda: jvp(lambda x: np.multiply(x, np.ones((1, 2)).view(np.matrix)), (ONES,), (ONES,))),
+        ("np.multiply: matrix", lambda: jvp(lambda x: np.multiply(x, MATRIX), (ONES,), (ONES,))),
         ("an operand: Fraction", lambda: jvp(lambda x: x * kinds.Fraction(1, 2), (1.0,), (1.0,))),
-        ("the value: an array of dtype object", lambda: jvp(lambda x: x.__setitem__(0, np.array(None)), (ONES,), (ONES,))),
+        ("the value: an array of dtype object", lambda: jvp(lambda x: x.__setitem__(0, NONE), (ONES,), (ONES,))),
         ("np.concatenate: an array of dtype datetime64", lambda: fwdad.laplacian(
             lambda x: np.concatenate([x, np.array(["2020-01-01"], "datetime64[D]")]))(ONES)),
         ("an argument that moves: MaskedArray", lambda: fwdad.jacfwd(np.sum)(MASKED)),

@@ -48,6 +48,41 @@ def test_laplacian_nests():
     assert float(biharmonic) == pytest.approx(2 * 24 + 8, rel=1e-12)
 
 
+def cubes(x):
+    y = x * 1
+    np.copyto(y, y**3)
+    return np.sum(y)
+
+
+def center(a):
+    a -= np.mean(a)
+
+
+def variance(x):
+    y = x * 1
+    center(y)
+    return np.mean(y * y)
+
+
+def squares_before(x):
+    y = x * 1
+    t = y[1:]
+    t += x[:-1] ** 2
+    return np.sum(y)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "value", "expected"),
+    [(cubes, [1.0, 2.0], 9, 18), (variance, [1.0, 2.0, 4.0], 14 / 9, 4 / 3), (squares_before, [1.0, 2.0, 4.0], 12, 4)],
+)
+def test_laplacian_of_programs_that_write(f, x, value, expected):
+    assert fwdad.value_and_laplacian(f)(np.array(x)) == pytest.approx((value, expected), rel=1e-14)
+    unit = np.zeros(len(x))
+    unit[0] = 1
+    second = fwdad.jet(f, (np.array(x),), ([unit, 0 * unit],))[1][1]
+    assert second == pytest.approx(fwdad.hessian(f)(np.array(x))[0, 0], rel=1e-14)
+
+
 @pytest.mark.parametrize(
     ("error", "words", "call"),
     [

@@ -78,6 +78,16 @@ def test_aux_dtype_and_constant_results():
     assert linear(np.ones((3, *X.shape))).tolist() == [[0, 0]] * 3
 
 
+def test_a_value_can_be_printed_on_the_way():
+    texts = []
+    linearize(lambda x: (texts.append(f"{x}"), x)[1], np.ones(2))
+    fwdad.jacobian_pattern(lambda x: (texts.append(f"{x}"), x)[1])(np.ones(1))
+    assert texts == [
+        "Dual(primal=[1. 1.], tangent=Traced(shape=(k, 2), dtype=float64))",
+        "Dual(primal=[1.], tangent=Bits(words=[[1]]))",
+    ]
+
+
 def test_writes_on_the_way():
     def g(x):
         y = 0 * x

@@ -62,3 +62,10 @@ def test_a_zero_factor_keeps_its_place_in_the_pattern():
 def test_patterns_at_singular_points():
     pattern = fwdad.jacobian_pattern(lambda x: np.sqrt(x) + np.cbrt(x[::-1]))(np.array([0.0, 4.0, 0.0]))
     assert list(zip(pattern.rows, pattern.columns, strict=True)) == [(0, 0), (0, 2), (1, 1), (2, 0), (2, 2)]
+
+
+def test_arguments_without_entries():
+    j = sparse_jacfwd(lambda x: (2 * x, np.ones(2)))(np.ones((0, 3)))
+    assert j.dense().shape == (2, 0)
+    j = sparse_jacfwd(lambda x, y: (x * 1, y * 2), (0, 1))(np.ones((0, 3)), np.ones(2))
+    assert j.dense().tolist() == [[2, 0], [0, 2]]

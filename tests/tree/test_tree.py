@@ -73,6 +73,33 @@ def test_map_over_several_trees_and_is_leaf():
     assert tree.map(lambda node: type(node).__name__, [1, Buffer(2)], is_leaf=is_buffer) == ["int", "Buffer"]
 
 
+def test_leaves_like_goes_by_structure():
+    structure = tree.flatten({"a": 1, "b": [2, None, Layer(3, "x", 4)]})[1]
+    assert tree.leaves_like({"b": [20, None, Layer(30, "x", 40)], "a": 10}, structure, "t") == [10, 20, 30, 40]
+    assert tree.leaves_like({"b": None, "a": 10}, structure, "t", gaps=True) == [10, None, None, None]
+    assert tree.map(lambda a, b: a + b, {"x": 1, "y": 2}, {"y": 20, "x": 10}) == {"x": 11, "y": 22}
+
+
+@pytest.mark.parametrize(
+    ("words", "other"),
+    [
+        (r"the tree has another structure.*dict of 'a', 'b'; got dict of 'a', 'c'", {"a": 1, "c": (2, Layer(3))}),
+        ("dict of 'a', 'b'; got list of 0, 1", [1, (2, Layer(3))]),
+        (r"the tree\['b'\] .* tuple of 0, 1; got list of 0, 1", {"a": 1, "b": [2, Layer(3)]}),
+        (r"the tree\['a'\] .* a leaf; got tuple of 0", {"a": (1,), "b": (2, Layer(3))}),
+        (r"the tree\['a'\] .* a leaf; got None", {"a": None, "b": (2, Layer(3))}),
+        (
+            "Layer of 'weight', 'bias', name='layer'; got Layer of 'weight', 'bias', name='x'",
+            {"a": 1, "b": (2, Layer(3, "x"))},
+        ),
+    ],
+)
+def test_another_structure_is_said_in_words(words, other):
+    structure = tree.flatten({"a": 1, "b": (2, Layer(3))})[1]
+    with pytest.raises(ValueError, match=words):
+        tree.leaves_like(other, structure, "the tree")
+
+
 def test_named_leaves():
     named = tree.named_leaves({"layers": [Layer(1.0), Pair(2.0, None)], "scale": 3.0})
     assert named == {"layers.0.weight": 1.0, "layers.1.0": 2.0, "scale": 3.0}

@@ -126,9 +126,8 @@ class ForwardGradient:
             raise ValueError("there is nothing to report on: no layer of the model was called")
         compared = None
         if reference is not None:
-            of_reference = tree.leaves_like(
-                reference, tree.flatten(gradient)[1], "the reference (a tree like the model)"
-            )
+            structure = tree.flatten(gradient)[1]
+            of_reference = tree.leaves_like(reference, structure, "the reference (a tree like the model)")
             compared = _parameters(tree.leaves(gradient)), _parameters(of_reference)
         return value, gradient, report(outcome.d, outcome.directions, self.combiner, compared)
 

@@ -39,9 +39,7 @@ def _standardise(x: Dual, axes: Axes, eps: float) -> Dual:
         along = np.mean(dx * y, axis=axes, keepdims=True)
         return (dx - np.mean(dx, axis=axes, keepdims=True) - y * along) * factor
 
-    if isinstance(
-        x.tangent, Dual
-    ):  # nested, or under another transform, which may not know how many tangents there are
+    if isinstance(x.tangent, Dual):  # nested, or under a transform that may not know their number
         return Dual(y, tangent(x.tangent), x.level)
     # One tangent after the other: its intermediate results stay in the cache.
     return Dual(y, np.stack([tangent(dx) for dx in x.tangent]) if x.k else x.tangent, x.level)

@@ -22,6 +22,7 @@ from fwdad.kernels.conv_jvp import conv_jvp as conv_jvp
 from fwdad.kernels.matmul import matmul as matmul
 from fwdad.kernels.scaled_tangents import scaled_tangents as scaled_tangents
 from fwdad.kernels.axpby import axpby as axpby
+from fwdad.kernels.outer_update import outer_update as outer_update
 from fwdad.kernels.weighted_rows import weighted_rows as weighted_rows
 from fwdad.kernels.unit_jvp_thin import unit_jvp_thin as unit_jvp_thin
 from fwdad.kernels.cross_entropy_jvp import cross_entropy_jvp as cross_entropy_jvp

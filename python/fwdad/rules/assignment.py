@@ -247,7 +247,8 @@ def _change(x: Dual, value: Any, by: Callable[..., Any], put: Put) -> None:
             "a Dual cannot be written into a Dual of a lower level: the array belongs to an outer transform and would "
             "keep a tangent of the inner one. Make the array inside the inner function, or use np.where or np.stack"
         )
-    root, steps = x, []
+    root: Any = x
+    steps: list[Step] = []
     while (view := getattr(root, "view_of", None)) is not None:
         steps.insert(0, view.step)
         root = view.base

@@ -335,7 +335,7 @@ def _nan_to_num(x: Dual, copy: bool = True, nan: float = 0.0, posinf: Any = None
     numbers = np.where(np.isfinite(x), x, np.nan_to_num(plain(x), True, nan, posinf, neginf))[()]
     if copy:
         return numbers
-    np.copyto(x, numbers)
+    x[...] = numbers
     return x
 
 

@@ -52,7 +52,7 @@ constant(
 def _full_like(a: Array, fill_value: Array, dtype: Any = None, **options: Any) -> Array:
     """Only the value moves; a gives the shape."""
     shape, dtype = options.pop("shape", None) or np.shape(plain(a)), plain(a).dtype if dtype is None else dtype
-    if type(fill_value) is not Dual:
+    if not isinstance(fill_value, Dual):
         return np.full_like(plain(a), fill_value, dtype=dtype, shape=shape, **options)
     filled = np.multiply(fill_value, np.ones(shape, dtype))
     return filled if filled.dtype == dtype else filled.astype(dtype)
@@ -148,7 +148,7 @@ def _getitem(x: Dual, index: Any) -> Dual:
     indices go where NumPy's rule says. Basic indices need no move.
     """
     items = index if isinstance(index, tuple) else (index,)
-    if any(type(item) is Dual for item in items):
+    if any(isinstance(item, Dual) for item in items):
         raise LostDerivativeError(
             "an index cannot be a Dual; a comparison of Duals gives a plain boolean array, which can"
         )

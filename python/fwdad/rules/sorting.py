@@ -119,7 +119,7 @@ def histogram(function: Any) -> None:
     """Enter a histogram: counts are constant, but bins between the smallest and the largest entry would move."""
 
     def rule(a: Array, bins: Any = 10, range: Any = None, density: Any = None, weights: Array = None) -> Any:
-        if type(weights) is Dual or type(bins) is Dual or (np.ndim(bins) == 0 and range is None):
+        if isinstance(weights, Dual) or isinstance(bins, Dual) or (np.ndim(bins) == 0 and range is None):
             raise LostDerivativeError(
                 f"np.{function.__name__} on a Dual needs plain weights= and bins that do not move: "
                 "pass their edges, or range=; for a sum of weights per bin use np.bincount"

@@ -115,7 +115,7 @@ class StackedTangent(DuckTangent, name="stacked"):
             if ufunc is np.add and all(isinstance(t, StackedTangent) and t.shape == self.shape for t in inputs):
                 return _sum(x, y)
             other = y if x is self else x
-            if not isinstance(other, DuckTangent) and getattr(other, "ndim", 3) < self.ndim:
+            if not isinstance(other, DuckTangent) and np.ndim(other) < self.ndim:
                 if ufunc is np.multiply:
                     return self._each(lambda part: part * other)
                 if ufunc is np.matmul and getattr(other, "ndim", 0) == 2 and self.ndim >= 3:

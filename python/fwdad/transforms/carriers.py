@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,10 @@ class Carrier(Dual):
         """Where all that is carried is zero."""
         return np.equal(self, 0)
 
+    def astype(self, dtype: Any, *, copy: bool = True, **options: Any) -> Any:
+        """Dispatch the cast, unless there is nothing to cast."""
+        return self if not copy and self.dtype == dtype else dispatch(np.astype, (self, dtype), {})
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Dispatch a ufunc; what writes or reduces does as for a Dual."""
         if method != "__call__" or "out" in kwargs:
@@ -50,25 +54,26 @@ class Carrier(Dual):
         return dispatch(ufunc, inputs, kwargs)
 
     def __array_function__(
-        self, function: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, function: Callable[..., Any], types: tuple[type, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Dispatch any other NumPy function."""
         check_arguments(function, args, kwargs)
-        attribute = ATTRIBUTES.get(function)
-        return dispatch(function, args, kwargs) if attribute is None else attribute(self)
+        method = METHODS.get(function)
+        return dispatch(function, args, kwargs) if method is None else method(*args, **kwargs)
 
     def __getitem__(self, index: Any) -> Any:
         """Dispatch indexing."""
         return dispatch(operator.getitem, (self, index), {})
 
 
-ATTRIBUTES: dict[Callable[..., Any], Callable[..., Any]] = {
-    np.shape: lambda x: x.shape,
-    np.ndim: lambda x: x.ndim,
-    np.size: lambda x: x.size,
+METHODS: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a: a.size,
     np.iscomplexobj: lambda x: x.dtype.kind == "c",
+    np.astype: lambda x, dtype, **options: x.astype(dtype, **options),
 }
-"""Functions that return an array's attributes, which no transform changes."""
+"""What carriers answer by themselves: attributes, which no transform changes, and what may return its argument."""
 
 LINEAR_ROWS = {np.add, np.subtract, np.negative, np.positive}
 """Elementwise functions that are linear in all their arguments together."""
@@ -105,8 +110,8 @@ def check_captured(function: Callable[..., Any], answer: Any, level: int) -> Non
     """
     if any(isinstance(leaf, Dual) and leaf.level >= level for leaf in tree.leaves(answer)):
         raise LostDerivativeError(
-            f"{name_of(function)} uses a moving value that is not one of its arguments, and this transform would lose its "
-            "derivative; pass the value as an argument"
+            f"{name_of(function)} uses a moving value that is not one of its arguments, and this transform would lose "
+            "its derivative; pass the value as an argument"
         )
 
 

@@ -21,8 +21,8 @@ from fwdad.transforms.custom import custom_jvp
 _watches = contextvars.ContextVar("fwdad_debug_nans", default=False)
 _lock = threading.Lock()
 _open: list[tuple[dict[Callable[..., Any], Rule], dict[type[Carrier], Any], Any]] = []
-"""What `debug_nans` replaces, as it was: the rules, how carriers operate, and the rule of every `custom_jvp`; once for each
-context that is open."""
+"""What `debug_nans` replaces, as it was: the rules, how carriers operate, and the rule of every `custom_jvp`; once for
+each context that is open."""
 
 
 @contextmanager

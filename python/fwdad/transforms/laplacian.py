@@ -43,10 +43,6 @@ class WithLaplacian(Carrier):
         """Where the value, its derivatives and its Laplacian are zero."""
         return np.logical_and(is_zero(self.primal), np.all(is_zero(self.tangent), axis=0))
 
-    def astype(self, dtype: Any, **options: Any) -> Any:
-        """Cast the value and its derivatives."""
-        return WithLaplacian(self.primal.astype(dtype), self.tangent.astype(dtype), self.level)
-
     def __copy__(self) -> WithLaplacian:
         """Copy: a write into one of the two does not reach the other."""
         return WithLaplacian(self.primal, self.tangent, self.level)
@@ -253,6 +249,7 @@ def laplacian(
         An argument that moves is not real and floating.
     ValueError
         As in `jacfwd`.
+
     Notes
     -----
     One pass takes n + 1 tangents for n inputs, where the Hessian takes n^2. Elementwise functions and products add one

@@ -72,7 +72,7 @@ class Traced(Carrier):
         self.tape, self.slot, self.samples, self.level = tape, slot, samples, level
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[Any, ...]:
         """The shape, with `K` where it depends on the number of directions."""
         one, two = (sample.shape for sample in self.samples)
         return tuple(a if a == b else K(a) for a, b in zip(one, two, strict=True))
@@ -85,13 +85,13 @@ class Traced(Carrier):
         """Record the call."""
         return self.tape.record(function, args, kwargs)
 
-    def astype(self, dtype: Any, **options: Any) -> Any:
-        """Record the cast."""
-        return self.tape.record(_astype, (self, dtype), {})
-
     def __copy__(self) -> Traced:
         """Copy: a write into one of the two does not reach the other."""
         return Traced(self.tape, self.slot, self.samples, self.level)
+
+    def __repr__(self) -> str:
+        """Show the shape and the dtype; the value is not known."""
+        return f"Traced(shape=(k, {', '.join(map(str, self.samples[0].shape[1:]))}), dtype={self.dtype})"
 
     def become(self, other: Dual) -> None:
         """Take over another tangent's slot."""
@@ -132,10 +132,6 @@ def _kept(leaf: Any) -> Any:
     if isinstance(leaf, np.ndarray) and (leaf.flags.writeable or not leaf.flags.owndata):
         return leaf.copy()
     return Dual(leaf.primal, leaf.tangent, leaf.level) if type(leaf) is Dual else leaf
-
-
-def _astype(t: Array, dtype: Any) -> Array:
-    return t.astype(dtype)
 
 
 class Tape:

@@ -115,6 +115,10 @@ class Bits(Carrier):
         """Change the dtype of what the bits stand for."""
         return Bits(self.words, np.dtype(dtype), self.level)
 
+    def __repr__(self) -> str:
+        """Show the words."""
+        return f"Bits(words={self.words})"
+
     def become(self, other: Dual) -> None:
         """Take over other words."""
         assert isinstance(other, Bits)
@@ -132,7 +136,7 @@ class Bits(Carrier):
             return np.zeros(self.shape, bool)
         if function in MOVING and type(args[0]) is Bits:
             return Bits(function(args[0].words, *args[1:], **kwargs), self.dtype, self.level)
-        if function is written:
+        if function is written and not args[2]:
             return Bits(written(_words(args[0]), _words(args[1]), *args[2:]), _common(args[:1]), self.level)
         if function in JOINING:
             axis = args[1] if len(args) > 1 else kwargs.get("axis", 0)

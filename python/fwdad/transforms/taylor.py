@@ -90,10 +90,6 @@ class Series(Carrier):
         """Return the first coefficient, and the others that are known."""
         return self.coefficients[0], self.coefficients[1:]
 
-    def astype(self, dtype: Any, **options: Any) -> Any:
-        """Cast each coefficient."""
-        return Series(self.run, self.primal.astype(dtype), lambda j: self.coefficient(j).astype(dtype))
-
     def __copy__(self) -> Series:
         """Copy: a write into one of the two does not reach the other."""
         copy = Series(self.run, self.primal, self.next)
@@ -278,6 +274,7 @@ def jet(f: Callable[..., Tree], primals: tuple[Tree, ...], series: tuple[list[Tr
         A primal that moves is not floating.
     ValueError
         Structures or shapes do not match, or no list holds a derivative.
+
     Notes
     -----
     Linear functions cost O(n) times f's own cost, elementwise functions and products O(n^2), where n nested transforms
