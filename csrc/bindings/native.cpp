@@ -4,9 +4,6 @@
 #include <unistd.h>
 
 #include <exception>
-#ifdef __GLIBCXX__
-#include <cxxabi.h>
-#endif
 
 #include "call.hpp"
 #include "runtime/dispatch.hpp"
@@ -47,17 +44,13 @@ bool read_array(py::handle object, Argument& argument) {
 // its stack: through the destructor of a py::gil_scoped_release that aborts the process, and other destructors would
 // touch Python's objects without the GIL. Such a thread stays here until the process ends, as it does from Python 3.14.
 void take_gil(PyThreadState* state) {
-#ifdef __GLIBCXX__
     try {
         PyEval_RestoreThread(state);
-    } catch (const abi::__forced_unwind&) {
+    } catch (...) {  // no exception, but that unwinding
         for (;;) {
             pause();
         }
     }
-#else
-    PyEval_RestoreThread(state);
-#endif
 }
 
 void without_gil(const auto& body) {

@@ -145,7 +145,8 @@ def test_memory_is_for_numbers(dtype):
 
 def test_the_fuzz_of_the_bindings():
     """A second of it; `ctest --preset asan` runs a minute under the sanitizers."""
-    command = [sys.executable, str(ROOT / "tests" / "kernels" / "fuzz_bindings.py"), "--calls", "500"]
+    script = ROOT / "tests" / "kernels" / "fuzz_bindings.py"
+    command = [sys.executable, *(["-S"] if sys.flags.no_site else []), str(script), "--calls", "500"]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("500 calls: ")

@@ -32,5 +32,6 @@ time.sleep(0.02)
 @pytest.mark.skipif(dispatch.native is None, reason="fwdad._native was not built")
 @pytest.mark.parametrize("turn", range(3))
 def test_the_process_ends_as_if_they_were_not_there(turn):
-    result = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120)
+    command = [sys.executable, *(["-S"] if sys.flags.no_site else []), "-c", SCRIPT]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (result.returncode, result.stderr) == (0, "")
