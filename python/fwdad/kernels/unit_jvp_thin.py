@@ -80,8 +80,9 @@ def unit_jvp_thin(w: Array, r: Array, s: Array, v: Array, e: Array | None = None
     return KERNEL.on(checks.one_device(where, w=w, r=r, s=s, v=v, e=e))(w, r, s, v, e)
 
 
+@np.errstate(invalid="ignore")
 def unit_jvp_thin_reference(w: Array, r: Array, s: Array, v: Array, e: Array | None) -> Array:
-    """Compute the products of each example, of the units that move."""
+    """Compute the products of each example, of the units that move; inf - inf is NaN without a word, as elsewhere."""
     out = np.zeros(_shape(w, r, v, e), w.dtype)
     for b in range(len(r)):
         first, second = r[b] != 0, s[b] != 0
