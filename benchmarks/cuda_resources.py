@@ -68,6 +68,12 @@ def scale(terms):
     return terms * (K // 4 + K) + K, terms * (1 + K) + K
 
 
+def thin(outputs=10):
+    """Each example reads w once; four of its units share s and v."""
+    moved = M * (D * N + D // 4 * N * (1 + outputs))
+    return moved, D * N + M * (2 * D + N) + N * outputs
+
+
 @dataclass(frozen=True)
 class Expected:
     """A kernel's row: registers at most, what must be 128 bits wide (but HMMA), and (bytes moved, bytes at least)."""
@@ -93,6 +99,8 @@ KERNELS = {
     "Scale<double, true>":   Expected(256, 64, ("LDG", "STG"), scale(2)),
     "WeightedRows<float>":   Expected(256, 40, (), (2 * K, K + 1)),
     "WeightedRows<double>":  Expected(256, 40, (), (2 * K, K + 1)),
+    "UnitJvpThin<float>":    Expected(256, 64, (), thin()),
+    "UnitJvpThin<double>":   Expected(256, 128, (), thin()),
     "CrossEntropy<float>":   Expected(256, 64, (), (5, 2)),
     "CrossEntropy<double>":  Expected(256, 64, (), (5, 2)),
     "Generate<float>":       Expected(256, 40, ("STG",), (1, 1)),

@@ -9,7 +9,7 @@ namespace {
 template <class T>
 struct UnitJvpThin {
     static constexpr int threads = 256;
-    static constexpr int resident = 4;
+    static constexpr int resident = sizeof(T) == 8 ? 2 : 4;  // more would spill
     static constexpr int units = 4;
     static constexpr int outputs = 4;  // at a time
     struct Shared {};
