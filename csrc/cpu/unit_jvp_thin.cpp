@@ -6,6 +6,8 @@
 //
 // Lists serve all panels, and a panel's part of a stretch of m stays in the first-level cache while examples pass by. A
 // tile is computed in the same order of operations whoever owns it: the bits do not depend on the number of threads.
+#include <new>
+
 #include "arguments.hpp"
 #include "shared/pack.hpp"
 #include "shared/partial.hpp"
@@ -26,6 +28,7 @@ constexpr int64_t longest_stretch = 32768 / (panel_vectors * register_bytes);
 
 // Factors at a time, which bounds the memory for lists.
 constexpr int64_t most_factors = 1 << 20;
+constexpr int64_t largest_v = 1 << 28;  // entries; a v with strides of zero may have more than all memory
 
 // Outputs in groups that fit a tile, and units m in stretches, about equal each.
 struct Cut {
@@ -278,6 +281,12 @@ void unit_jvp_thin(Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e,
     const int64_t rows = r.shape[0];
     const int64_t n2 = w.columns;
     const int64_t c = v.columns;
+    if (rows == 0 || w.rows == 0) {
+        return;
+    }
+    if (n2 * c > largest_v) {
+        throw std::bad_alloc();
+    }
     const Cut cut{n2, c, max(1, blocks_of(c, most_columns)), max(1, blocks_of(n2, longest_stretch))};
 
     const int64_t panel_count = blocks_of(w.rows, units);

@@ -47,6 +47,8 @@ def unit_jvp_thin(w: Array, r: Array, s: Array, v: Array, e: Array | None = None
         If an argument is not an array of one common float dtype.
     ValueError
         If shapes do not fit together.
+    MemoryError
+        If v has more than 2^28 entries.
 
     Notes
     -----
