@@ -6,7 +6,6 @@ import errno
 import json
 import math
 import os
-import secrets
 import stat
 from pathlib import Path
 from typing import Any, NoReturn
@@ -56,7 +55,7 @@ def _is_open_elsewhere(path: Path) -> bool:
 
 def _replace(path: Path, content: bytes, mode: int | None) -> None:
     # In the same folder, since only within one file system is a rename atomic; nobody else can have or guess its name.
-    temporary = path.with_name(TEMPORARY.format(secrets.token_hex(8)))
+    temporary = path.with_name(TEMPORARY.format(os.urandom(8).hex()))
     try:
         with temporary.open("xb") as file:
             if mode is not None:

@@ -9,10 +9,11 @@ by default, and gives its layers the children of its seed.
 from __future__ import annotations
 
 import itertools
+from typing import TypeAlias
 
 import numpy as np
 
-Seed = int | np.random.SeedSequence | None
+Seed: TypeAlias = "int | np.random.SeedSequence | None"  # a string: nothing imports numpy.random before it is used
 
 _seeds = itertools.count(2**32)  # beyond the seeds that people write, so that none of them comes twice
 
