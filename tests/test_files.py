@@ -86,8 +86,8 @@ def test_standard_output_by_its_name(tmp_path, target):
 def test_nothing_that_lies_in_wait_is_followed(tmp_path, monkeypatch):
     """Not even under the name of the temporary file, were it known."""
     (tmp_path / "precious").write_bytes(b"precious")
-    monkeypatch.setattr(files.secrets, "token_hex", lambda _: "known")
-    trap = tmp_path / files.TEMPORARY.format("known")
+    monkeypatch.setattr(files.os, "urandom", lambda n: b"known"[:n])
+    trap = tmp_path / files.TEMPORARY.format(b"known".hex())
     trap.symlink_to("precious")
     with pytest.raises(FileExistsError):
         files.write_atomic(tmp_path / "file", b"new")
