@@ -28,7 +28,7 @@ def exact_gradient(
         direction, for any model and loss.
     chunk_size : int
         Directions a pass; memory is that many times a pass's own. The last layers' units move in one pass, by
-        directions that are hardly ever stored; they take up to 512 MB where they are.
+        directions that are hardly ever stored; they take up to 2 GB where they are.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def exact_gradient(
     return still.value, perturbation.gradient(model, still, parts)
 
 
-MOST_BYTES = 2**29
+MOST_BYTES = 2**31
 
 
 def _moved_together(moved: Sequence[Template], rows: int) -> dict[int, int]:
