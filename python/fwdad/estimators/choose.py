@@ -10,10 +10,10 @@ from fwdad.perturbation.sites import Survey
 
 
 def cost_of_units(loss: Loss, model: Model, *batch: object) -> float:
-    """Return what pushing every unit's direction costs, in forward passes; infinity where directions become arrays.
+    """Return about what pushing every unit's direction costs, in forward passes; infinity where that is not known.
 
     A unit's direction is free up to and including the next layer (`Units`), and a product of one row with each layer's
-    weights from there on. That holds for layers in a row whose z are matrices.
+    weights from there on. That holds for layers in a row whose z are matrices; for others nothing is known.
 
     Examples
     --------
