@@ -121,8 +121,9 @@ def test_what_may_not_be_none_is_refused(name):
 
 
 def test_every_kernel_has_a_binding():
-    assert set(KERNELS) <= set(CALLS)
-    assert {name for name in dir(NATIVE) if (getattr(NATIVE, name).__doc__ or "").startswith(name)} >= set(CALLS)
+    bound = {name for name in dir(NATIVE) if (getattr(NATIVE, name).__doc__ or "").startswith(name)}
+    assert bound >= set(KERNELS)  # of those without a row in CALLS, fuzz_bindings.py makes calls from the contract
+    assert bound >= set(CALLS)
 
 
 @pytest.mark.parametrize("n", [0, -1, 1025, 2**40])
