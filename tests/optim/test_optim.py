@@ -112,6 +112,13 @@ def test_warm_up_and_cosine():
     assert schedule(12) == schedule(100) == pytest.approx(0.2)
 
 
+def test_warm_up_and_a_straight_line():
+    schedule = optim.linear(1.0, steps=12, warmup=4)
+    assert [schedule(t) for t in (0, 3, 4, 6, 12, 100)] == [0.25, 1.0, 1.0, 0.75, 0.0, 0.0]
+    with pytest.raises(ValueError, match="steps must be at least 5"):
+        optim.linear(1.0, steps=4, warmup=4)
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_rmsprop(momentum):
     p, v, b = np.ones(3), np.zeros(3), np.zeros(3)

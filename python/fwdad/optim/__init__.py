@@ -11,7 +11,7 @@ from fwdad.optim.adam import adam, adamw
 from fwdad.optim.core import Optimizer, Scaled, apply_updates
 from fwdad.optim.registry import OPTIMIZERS, SCHEDULES, OptimizerRow, ScheduleRow
 from fwdad.optim.rmsprop import rmsprop
-from fwdad.optim.schedules import Plateau, Schedule, constant, cosine, exponential, step_decay
+from fwdad.optim.schedules import Plateau, Schedule, constant, cosine, exponential, linear, step_decay
 from fwdad.optim.sgd import sgd
 from fwdad.optim.wrappers import averaged, clipped, grouped
 
@@ -33,6 +33,7 @@ __all__ = [
     "cosine",
     "exponential",
     "grouped",
+    "linear",
     "rmsprop",
     "sgd",
     "step_decay",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from fwdad.optim.adam import adam, adamw
 from fwdad.optim.core import Optimizer
 from fwdad.optim.rmsprop import rmsprop
-from fwdad.optim.schedules import Plateau, Schedule, constant, cosine, exponential, step_decay
+from fwdad.optim.schedules import Plateau, Schedule, constant, cosine, exponential, linear, step_decay
 from fwdad.optim.sgd import sgd
 
 
@@ -81,6 +81,7 @@ OPTIMIZERS: dict[str, OptimizerRow] = {
 SCHEDULES: dict[str, ScheduleRow] = {
     "constant": ScheduleRow(lambda rate, steps, warmup: constant(rate, warmup), spans_run=False),
     "cosine": ScheduleRow(cosine),
+    "linear": ScheduleRow(linear),
     "step": ScheduleRow(lambda rate, steps, warmup: step_decay(rate, math.ceil(steps / 3), warmup=warmup)),
     "exponential": ScheduleRow(lambda rate, steps, warmup: exponential(rate, 0.01, every=steps, warmup=warmup)),
     "plateau": ScheduleRow(lambda rate, steps, warmup: Plateau(rate, 5, 0.1, warmup), spans_run=False),

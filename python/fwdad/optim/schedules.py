@@ -57,6 +57,26 @@ def cosine(learning_rate: float, steps: int, warmup: int = 0, final: float = 0.0
     return with_warmup(schedule, warmup)
 
 
+def linear(learning_rate: float, steps: int, warmup: int = 0) -> Schedule:
+    """Fall in a straight line from `learning_rate` at the end of the warm-up to 0 at `steps`, and stay there.
+
+    ``lr(t) = lr (1 - (t - warmup) / (steps - warmup))``.
+
+    Raises
+    ------
+    ValueError
+        A negative learning rate, or a warm-up that does not end before `steps`.
+
+    Examples
+    --------
+    >>> [linear(1.0, steps=4)(step) for step in range(5)]
+    [1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+    check_number("learning_rate", learning_rate, 0)
+    check_number("steps", steps, warmup + 1)
+    return with_warmup(lambda step: learning_rate * min(max((steps - step) / (steps - warmup), 0.0), 1.0), warmup)
+
+
 def step_decay(learning_rate: float, every: int, factor: float = 0.1, warmup: int = 0) -> Schedule:
     """Multiply the learning rate by `factor` after every `every` steps: ``lr(t) = lr factor^floor(t / every)``.
 
