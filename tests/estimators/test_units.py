@@ -150,10 +150,28 @@ def test_shares_out_of_range(share):
 
 def test_rows_and_statistics_of_a_batch():
     net = nn.Sequential([linear(5, 4), nn.BatchNorm(4, dtype=np.float64), linear(4, 3)])
-    fg = ForwardGradient(Units(), rows=ByError(0.5))
+    fg = ForwardGradient(Normal(3), rows=ByError(0.5))
     fg(loss, net, X, Y)  # in evaluation its statistics are fixed
     with nn.training(step=0), pytest.raises(ValueError, match="train BatchNorm without rows="):
         fg(loss, net, X, Y)
+    with nn.training(step=0):  # one pass sees the whole batch
+        _, expected = ForwardGradient(Units())(loss, net, X, Y)
+        draws = [flat(ForwardGradient(Units(), rows=ByError(0.5, seed=s))(loss, net, X, Y)[1]) for s in range(400)]
+    error = np.abs(np.mean(draws, axis=0) - flat(expected))
+    assert np.all(error <= 5 * np.std(draws, axis=0) / np.sqrt(len(draws)) + 1e-10)
+
+
+@pytest.mark.parametrize("of", [loss, squared])
+def test_rows_of_units_are_their_own_gradients(of):
+    """What one pass gives for the drawn rows is what a pass of these rows alone gives."""
+    model = mlp(7, 6, activation="relu")
+    fg = ForwardGradient(Units(), rows=ByError(0.5, seed=1))
+    rows, _ = fg.rows.draw(of, model, (X, Y), fg.step)
+    _, gradient = fg(of, model, X, Y)
+    _, expected = exact_gradient(
+        lambda m, x, y: of(m, x, y) * rows.weights, model, X[rows.numbers], Y[rows.numbers], perturb="weight"
+    )
+    expect_close(flat(gradient), flat(expected), 1e-12, "gradient")
 
 
 def test_rows_need_losses_of_rows():

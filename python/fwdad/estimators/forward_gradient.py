@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,13 +134,13 @@ class ForwardGradient:
 
     def estimate(self, loss: Loss, model: Model, *batch: Any) -> Estimate:
         """Return all that a call of the estimator finds out: draw, push forward, combine, turn into a gradient."""
-        if self.rows is None:
+        if self.rows is None or self.sampler.exact:
             outcome = self._run(loss, model, batch)
         else:
-            rows = self.rows.draw(loss, model, batch, self.step)
+            rows, value = self.rows.draw(loss, model, batch, self.step)
             with some_rows():
-                outcome = self._run(on_rows(loss, rows), model, tuple(array[rows.index] for array in batch))
-            outcome = outcome._replace(value=rows.value)
+                outcome = self._run(on_rows(loss, rows), model, tuple(array[rows.numbers] for array in batch))
+            outcome = outcome._replace(value=value)
         parts = self.combiner.gradient(outcome.d, outcome.directions) if outcome.directions.parts else []
         gradient = self.perturbation.gradient(model, outcome, parts)
         if parts:
@@ -168,7 +169,12 @@ class ForwardGradient:
         if not templates:
             return Draw(lambda number, t: None)
         drawn = sampler.directions(templates, self.step, per_row=self.perturbation.per_row)
-        return Draw(lambda number, t: drawn.parts[number], scale=drawn.scale, joint=True, exact=sampler.exact)
+        rows = None
+        if self.rows is not None and sampler.exact:
+            rows = functools.partial(self.rows.of_units, step=self.step)
+        return Draw(
+            lambda number, t: drawn.parts[number], scale=drawn.scale, joint=True, exact=sampler.exact, rows=rows
+        )
 
 
 def _parameters(leaves: list[Any]) -> np.ndarray:

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fwdad.perturbation import Activities, Draw, Loss, Model, Outcome, check_coupling
-from fwdad.tangents import DiagonalTangent
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Examples that were drawn: their numbers, the factors of their losses, the mean loss of all examples."""
-
-    index: np.ndarray  # (R,)
-    weights: np.ndarray  # (R,): R / (B p_b), so that the mean over the drawn is unbiased
-    value: float
+from fwdad.perturbation import Activities, Draw, Loss, Model, Outcome, Rows, check_coupling
+from fwdad.tangents import DiagonalTangent, Tangent, as_dense
 
 
 class _Errors(Activities):
@@ -35,9 +25,10 @@ class _Errors(Activities):
 class ByError:
     """Draw examples by the size of their error, so that the estimate stays unbiased.
 
-    The last layer's ``e = dL/dz`` of every example costs one pass in which nothing but that layer moves. An example is
-    drawn with probability ``p = min(1, c |e|)``, by one systematic draw, and its loss is divided by p. Only the
-    examples drawn are pushed through the network with tangents.
+    An example is drawn with probability ``p = min(1, c |e|)``, where ``e = dL/dz`` of the last layer, by one systematic
+    draw, and its loss is divided by p. Only the drawn examples' derivatives are worked out. Where every unit is a
+    direction (`Units`), one pass is enough: most of a derivative's cost comes after e is known. Otherwise a pass in
+    which nothing but the last layer moves comes first, and a pass of the drawn examples follows.
 
     Parameters
     ----------
@@ -64,17 +55,24 @@ class ByError:
         self._errors = _Errors("batch")
         self._last = -1  # the number of the last layer's call, in the program seen last
 
-    def draw(self, loss: Loss, model: Model, batch: tuple[Any, ...], step: int) -> Rows:
-        """Return the examples of one step."""
+    def of_units(self, d: Tangent, n: int, step: int) -> Rows:
+        """Return the examples of one step, chosen by derivatives (k, B) along all units, the last layer's last."""
+        return self._drawn(np.linalg.norm(as_dense(d[d.shape[0] - n : d.shape[0]]), axis=0), step)
+
+    def draw(self, loss: Loss, model: Model, batch: tuple[Any, ...], step: int) -> tuple[Rows, float]:
+        """Return the examples of one step, and the mean loss of all, by a pass of its own."""
         outcome = self._move_last(loss, model, batch)
         if self._last != len(outcome.moved) - 1:
             self._last = len(outcome.moved) - 1
             outcome = self._move_last(loss, model, batch)
         if self._last < 0:
             raise ValueError("rows=ByError needs a layer whose output moves the loss, but the loss calls none")
-        p = probabilities(np.linalg.norm(outcome.d, axis=1), self.share)
+        return self._drawn(np.linalg.norm(outcome.d, axis=1), step), outcome.value
+
+    def _drawn(self, size: np.ndarray, step: int) -> Rows:
+        p = probabilities(size, self.share)
         index = systematic(p, np.random.default_rng((self.seed, step)).random())
-        return Rows(index, len(index) / (len(p) * p[index]), outcome.value)
+        return Rows(index, len(index) / (len(p) * p[index]))
 
     def _move_last(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Outcome:
         def part(number: int, template: Any) -> Any:

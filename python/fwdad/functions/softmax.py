@@ -9,7 +9,7 @@ from fwdad.dual import Array, Dual, plain, primitive
 from fwdad.kernels import policy
 from fwdad.rules.forms import rule_for, surely_finite
 from fwdad.rules.reductions import every_axis
-from fwdad.tangents import as_dense, is_kind
+from fwdad.tangents import WeightedTangent, as_dense, is_kind
 
 Axis = int | tuple[int, ...] | None
 
@@ -103,7 +103,7 @@ def _softmax_cross_entropy(logits: Dual, labels: np.ndarray) -> Array:
         units = np.broadcast_to(np.eye(z.shape[1], dtype=z.dtype)[:, np.newaxis], (z.shape[1], *z.shape))
         loss, weights = kernels.cross_entropy_jvp(z, labels, units)
         if surely_finite(loss):
-            return Dual(loss, dz.weighted_rows(weights.T), logits.level)
+            return Dual(loss, WeightedTangent(dz, weights.T), logits.level)
     dz = as_dense(dz)
     plain_arrays = type(z) is type(dz) and (type(z) is np.ndarray or kernels.is_device_array(z))
     if plain_arrays and z.dtype == dz.dtype and z.dtype in (np.float32, np.float64):

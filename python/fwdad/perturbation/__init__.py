@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from fwdad.perturbation.activities import NOISES, Activities, check_coupling, check_leaks
 from fwdad.perturbation.directions import Directions, Template, join, separate
-from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, StaleShapes
+from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, Rows, StaleShapes
 from fwdad.perturbation.sites import Perturbable, Site, Survey, is_perturbable, site, some_rows, unperturbed
 from fwdad.perturbation.weights import Weights
 
@@ -53,6 +53,7 @@ __all__ = [
     "Outcome",
     "Perturbable",
     "Perturbation",
+    "Rows",
     "Site",
     "StaleShapes",
     "Survey",

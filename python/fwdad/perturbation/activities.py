@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -109,8 +110,12 @@ class Activities(Perturbation):
             draw.scale,
             sum(site.moving for site in moving) if self.per_row and not draw.joint else None,
         )
-        d = np.zeros((examples, directions.k)) if d is None else np.transpose(d).astype(np.float64)
-        return Outcome(value, directions.along(d), directions, sites)
+        rows = None
+        if draw.rows is not None and d is not None:
+            rows = draw.rows(d, math.prod(moving[-1].shape))
+            d = as_dense(d[:, rows.numbers]) * rows.weights
+        d = np.zeros((examples, directions.k)) if d is None else np.transpose(as_dense(d)).astype(np.float64)
+        return Outcome(value, directions.along(d), directions, sites, None if rows is None else rows.numbers)
 
     def _part(self, draw: Draw, number: int, site: Noise) -> Tangent | None:
         """Return a site's directions; `StaleShapes` where they were drawn for another shape."""
@@ -130,7 +135,8 @@ class Activities(Perturbation):
         for site, g in zip(outcome.moved, parts, strict=True):
             if not self.per_row and site.active is not None:
                 g = g * site.active
-            local = site.layer.local_gradient(site.x, (g / examples).reshape(site.z_shape))
+            x = site.x if outcome.rows is None else site.x[outcome.rows]
+            local = site.layer.local_gradient(x, (g / examples).reshape(examples, *site.z_shape[1:]))
             earlier = by_layer.get(id(site.layer))
             by_layer[id(site.layer)] = local if earlier is None else tree.map(np.add, earlier, local)
         nodes, structure = nodes_of(model)

@@ -16,6 +16,22 @@ Model = Any
 Loss = Callable[..., Array]
 
 
+class Rows(NamedTuple):
+    """Examples that were drawn.
+
+    Parameters
+    ----------
+    numbers : (R,)
+        Which they are.
+    weights : (R,)
+        The factors of their losses: ``R / (B p_b)`` where b was drawn with probability p_b, so that the mean over the
+        drawn is unbiased.
+    """
+
+    numbers: np.ndarray
+    weights: np.ndarray
+
+
 class Draw(NamedTuple):
     """Where the directions of a pass come from.
 
@@ -31,6 +47,9 @@ class Draw(NamedTuple):
         Whether they were drawn for all arrays together, and so for units that turn out to be silent too.
     exact : bool
         Whether they are all coordinates, so that a silent unit's derivative is zero by itself.
+    rows : callable, optional
+        ``(d, n) -> rows``: which examples' derivatives are worth their cost, chosen by those along the last n
+        directions (k, B); see `Rows`. None for all.
     """
 
     part: Callable[[int, Template], Tangent | None]
@@ -38,6 +57,7 @@ class Draw(NamedTuple):
     scale: np.ndarray | None = None
     joint: bool = False
     exact: bool = False
+    rows: Callable[[Tangent, int], Rows] | None = None
 
 
 class StaleShapes(Exception):
@@ -57,12 +77,15 @@ class Outcome(NamedTuple):
         What moved.
     moved : list of Template
         The arrays that were asked for directions, in order, with what `Perturbation.gradient` needs to know of them.
+    rows : (R,), optional
+        The numbers of the examples that the rows of d stand for, where they are not all.
     """
 
     value: float
     d: np.ndarray
     directions: Directions
     moved: Sequence[Any]
+    rows: np.ndarray | None = None
 
 
 def mean_loss(losses: Array) -> float:

@@ -9,6 +9,7 @@ diagonal  all units of a layer, each a direction
 scaled_rows  ... and behind the next layer: its rows of weights, scaled
 low_rank  outer products a b^T
 stacked   groups of directions, each of a kind of its own: what several layers move
+weighted  what a loss of each example makes of its input's directions
 
 A new kind is one file here and one line below; one conformance suite holds every kind against its own `dense()`.
 """
@@ -31,3 +32,4 @@ from fwdad.tangents.stacked import Group as Group
 from fwdad.tangents.stacked import StackedTangent as StackedTangent
 from fwdad.tangents.stream import GramSlot as GramSlot
 from fwdad.tangents.stream import StreamTangent as StreamTangent
+from fwdad.tangents.weighted import WeightedTangent as WeightedTangent

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.tangents.duck import DuckTangent, Tangent
+from fwdad.tangents.duck import DuckTangent, Tangent, rows_of
 from fwdad.tangents.scaled_rows import ScaledRowsTangent
 
 
@@ -72,6 +72,11 @@ class DiagonalTangent(DuckTangent, name="diagonal"):
         """Return w (B, n) times the values, (n, B)."""
         product: np.ndarray = (w * self.values).T
         return product
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return the directions of some examples in the same form; anything else of `dense()`."""
+        rows = rows_of(index)
+        return super().__getitem__(index) if rows is None or self.ndim < 3 else DiagonalTangent(self.values[rows])
 
     def reshape(self, *shape: Any) -> Any:
         """Return the same directions of a vector as those of a row, where only axes of length one come or go."""

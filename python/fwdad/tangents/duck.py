@@ -172,6 +172,17 @@ class DuckTangent(NDArrayOperatorsMixin, Duties):
         return function(*(as_dense(x) for x in args), **{name: as_dense(x) for name, x in kwargs.items()})
 
 
+def rows_of(index: Any) -> Any:
+    """Return the examples that an index ``[:, rows]`` of directions (k, B, ...) asks for; None for another index.
+
+    >>> rows_of((slice(None), np.array([2, 0]))).tolist()
+    [2, 0]
+    """
+    if isinstance(index, tuple) and len(index) == 2 and index[0] == slice(None) and isinstance(index[1], np.ndarray):
+        return index[1] if index[1].ndim == 1 else None
+    return None
+
+
 def as_dense(value: Any) -> Any:
     """Return directions of any kind, or those in a list or tuple, as ndarrays; anything else as it is."""
     if isinstance(value, (list, tuple)):

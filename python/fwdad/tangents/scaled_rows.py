@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import kernels
-from fwdad.tangents.duck import DuckTangent, Tangent
+from fwdad.tangents.duck import DuckTangent, Tangent, rows_of
 
 THIN = 64
 """Products with a matrix of at most so many columns stay products until a loss asks for them."""
@@ -61,6 +61,13 @@ class ScaledRowsTangent(DuckTangent, name="scaled-rows"):
         out: np.ndarray = along * self.values.T
         return out
 
+    def __getitem__(self, index: Any) -> Any:
+        """Return the directions of some examples in the same form; anything else of `dense()`."""
+        rows = rows_of(index)
+        if rows is None:
+            return super().__getitem__(index)
+        return ScaledRowsTangent(self.values[rows], self.w, None if self.scale is None else self.scale[rows])
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Keep the form under the functions that keep it; be dense under the others."""
         if method == "__call__" and not kwargs and len(inputs) == 2:
@@ -109,3 +116,11 @@ class ThinTangent(DuckTangent, name="thin"):
     def weighted_rows(self, w: np.ndarray) -> np.ndarray:
         """Return how a loss whose derivatives are w (B, c) moves along each direction, (k, B)."""
         return kernels.unit_jvp_thin(*self.factors, w).T
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return the directions of some examples in the same form; anything else of `dense()`."""
+        rows = rows_of(index)
+        if rows is None:
+            return super().__getitem__(index)
+        w, values, scale, v = self.factors
+        return ThinTangent(values[rows], w, scale[rows], v)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fwdad.tangents.basis import BasisTangent
 from fwdad.tangents.dense import kind_of
-from fwdad.tangents.duck import DuckTangent, Tangent, as_dense
+from fwdad.tangents.duck import DuckTangent, Tangent, as_dense, rows_of
 
 
 class Group(NamedTuple):
@@ -100,6 +100,15 @@ class StackedTangent(DuckTangent, name="stacked"):
         for group in self.groups:
             out[group.start : group.stop] = kind_of(group.part).inner(g)
         return out
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one group, or the directions of some examples, in the same form; anything else of `dense()`."""
+        if isinstance(index, slice):
+            for group in self.groups:
+                if (group.start, group.stop, 1) == index.indices(self.shape[0]):
+                    return group.part
+        rows = rows_of(index)
+        return super().__getitem__(index) if rows is None else self._each(lambda part: part[:, rows])
 
     def reshape(self, *shape: Any) -> Any:
         """Return the directions of the reshaped primal, where the k axis stays."""
