@@ -11,6 +11,8 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 Leaf = Any
 Tree = Any
 IsLeaf = Callable[[Any], bool]
@@ -135,7 +137,14 @@ def _visit(node: Tree, is_leaf: IsLeaf | None, collected: list[Leaf]) -> Structu
         collected.append(node)
         return LEAF
     names, children, statics = split(node)
-    return Structure(kind, names, tuple([_visit(child, is_leaf, collected) for child in children]), statics)
+    below = []
+    for child in children:
+        if type(child) is np.ndarray:  # most children are, and a call for each would take as long as all the rest
+            collected.append(child)
+            below.append(LEAF)
+        else:
+            below.append(_visit(child, is_leaf, collected))
+    return Structure(kind, names, tuple(below), statics)
 
 
 def unflatten(structure: Structure, leaves: Sequence[Leaf]) -> Tree:
@@ -179,7 +188,8 @@ _MISSING = object()
 def _build(s: Structure, remaining: Iterator[Leaf]) -> Tree:
     if s.node is None:
         return next(remaining)
-    return _joiner(s.node)([_build(child, remaining) for child in s.children], s)
+    children = [next(remaining) if child is LEAF else _build(child, remaining) for child in s.children]
+    return _joiner(s.node)(children, s)
 
 
 @functools.cache
@@ -200,8 +210,11 @@ def _rebuilt(children: list[Any], s: Structure) -> Any:
     """Build a dataclass without calling its __init__, which may draw initial values."""
     assert s.node is not None
     made: Any = object.__new__(s.node)
-    for name, value in (*zip(s.names, children, strict=True), *s.statics):
-        object.__setattr__(made, name, value)
+    put = object.__setattr__
+    for name, value in zip(s.names, children, strict=True):
+        put(made, name, value)
+    for name, value in s.statics:
+        put(made, name, value)
     return made
 
 
@@ -326,11 +339,16 @@ def is_parameter(leaf: Leaf) -> bool:
 
 def learned(model: Tree) -> Tree:
     """Return the model as optimisers see it: its parameters, and nothing (None) where it has buffers."""
-    return map(lambda leaf: None if is_buffer(leaf) else leaf, model, is_leaf=is_buffer)
+    found, structure = flatten(model, is_buffer)
+    if not any([is_buffer(leaf) for leaf in found]):
+        return model
+    return unflatten(structure, [None if is_buffer(leaf) else leaf for leaf in found])
 
 
 def with_learned(model: Tree, parameters: Tree) -> Tree:
     """Return the model with other parameters, as `learned` gives them, and its own buffers."""
     leaves_of_model, structure = flatten(model, is_buffer)
+    if not any([is_buffer(leaf) for leaf in leaves_of_model]):
+        return parameters
     new = iter(leaves(parameters))
     return unflatten(structure, [leaf if is_buffer(leaf) else next(new) for leaf in leaves_of_model])

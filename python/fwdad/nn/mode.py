@@ -45,6 +45,8 @@ class Training:
         ValueError
             If a layer ran in this step whose buffers are not the model's.
         """
+        if not self._collected:
+            return model
         found = set()
 
         def update(leaf: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fwdad import kernels, nn, tree
+from fwdad import nn, tree
 from fwdad.optim import Optimizer
 from fwdad.train.evaluation import beside
 
@@ -68,11 +68,12 @@ class Learner:
             parameters, state = self.optimizer.step(tree.learned(gradient), self.state, tree.learned(self.model))
         model = run.updated(tree.with_learned(self.model, parameters))
         # In C order, as a checkpoint gives arrays back: another memory order could mean another order of additions.
-        self.model, self.state = (tree.map(_c_order, t) for t in (model, state))
+        self.model, self.state = _in_c_order(model), _in_c_order(state)
         return value, gradient
 
 
-def _c_order(array: Any) -> Any:
-    if kernels.is_device_array(array):
-        return array if array.flags.c_contiguous else array.copy(order="C")
-    return np.asarray(array, order="C")
+def _in_c_order(arrays: Any) -> Any:
+    """Return a tree of C-contiguous arrays: itself, where they are."""
+    if all([array.flags.c_contiguous for array in tree.leaves(arrays)]):
+        return arrays
+    return tree.map(lambda array: array if array.flags.c_contiguous else array.copy(order="C"), arrays)
