@@ -340,7 +340,7 @@ def is_parameter(leaf: Leaf) -> bool:
 def learned(model: Tree) -> Tree:
     """Return the model as optimisers see it: its parameters, and nothing (None) where it has buffers."""
     found, structure = flatten(model, is_buffer)
-    if not any([is_buffer(leaf) for leaf in found]):
+    if not any(is_buffer(leaf) for leaf in found):
         return model
     return unflatten(structure, [None if is_buffer(leaf) else leaf for leaf in found])
 
@@ -348,7 +348,7 @@ def learned(model: Tree) -> Tree:
 def with_learned(model: Tree, parameters: Tree) -> Tree:
     """Return the model with other parameters, as `learned` gives them, and its own buffers."""
     leaves_of_model, structure = flatten(model, is_buffer)
-    if not any([is_buffer(leaf) for leaf in leaves_of_model]):
+    if not any(is_buffer(leaf) for leaf in leaves_of_model):
         return parameters
     new = iter(leaves(parameters))
     return unflatten(structure, [leaf if is_buffer(leaf) else next(new) for leaf in leaves_of_model])

@@ -74,6 +74,6 @@ class Learner:
 
 def _in_c_order(arrays: Any) -> Any:
     """Return a tree of C-contiguous arrays: itself, where they are."""
-    if all([array.flags.c_contiguous for array in tree.leaves(arrays)]):
+    if all(array.flags.c_contiguous for array in tree.leaves(arrays)):
         return arrays
     return tree.map(lambda array: array if array.flags.c_contiguous else array.copy(order="C"), arrays)
