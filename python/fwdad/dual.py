@@ -382,7 +382,11 @@ for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute
 # How rules take Duals apart.
 def highest_level(values: Iterable[Any]) -> int:
     """Return the highest level among values; 0 if none is a Dual."""
-    return max((v.level for v in values if type(v) is Dual), default=0)
+    highest = 0
+    for value in values:
+        if type(value) is Dual and value.level > highest:
+            highest = value.level
+    return highest
 
 
 def split(value: Any, level: int) -> tuple[Any, Any]:

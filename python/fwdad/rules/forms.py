@@ -403,6 +403,7 @@ def flat(tangent: Array) -> Array:
     return tangent.reshape(tangent.shape[0], -1)
 
 
+AXIS = {"axis"}
 ALL, FLAT, REQUIRED = "all", "flat", "required"
 """What ``axis=None`` means to a function: every axis; the flattened array; not allowed."""
 
@@ -413,20 +414,27 @@ def linear(
     default: Any = ALL,
     names: tuple[str, ...] = ("axis",),
     offsets: tuple[str, ...] = (),
+    ufunc: np.ufunc | None = None,
 ) -> None:
     """Enter y = L x for functions whose axes are arguments; the tangent is the same call with axes counted from the back.
 
     `axis` is the position of the first axis argument (None: the function has none), `names` are the names of these
     arguments, and `default` is their default value if that is an integer, or what None stands for. `offsets` are options
-    that add a constant to the answer, and so nothing to the tangent.
+    that add a constant to the answer, and so nothing to the tangent. `ufunc` is the one that the function reduces by; called
+    directly it takes half the time for small arrays.
     """
 
     def rule(x: Dual, *args: Any, **kwargs: Any) -> Any:
+        tangent = x.tangent
+        if ufunc is not None and type(x.primal) is type(tangent) is np.ndarray and not args and kwargs.keys() <= AXIS:
+            axes, ndim = kwargs.get("axis"), x.primal.ndim
+            if axes is None or ndim:
+                behind_k = tuple(range(-ndim, 0)) if axes is None else from_back(axes, ndim)
+                return Dual(ufunc.reduce(x.primal, axes), ufunc.reduce(tangent, behind_k), x.level)
         reject_duals(function, args, kwargs)
         answer = function(x.primal, *args, **kwargs)
         if not moves(answer):  # dtype=int
             return answer
-        tangent = x.tangent
         if axis is not None:
             ndim = x.primal.ndim
             positional = list(args)
@@ -494,12 +502,11 @@ def bilinear(function: Callable[..., Any], under_k: Callable[..., Any]) -> None:
         level = highest_level((x, y))
         (px, tx), (py, ty) = split(x, level), split(y, level)
         answer = function(px, py)
-        tangents = []
-        if tx is not None:
-            tangents.append(under_k(tx, py if ty is not None else of_dtype(py, answer.dtype), 0))
-        if ty is not None:
-            tangents.append(under_k(px if tx is not None else of_dtype(px, answer.dtype), ty, 1))
-        return Dual(answer, tangents[0] if len(tangents) == 1 else tangents[0] + tangents[1], level)
+        if ty is None:
+            return Dual(answer, under_k(tx, of_dtype(py, answer.dtype), 0), level)
+        if tx is None:
+            return Dual(answer, under_k(of_dtype(px, answer.dtype), ty, 1), level)
+        return Dual(answer, under_k(tx, py, 0) + under_k(px, ty, 1), level)
 
     enter(function, rule, "differentiable")
 

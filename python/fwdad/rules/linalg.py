@@ -50,9 +50,21 @@ def _solve(a: Array, b: Array) -> Array:
 
 @rule_for(np.linalg.det, singular="none: the adjugate exists at singular matrices")
 def _det(a: Dual) -> Dual:
-    """``d det A = tr(adj(A) dA)`` (Jacobi)."""
-    change = np.sum(np.matrix_transpose(adjugate(a.primal)) * a.tangent, axis=(-2, -1))
-    return Dual(np.linalg.det(a.primal), change, a.level)
+    """``d det A = tr(adj(A) dA)`` (Jacobi), where ``adj(A) = det(A) A^-1`` if no digits are lost in the inverse."""
+    answer = np.linalg.det(a.primal)
+    inverse = _regular_inverse(a.primal, answer)
+    adj = adjugate(a.primal) if inverse is None else answer[..., np.newaxis, np.newaxis] * inverse
+    return Dual(answer, np.sum(np.matrix_transpose(adj) * a.tangent, axis=(-2, -1)), a.level)
+
+
+def _regular_inverse(a: Array, det: Array) -> Array:
+    """Return the inverse of plain matrices that are far from singular, and whose determinants do not overflow; else None."""
+    if type(a) is not np.ndarray or np.count_nonzero(det) < det.size or a.size == 0:
+        return None
+    inverse = np.linalg.inv(a)
+    size, inverse_size = abs(np.vdot(a, a)), abs(np.vdot(inverse, inverse))
+    no_overflow = max(size, inverse_size) < 10 ** (60 / a.shape[-1])  # |det A| <= |A|^n
+    return inverse if no_overflow and size * inverse_size < 1e6 else None
 
 
 def adjugate(a: Array) -> Array:

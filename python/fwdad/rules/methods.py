@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
 
-from fwdad.dual import Array, Dual, lost, plain
+from fwdad.dual import RULES, Array, Dual, lost, plain
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.assignment import Flat, replace
 
 FUNCTIONS: list[Callable[..., Any]] = [
-    np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.cumsum, np.cumprod,
     np.argmax, np.argmin, np.argsort, np.argpartition, np.all, np.any, np.nonzero, np.round,
-    np.ravel, np.squeeze, np.swapaxes, np.take, np.clip, np.dot, np.repeat, np.diagonal, np.trace,
-    np.choose, np.searchsorted, np.put,
+    np.take, np.clip, np.dot, np.repeat, np.choose, np.searchsorted, np.put,
 ]  # fmt: skip
 
-for _function in FUNCTIONS:
+OF_ONE_ARRAY: list[Callable[..., Any]] = [
+    np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.cumsum, np.cumprod,
+    np.ravel, np.squeeze, np.swapaxes, np.diagonal, np.trace,
+]  # fmt: skip
+"""Functions of one array and no other: of a Dual the rule can be called without NumPy's dispatch, to save time."""
+
+
+def _called(function: Callable[..., Any], self: Dual, *args: Any, **kwargs: Any) -> Any:
+    return (RULES[function] if type(self) is Dual else function)(self, *args, **kwargs)
+
+
+def _method_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def method(self: Dual, *args: Any, **kwargs: Any) -> Any:
+        return _called(function, self, *args, **kwargs)
+
+    return method
+
+
+for _function in FUNCTIONS + OF_ONE_ARRAY:
     _name = _function.__name__
-    setattr(Dual, {"amax": "max", "amin": "min"}.get(_name, _name), _function)
+    _name = {"amax": "max", "amin": "min"}.get(_name, _name)
+    setattr(Dual, _name, _function if _function in FUNCTIONS else _method_of(_function))
 
 
 def _reshape(self: Dual, *shape: Any, **options: Any) -> Array:
-    return np.reshape(self, shape[0] if len(shape) == 1 else shape, **options)
+    return _called(np.reshape, self, shape[0] if len(shape) == 1 else shape, **options)
 
 
 def _transpose(self: Dual, *axes: Any) -> Array:
     order = axes[0] if len(axes) == 1 else axes
-    return np.transpose(self, order or None)
+    return _called(np.transpose, self, order or None)
 
 
 def _flatten(self: Dual, order: Any = "C") -> Array:
@@ -93,7 +112,7 @@ for _name, _method in {
     "sort": _sort,
     "partition": _partition,
     "to_device": _to_device,
-    "T": property(lambda self: np.transpose(self)),
+    "T": property(lambda self: _called(np.transpose, self)),
     "mT": property(lambda self: np.matrix_transpose(self)),
     "real": property(lambda self: np.real(self)),
     "imag": property(lambda self: np.imag(self)),

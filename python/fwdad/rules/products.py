@@ -8,14 +8,18 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from fwdad import kernels
-from fwdad.dual import Array, Dual
+from fwdad.dual import Array, Dual, highest_level, split
 from fwdad.kernels import policy
-from fwdad.rules.forms import align, bilinear, composed
+from fwdad.rules.forms import align, bilinear, composed, of_dtype, rule_for
 
 
 def _matmul(x: Array, y: Array, side: int) -> Array:
     """``x @ y`` where the one on `side` has a k axis in front; vectors become matrices, so that it stays in front."""
     x_ndim, y_ndim = x.ndim - (side == 0), y.ndim - (side == 1)
+    if x_ndim <= 2 and y_ndim <= 2 and not policy.use_matmul(x, y):  # NumPy's own rule keeps the k axis in front
+        if side == 1 and y_ndim == 1:
+            return np.matmul(y, x if x_ndim == 1 else x.transpose())
+        return np.matmul(x, y)
     if x_ndim == 1:
         x = np.expand_dims(x, -2)
     if y_ndim == 1:
@@ -40,17 +44,19 @@ def as_array(value: Any) -> Array:
 
 @composed(np.dot)
 def _dot(x: Array, y: Array) -> Array:
-    if np.ndim(x) == 0 or np.ndim(y) == 0:
-        return np.multiply(as_array(x), as_array(y))
-    if np.ndim(y) <= 2:
-        return np.matmul(x, y)
+    x, y = as_array(x), as_array(y)
+    if x.ndim == 0 or y.ndim == 0:
+        return x * y
+    if y.ndim <= 2:
+        return x @ y
     return np.tensordot(x, y, (-1, -2))
 
 
 @composed(np.inner)
 def _inner(x: Array, y: Array) -> Array:
-    if np.ndim(x) == 0 or np.ndim(y) == 0:
-        return np.multiply(as_array(x), as_array(y))
+    x, y = as_array(x), as_array(y)
+    if x.ndim == 0 or y.ndim == 0:
+        return x * y
     return np.tensordot(x, y, (-1, -1))
 
 
@@ -64,21 +70,23 @@ def _vdot(x: Array, y: Array) -> Array:
     return np.sum(np.multiply(np.conjugate(np.reshape(x, -1)), np.reshape(y, -1)))
 
 
-@composed(np.tensordot)
-def _tensordot(x: Array, y: Array, axes: Any = 2) -> Array:
-    """One matrix product: contracted axes go to the back of x and to the front of y."""
+@rule_for(np.tensordot)
+def _tensordot(x: Array, y: Array, axes: Any = 2) -> Dual:
+    """Contracted axes are counted from the back, so that the k axis is not among them; that of y then goes to the front."""
+    level = highest_level((x, y))
+    (px, dx), (py, dy) = split(as_array(x), level), split(as_array(y), level)
+    x_ndim, y_ndim = px.ndim, py.ndim
     if isinstance(axes, int):
-        axes = tuple(range(-axes, 0)), tuple(range(axes))
-    over_x, over_y = (tuple(a) if isinstance(a, (tuple, list)) else (a,) for a in axes)
-    over_x = tuple(a % np.ndim(x) for a in over_x)
-    over_y = tuple(a % np.ndim(y) for a in over_y)
-    rest_x = tuple(a for a in range(np.ndim(x)) if a not in over_x)
-    rest_y = tuple(a for a in range(np.ndim(y)) if a not in over_y)
-    shape = tuple(x.shape[a] for a in rest_x) + tuple(y.shape[a] for a in rest_y)
-    size = int(np.prod([x.shape[a] for a in over_x], dtype=np.int64))
-    left = np.reshape(np.transpose(x, rest_x + over_x), (-1, size))
-    right = np.reshape(np.transpose(y, over_y + rest_y), (size, -1))
-    return np.reshape(np.matmul(left, right), shape)
+        axes = tuple(range(x_ndim - axes, x_ndim)), tuple(range(axes))
+    over_x, over_y = (a if isinstance(a, (tuple, list)) else (a,) for a in axes)
+    axes = [a % x_ndim - x_ndim for a in over_x], [a % y_ndim - y_ndim for a in over_y]
+    answer = np.tensordot(px, py, axes)
+    tangent = None if dx is None else np.tensordot(dx, py if dy is not None else of_dtype(py, answer.dtype), axes)
+    if dy is not None:
+        term = np.tensordot(px if dx is not None else of_dtype(px, answer.dtype), dy, axes)
+        term = np.moveaxis(term, x_ndim - len(over_x), 0)
+        tangent = term if tangent is None else tangent + term
+    return Dual(answer, tangent, level)
 
 
 @composed(np.vecdot)

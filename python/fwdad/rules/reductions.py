@@ -11,7 +11,7 @@ from fwdad.rules.forms import FLAT, composed, constant, enter, from_back, linear
 
 # fmt: off
 #      function        position of the axis, its default
-linear(np.sum,         axis=1, offsets=("initial",))
+linear(np.sum,         axis=1, offsets=("initial",), ufunc=np.add)
 linear(np.mean,        axis=1)
 linear(np.cumsum,      axis=1, default=FLAT)
 

@@ -67,6 +67,8 @@ def _trapezoid(y: Array, x: Array = None, dx: Array = 1.0, axis: int = -1) -> Ar
 
 @composed(np.interp, singular="at a node the slope on its right")
 def _interp(x: Array, xp: Array, fp: Array, left: Array = None, right: Array = None, period: Any = None) -> Array:
+    if type(x) is Dual and period is None and not any(isinstance(v, Dual) for v in (xp, fp, left, right)):
+        return _interp_of_x(x, xp, fp, left, right)
     x, xp = of_one_dtype(x, xp, least=np.float64)
     fp, left, right = of_one_dtype(fp, left, right, least=np.float64)
     if period is not None:
@@ -86,6 +88,16 @@ def _interp(x: Array, xp: Array, fp: Array, left: Array = None, right: Array = N
     slope = np.where(flat, 0, (np.take(fp, stop) - y0) / np.where(flat, 1, width))
     inside = y0 + slope * (x - x0)
     return np.where(below, fp[0] if left is None else left, np.where(above, fp[-1] if right is None else right, inside))
+
+
+def _interp_of_x(x: Dual, xp: Array, fp: Array, left: Any, right: Any) -> Dual:
+    """Only x moves: its tangent times the slope of its interval, which is 0 outside and in intervals of no width."""
+    xp, fp = np.asarray(xp, np.float64), np.asarray(fp)
+    fp = of_dtype(fp, complex if fp.dtype.kind == "c" else np.float64)
+    slopes, width, at = np.zeros(len(xp) + 1, fp.dtype), xp[1:] - xp[:-1], plain(x)
+    np.divide(fp[1:] - fp[:-1], width, out=slopes[1:-1], where=width != 0)
+    interval = xp.searchsorted(at, "right") - (at == xp[-1])
+    return Dual(np.interp(x.primal, xp, fp, left, right), x.tangent * slopes[interval], x.level)
 
 
 @rule_for(np.unwrap, kind="linear", singular="jumps count as constant")

@@ -68,8 +68,11 @@ def _roll(x: Dual, shift: Any, axis: Any = None) -> Dual:
 
 @rule_for(np.transpose, kind="linear")
 def _transpose(x: Dual, axes: Sequence[int] | None = None) -> Dual:
-    order = tuple(reversed(range(x.ndim))) if axes is None else tuple(a % x.ndim for a in axes)
-    return Dual(np.transpose(x.primal, axes), np.transpose(x.tangent, (0, *(a + 1 for a in order))), x.level)
+    ndim = x.ndim
+    if axes is None:
+        return Dual(x.primal.transpose(), x.tangent.transpose(0, *range(ndim, 0, -1)), x.level)
+    order = (0, *(a % ndim + 1 for a in axes))
+    return Dual(np.transpose(x.primal, axes), np.transpose(x.tangent, order), x.level)
 
 
 @rule_for(np.matrix_transpose, kind="linear")
@@ -87,7 +90,8 @@ def joining(function: Any) -> None:
     """Enter concatenate or stack: an array that does not move has a tangent of zeros."""
 
     def rule(arrays: Sequence[Array], axis: int | None = 0, **options: Any) -> Array:
-        reject_duals(function, (), options)
+        if options:
+            reject_duals(function, (), options)
         level = highest_level(arrays)
         pairs = [split(array, level) for array in arrays]
         answer = function([primal for primal, _ in pairs], axis, **options)
@@ -140,6 +144,10 @@ def _clip(
     return np.positive(a) if low is None else a
 
 
+EVERY = slice(None)
+BASIC = {int, slice, type(None), type(Ellipsis), *(np.dtype(code).type for code in np.typecodes["AllInteger"])}
+
+
 @rule_for(operator.getitem, kind="linear")
 def _getitem(x: Dual, index: Any) -> Dual:
     """``x[index]``, for basic, advanced and boolean indices alike.
@@ -147,14 +155,16 @@ def _getitem(x: Dual, index: Any) -> Dual:
     The tangents are indexed with the k axis moved to the back: no index reaches it there, and the axes of advanced
     indices go where NumPy's rule says. Basic indices need no move.
     """
+    if type(index) is int or type(index) is slice:  # to save time
+        return Dual(x.primal[index], x.tangent[EVERY, index], x.level)
     items = index if isinstance(index, tuple) else (index,)
+    if BASIC.issuperset(map(type, items)):
+        return Dual(x.primal[index], x.tangent[(EVERY, *items)], x.level)
     if any(isinstance(item, Dual) for item in items):
         raise LostDerivativeError(
             "an index cannot be a Dual; a comparison of Duals gives a plain boolean array, which can"
         )
     answer = x.primal[index]
-    if all(item is None or item is Ellipsis or isinstance(item, (int, np.integer, slice)) for item in items):
-        return Dual(answer, x.tangent[(slice(None), *items)], x.level)
     if not any(item is Ellipsis for item in items):
         items = (*items, Ellipsis)
     at_back = np.moveaxis(x.tangent, 0, -1)[(*items, slice(None))]

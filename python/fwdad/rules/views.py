@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.dual import Array, Dual
-from fwdad.rules.forms import composed, from_back, rule_for
+from fwdad.dual import RULES, Array, Dual
+from fwdad.rules.forms import composed, from_back, rule_for, zeros
 
 
 @composed(np.flipud)
@@ -121,10 +121,11 @@ def _linalg_diagonal(x: Array, /, *, offset: int = 0) -> Array:
     return np.diagonal(x, offset, -2, -1)
 
 
-@composed(np.diag)
-def _diag(v: Array, k: int = 0) -> Array:
-    if np.ndim(v) == 2:
-        return np.diagonal(v, k)
-    size = v.shape[0] + abs(k)
-    places = np.diag(np.arange(1, v.shape[0] + 1), k)
-    return np.concatenate([np.zeros(1, v.dtype), v])[places] if size else v.reshape(0, 0)
+@rule_for(np.diag, kind="linear")
+def _diag(v: Dual, k: int = 0) -> Array:
+    """Take a diagonal as `np.diagonal` does, or put the tangents where numbers 1, 2, ... for a vector's entries go."""
+    if v.ndim == 2:
+        return RULES[np.diagonal](v, k)
+    places = np.diag(np.arange(1, len(v) + 1), k)
+    padded = np.concatenate([zeros(v.tangent, (1,), v.dtype), v.tangent], 1)
+    return Dual(np.diag(v.primal, k), np.take(padded, places, 1), v.level)

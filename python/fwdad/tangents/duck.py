@@ -155,6 +155,10 @@ class DuckTangent(NDArrayOperatorsMixin, Duties):
         """Return the directions in another shape."""
         return self.dense().reshape(*shape)
 
+    def transpose(self, *axes: int) -> np.ndarray:
+        """Return the directions with other axes."""
+        return self.dense().transpose(*axes)
+
     def astype(self, dtype: Any) -> np.ndarray:
         """Return the directions as an array of another dtype."""
         return self.dense().astype(dtype, copy=False)
