@@ -20,6 +20,7 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from numbers import Number
 from typing import Any, NoReturn, TypeAlias
@@ -188,6 +189,7 @@ class Dual:
     # Conversions that would lose the derivative.
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse np.asarray."""
+        lost_in_scipy(sys._getframe(1))
         lost("np.asarray, np.array, or an assignment into a NumPy array")
 
     def __float__(self) -> NoReturn:
@@ -250,6 +252,34 @@ def lost(operation: str) -> NoReturn:
     )
 
 
+def lost_in_scipy(frame: Any) -> None:
+    """Raise LostDerivativeError that names the function of SciPy that is being called, if one is."""
+    calls = []
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("scipy", "numpy"):
+        module, name = frame.f_globals["__name__"], frame.f_code.co_name
+        if module.startswith("scipy._lib"):  # a decorator, which calls the function itself f
+            module, name = (getattr(frame.f_locals.get("f"), a, d) for a, d in (("__module__", ""), ("__name__", "")))
+        if module.startswith("scipy."):
+            calls.append((".".join(module.split(".")[:2]), name, frame))
+        frame = frame.f_back
+    if not calls:
+        return
+    public = [call for call in calls if callable(getattr(sys.modules.get(call[0]), call[1], None))]
+    module, name, frame = (public or calls)[-1]
+    if getattr(sys.modules.get(module), name, None) in RULES:
+        raise LostDerivativeError(
+            f"{module}.{name} was imported by name before fwdad, so it does not know Duals: import fwdad first, or "
+            f"call it as {module}.{name}"
+        )
+    owner = frame.f_locals.get("self")
+    name = name if owner is None else f"{type(owner).__name__}.{name}"
+    raise LostDerivativeError(
+        f"{module}.{name} has no JVP rule: it would make plain numbers of a Dual and lose its derivative. For a "
+        "function that is linear in its argument use fwdad.linear, for one that solves an equation fwdad.custom_root; "
+        "else give it a rule with fwdad.custom_jvp, or call it on fwdad.stop_gradient(x)"
+    )
+
+
 FLOAT64 = np.dtype(np.float64)
 
 
@@ -306,8 +336,13 @@ def no_rule(function: Callable[..., Any], method: str = "") -> NoReturn:
 
 def name_of(function: Callable[..., Any]) -> str:
     """Return the function's name for people: np.sin, np.linalg.solve."""
-    module = "np" if isinstance(function, np.ufunc) else getattr(function, "__module__", "").replace("numpy", "np", 1)
-    return f"{module}.{getattr(function, '__name__', function)}"
+    name = getattr(function, "__name__", str(function))
+    if isinstance(function, np.ufunc):
+        special = sys.modules.get("scipy.special")
+        module = "scipy.special" if getattr(special, name, None) is function else "np"
+    else:
+        module = getattr(function, "__module__", "").replace("numpy", "np", 1)
+    return f"{module}.{name}"
 
 
 UFUNC_METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {
@@ -324,15 +359,19 @@ def _operator(ufunc: np.ufunc) -> tuple[Callable[[Any, Any], Any], Callable[[Any
     """Make the methods for ``x op y`` and its reflection; they call the rule without NumPy's dispatch, to save time."""
 
     def forward(self: Dual, other: Any) -> Any:
-        return NotImplemented if type(other) is not Dual and _defers(other) else RULES[ufunc](self, other)
+        return NotImplemented if type(other) is not Dual and defers(other) else RULES[ufunc](self, other)
 
     def reflected(self: Dual, other: Any) -> Any:
-        return NotImplemented if type(other) is not Dual and _defers(other) else RULES[ufunc](other, self)
+        return NotImplemented if type(other) is not Dual and defers(other) else RULES[ufunc](other, self)
 
     return forward, reflected
 
 
-def _defers(other: Any) -> bool:
+DEFERRED: list[type] = []
+"""Types that handle operators with a Dual themselves, and do not say so by NumPy's convention: see rules/scipy."""
+
+
+def defers(other: Any) -> bool:
     """Whether another type handles operators itself, which ``__array_ufunc__ = None`` says by NumPy's convention.
 
     Raises TypeError for a value beside which a Dual has no derivative.
@@ -340,7 +379,7 @@ def _defers(other: Any) -> bool:
     kind = type(other)
     if kind is float or kind is int or (kind is np.ndarray and other.dtype is FLOAT64):  # to save time
         return False
-    if getattr(other, "__array_ufunc__", False) is None:
+    if getattr(other, "__array_ufunc__", False) is None or isinstance(other, tuple(DEFERRED)):
         return True
     check_meaning(other, "an operand")
     return False
@@ -410,6 +449,15 @@ def memory(value: Any) -> Any:
     return value.memory if isinstance(value, Dual) else value
 
 
+def _duals_in(values: Iterable[Any]) -> Iterator[Dual]:
+    """Yield the Duals among values, also those in lists and tuples."""
+    for value in values:
+        if isinstance(value, Dual):
+            yield value
+        elif type(value) is tuple or type(value) is list:
+            yield from _duals_in(value)
+
+
 def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function one operation: when an argument is a Dual, its entry in `RULES` is called instead.
 
@@ -418,7 +466,7 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        duals = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, Dual)]
+        duals = list(_duals_in((*args, *kwargs.values())))
         if not duals:
             return function(*args, **kwargs)
         # As in NumPy, a subclass decides first: another transform's carrier.

@@ -18,6 +18,8 @@ fft           fft, rfftn, fftshift, ...
 sampling      diff, gradient, interp, trapezoid, linspace, ...
 polynomials   polyval, polyfit, roots, ...
 assignment    x[i] = v, x += v, np.copyto(x, v): writing, and the views that share what is written
+operators     constant linear operators, of any library
+scipy/        SciPy's functions, for programs that import SciPy
 methods       x.sum(), x.T, ...: ndarray's methods, which call the functions above
 """
 
@@ -32,10 +34,12 @@ from fwdad.rules import (
     linalg,
     methods,
     moving,
+    operators,
     polynomials,
     products,
     reductions,
     sampling,
+    scipy,
     shaping,
     sorting,
     special,
@@ -44,8 +48,9 @@ from fwdad.rules import (
 )
 
 assignment.watch_views()
+scipy.watch()
 
 __all__ = [
-    "assignment", "decompositions", "einsum", "elementwise", "fft", "forms", "kinks", "linalg", "methods", "moving", "polynomials", "products",
-    "reductions", "sampling", "shaping", "sorting", "special", "statistics", "views",
+    "assignment", "decompositions", "einsum", "elementwise", "fft", "forms", "kinks", "linalg", "methods", "moving", "operators", "polynomials", "products",
+    "reductions", "sampling", "scipy", "shaping", "sorting", "special", "statistics", "views",
 ]  # fmt: skip

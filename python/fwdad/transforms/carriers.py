@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import RULES, Array, Dual, check_arguments, memory, name_of, no_rule, optional_rule
+from fwdad.dual import RULES, Array, Dual, check_arguments, defers, memory, name_of, no_rule, optional_rule
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.assignment import VIEWS, remember_view
 from fwdad.rules.forms import ENTRIES
@@ -56,8 +56,9 @@ class Carrier(Dual):
     def __array_function__(
         self, function: Callable[..., Any], types: tuple[type, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Dispatch any other NumPy function."""
-        check_arguments(function, args, kwargs)
+        """Dispatch any other NumPy function, or a `primitive`, for which `types` is empty."""
+        if types:
+            check_arguments(function, args, kwargs)
         method = METHODS.get(function)
         return dispatch(function, args, kwargs) if method is None else method(*args, **kwargs)
 
@@ -128,8 +129,8 @@ def _operators() -> None:
         "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal,
         "ne": np.not_equal,
     }.items():  # fmt: skip
-        setattr(Carrier, f"__{name}__", lambda self, other, f=ufunc: f(self, other))
-        setattr(Carrier, f"__r{name}__", lambda self, other, f=ufunc: f(other, self))
+        setattr(Carrier, f"__{name}__", lambda x, y, f=ufunc: NotImplemented if defers(y) else f(x, y))
+        setattr(Carrier, f"__r{name}__", lambda x, y, f=ufunc: NotImplemented if defers(y) else f(y, x))
     for name, ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute}.items():
         setattr(Carrier, f"__{name}__", lambda self, f=ufunc: dispatch(f, (self,), {}))
 

@@ -1,0 +1,78 @@
+"""SciPy's functions: how they hear of Duals, and their rules, one table a module of SciPy.
+
+SciPy's ufuncs hand their calls to a Dual as NumPy's do. Its other functions make plain arrays of their arguments first,
+so a function that has a rule is replaced in its module: `scipy.linalg.solve` becomes a function that looks for Duals
+among its arguments, and is SciPy's own where there are none. This happens when the program imports the module of SciPy,
+or when it imports this library if that is later; a program without SciPy reads nothing but this file. A function without
+a rule stays as it is, and its error names it: see `fwdad.dual.lost`.
+
+linalg        solve, cho_solve, expm, sqrtm, lu, solve_sylvester, ...
+sparse        products of sparse matrices with moving arrays; spsolve
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from fwdad.dual import Rule, primitive
+from fwdad.rules.forms import enter
+
+TABLES = {
+    "scipy.linalg": "linalg",
+    "scipy.sparse": "sparse",
+    "scipy.sparse.linalg": "sparse_linalg",
+}
+"""Module of SciPy -> the module of this package that has its rules."""
+
+
+def replaces(module: Any, name: str, kind: str = "composed", singular: str = "") -> Callable[[Rule], Rule]:
+    """Enter a rule for a function of SciPy, which takes its place in the module; nothing where this SciPy lacks it."""
+
+    def enter_rule(rule: Rule) -> Rule:
+        if hasattr(module, name):
+            call = primitive(getattr(module, name))
+            call.__module__ = module.__name__  # where pickle finds it
+            setattr(module, name, call)
+            enter(call, rule, kind, singular)
+        return rule
+
+    return enter_rule
+
+
+class _Watch:
+    """Reads the table of a module of SciPy as soon as the program has imported the module."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find the module as the other finders do, and let its loader read the table."""
+        if fullname not in TABLES:
+            return None
+        others = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next((spec for spec in others if spec is not None), None)
+        if spec is not None and spec.loader is not None:
+            run: Callable[[Any], None] = spec.loader.exec_module
+
+            def run_and_read(module: Any) -> None:
+                run(module)
+                _read(fullname)
+
+            setattr(spec.loader, "exec_module", run_and_read)  # noqa: B010  mypy knows it as a method
+        return spec
+
+
+def _read(module: str) -> None:
+    importlib.import_module(f"{__name__}.{TABLES[module]}")
+
+
+def watch() -> None:
+    """Read the tables of what the program has imported, and those of what it will import; called once."""
+    for module in TABLES:
+        if module in sys.modules:
+            _read(module)
+    sys.meta_path.insert(0, _Watch())
