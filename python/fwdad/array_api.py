@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import Array, Dual
+from fwdad.rules.creation import holds_duals, joined
 
 VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 
@@ -45,15 +46,11 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
                 raise ValueError(f"a Dual of dtype {obj.dtype} cannot become {np.dtype(dtype)} without a copy")
             return astype(obj, dtype)
         return obj.__copy__() if copy else obj
-    if isinstance(obj, (list, tuple)) and _has_duals(obj):
+    if holds_duals(obj):
         if copy is False:
             raise ValueError("a sequence of Duals cannot become one array without a copy")
-        return asarray(np.stack([asarray(item) for item in obj]), dtype=dtype)
+        return asarray(joined(obj), dtype=dtype)
     return np.asarray(obj, dtype=dtype, device=device, copy=copy)
-
-
-def _has_duals(obj: Any) -> bool:
-    return any(_has_duals(v) for v in obj) if isinstance(obj, (list, tuple)) else isinstance(obj, Dual)
 
 
 def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
@@ -67,9 +64,8 @@ def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) ->
 
 def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Array:
     """Fill an array with one value, which may be a Dual of shape ()."""
-    if isinstance(fill_value, Dual):
-        return asarray(np.broadcast_to(fill_value, shape), dtype=dtype, copy=True)
-    return np.full(shape, fill_value, dtype=dtype, device=device)
+    like: Any = {"like": fill_value} if isinstance(fill_value, Dual) else {}
+    return np.full(shape, fill_value, dtype=dtype, device=device, **like)
 
 
 def full_like(x: Array, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Array:

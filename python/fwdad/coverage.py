@@ -87,7 +87,7 @@ KINDS = {
     "linear": "its tangent is the same function of the tangent",
     "composed": "is a NumPy program of functions that have rules",
     "write": "writes into its first argument, under every transform",
-    "constant": "its derivative is zero wherever it exists: the answer is a plain array",
+    "constant": "its derivative is zero wherever it exists: the answer does not move",
     "no derivative": "is not of floating numbers, and raises `NoRuleError`",
     "no rule": "could be differentiated, and raises `NoRuleError` with its name",
 }

@@ -37,6 +37,9 @@ Rule: TypeAlias = Callable[..., Any]
 RULES: dict[Callable[..., Any], Rule] = {}
 """NumPy function -> rule. A rule has the function's signature and is called when an argument is a Dual."""
 
+LIKE: dict[Callable[..., Any], Callable[..., Any]] = {}
+"""NumPy function -> how it makes an array for ``like=dual``; its first argument is that Dual."""
+
 OPTIONAL_TABLES: list[Callable[[], None]] = []
 """Functions that add to `RULES` what an optional library's functions need, if the program has imported it."""
 
@@ -106,6 +109,15 @@ class Dual:
         """Take over another Dual's value, as a write does: see rules/assignment."""
         self.primal, self.tangent = other.primal, other.tangent
 
+    def at_rest(self, value: Array) -> Dual:
+        """Return a value of this transform that does not move: an array that Duals can be written into."""
+        zero = zeros(self.tangent, (1,) * value.ndim, value.dtype)
+        return Dual(value, np.broadcast_to(zero, (*zero.shape[:1], *value.shape)), self.level)
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Make tangents of zeros, for a primal of the shape, where this value is a tangent; they do not move."""
+        return zeros(self.primal, shape, dtype)
+
     @property
     def k(self) -> int:
         """The number of tangents."""
@@ -147,8 +159,12 @@ class Dual:
         """Apply a number format to the primal and to each tangent of a Dual of shape (); arrays take no format."""
         if not spec:
             return str(self)
-        tangents = ", ".join(format(t, spec) for t in self.tangent)
-        return f"Dual(primal={format(self.primal, spec)}, tangent=[{tangents}])"
+        tangents = self.tangent.spelled(spec) if isinstance(self.tangent, Dual) else spelled(self.tangent, spec)
+        return f"Dual(primal={format(self.primal, spec)}, tangent={tangents})"
+
+    def spelled(self, spec: str) -> str:
+        """Apply a number format to each entry along the first axis."""
+        return spelled(self, spec)
 
     def __copy__(self) -> Dual:
         """Copy primal and tangent."""
@@ -184,7 +200,12 @@ class Dual:
         if len(types) > 1:
             check_arguments(function, args, kwargs)
         rule = RULES.get(function)
-        return rule(*args, **kwargs) if rule is not None else no_rule(function)
+        return rule(*args, **kwargs) if rule is not None else self.like(function, args, kwargs)
+
+    def like(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Make an array for ``like=self``: see rules/creation."""
+        make = LIKE.get(function)
+        return make(self, *args, **kwargs) if make is not None else no_rule(function)
 
     # Conversions that would lose the derivative.
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -194,7 +215,7 @@ class Dual:
 
     def __float__(self) -> NoReturn:
         """Refuse float()."""
-        lost("float(), or a function of the math module")
+        lost("float(), a function of the math module, or array[i] = dual")
 
     def __int__(self) -> NoReturn:
         """Refuse int()."""
@@ -243,12 +264,17 @@ def _into(
     return target
 
 
+def spelled(values: Iterable[Any], spec: str) -> str:
+    """Apply a number format to each of some values."""
+    return f"[{', '.join(format(value, spec) for value in values)}]"
+
+
 def lost(operation: str) -> NoReturn:
     """Raise LostDerivativeError: the operation would make plain numbers of a Dual."""
     raise LostDerivativeError(
         f"{operation} would make plain numbers of a Dual and lose its derivative. Use NumPy functions on the Dual "
-        "itself (np.sin for math.sin, np.stack or np.where for assignment); if the derivative is not wanted, say so "
-        "with fwdad.stop_gradient"
+        "itself (np.sin for math.sin, np.stack for np.array), and write into an array that is made like it "
+        "(np.zeros_like(x), np.zeros(n, like=x)); if the derivative is not wanted, say so with fwdad.stop_gradient"
     )
 
 
@@ -456,6 +482,13 @@ def _duals_in(values: Iterable[Any]) -> Iterator[Dual]:
             yield value
         elif type(value) is tuple or type(value) is list:
             yield from _duals_in(value)
+
+
+def zeros(like: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Make tangents of zeros, as many as there are in `like`, for a primal of the shape."""
+    if hasattr(like, "zeros"):
+        return like.zeros(shape, dtype)
+    return np.zeros_like(like, dtype=dtype, shape=(like.shape[0], *shape))
 
 
 def primitive(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -143,13 +143,12 @@ def test_methods_without_derivative_are_plain():
         lambda x: x.astype(int),
         lambda x: x[0].searchsorted(1.0),
         lambda x: x.argpartition(1),
-        lambda x: np.zeros_like(x),
+        lambda x: np.zeros_like(x, int),
         lambda x: round(x[0, 0]),
     ):
         answer, expected = f(x), f(X)
         assert type(answer) is not Dual
         assert np.array_equal(answer, expected)
-    assert type(np.empty_like(x)) is np.ndarray
 
 
 def test_attributes_are_the_primals():

@@ -6,6 +6,7 @@ gives where there are none; "refused" is an error that says what to do. Anything
 `python tests/transforms/kinds.py` writes the table; with --check it only compares.
 """
 
+import copy
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -126,6 +127,65 @@ def twice(y):
     y *= 3
 
 
+def filled(f):
+    """A program that writes f's values into a new array like x, one by one."""
+
+    def program(x):
+        c = np.empty_like(x)
+        for i in range(N):
+            c[i] = f(c, x, i)
+        return c
+
+    return of_numpy(program)
+
+
+def of_buffer(make, write):
+    """A program that lets `write(c, x)` write into a new array that is made like x."""
+
+    def f(x):
+        c = make(x)
+        answer = write(c, x)
+        return c if answer is None else (c, answer)
+
+    return of_numpy(f)
+
+
+def euler(c, x):
+    for i in range(1, len(c)):
+        c[i] = c[i - 1] + 0.1 * np.sin(x[i % N] * c[i - 1])
+
+
+def read_between(c, x):
+    before, other = c * x, c
+    c[0] = x[1]
+    between = c * x
+    other[1] = before[2] + c[0] * x[0]
+    return before, between
+
+
+def copies(c, x):
+    kept, saved = c.copy(), copy.deepcopy(c)
+    c[0] = x[0] ** 2
+    kept[1] = c[0] * x[1]
+    return kept, saved + x
+
+
+def by_closure(c, x):
+    def put(i):
+        c[i] = x[i - 1] * c[i - 1]
+
+    for i in range(1, N):
+        put(i)
+
+
+def rows_of_views(m, x):
+    row, column = m[1], m.T[2]
+    row[:] = x
+    column += x**2
+    m[0, 0] = row[0] * column[0]
+    return row * 1, column
+
+
 def closing_over(z_of, y_of, times=lambda dy, z: z * dy):
     """A program whose custom_jvp is a function of y, and uses z, which moves with x."""
 
@@ -196,6 +256,24 @@ WRITES = {
         number(lambda y: y.__setitem__(..., np.sin(y))),
         number(lambda y: np.add(y, 1.0, out=y)),
         of_numpy(lambda x: np.sum(np.sum(x * x), axis=0)),
+    ],
+    "`np.zeros_like(x)`, `np.full(n, v, like=x)`, ...: new arrays, written into": [
+        filled(lambda c, x, i: x[i] ** 2),
+        filled(lambda c, x, i: x[i] * (c[i - 1] if i else 1.0)),
+        of_buffer(np.zeros_like, read_between),
+        of_buffer(np.ones_like, copies),
+        of_buffer(np.ones_like, by_closure),
+        of_buffer(np.zeros_like, lambda c, x: np.multiply(x, x, out=c) * c),
+        of_buffer(np.zeros_like, lambda c, x: np.add.at(c, [0, 0, 1], x)),
+        of_buffer(np.zeros_like, lambda c, x: np.copyto(c, x**2, where=X > 0)),
+        of_buffer(np.zeros_like, through_a_view),
+        of_buffer(lambda x: np.full_like(x, 2.0), lambda c, x: c.__imul__(x)),
+        of_buffer(lambda x: np.full_like(x, x[1]), lambda c, x: c.__setitem__(0, x[2] ** 2)),
+        of_buffer(lambda x: np.zeros((N, N), like=x), rows_of_views),
+        of_buffer(lambda x: np.eye(N, like=x), lambda c, x: np.fill_diagonal(c, x**2)),
+        of_buffer(lambda x: np.full(5, x[0], like=x), euler),
+        of_buffer(lambda x: np.array([x[0] ** 2, 1.0, x[2]], like=x), lambda c, x: c.__setitem__(1, x[1] ** 2)),
+        of_buffer(lambda x: np.asarray([[1, 2], [x[0], x[1]]], like=x), lambda c, x: c[0].__imul__(x[2])),
     ],
     "a Dual written into a NumPy array": [refused(in_a_plain_array), refused(lambda x: np.zeros(3).__iadd__(x))],
 }

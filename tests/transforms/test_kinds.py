@@ -83,3 +83,17 @@ def test_lost_writes_are_named(words, f):
         fwdad.laplacian(f)(ONES)
     with pytest.raises(LostDerivativeError, match=words):
         fwdad.jet(f, (ONES,), ([ONES],))
+
+
+@pytest.mark.parametrize("transform", kinds.TRANSFORMS)
+def test_values_can_be_printed(transform):
+    """A value shows its numbers, and a number takes a format, within f under every transform."""
+    said = []
+
+    def f(x):
+        y = np.sum(x * x)
+        said.append(f"{x} {y:.2f} {y!r}")
+        return y
+
+    kinds.TRANSFORMS[transform][0](f, np.array([1.0, 2.0, 3.0]))
+    assert all("[1. 2. 3.]" in words and "14.00" in words for words in said)

@@ -27,6 +27,7 @@ from fwdad.perturbation.sites import (
     on_device_of,
 )
 from fwdad.tangents import Tangent, as_dense
+from fwdad.transforms.arguments import call
 
 NOISES = ("example", "batch")
 
@@ -98,7 +99,7 @@ class Activities(Perturbation):
             site.noise = as_dense(noise) if self.per_row else noise
 
         with layer_pass(Noise, model, new_level(), prepare) as running:
-            losses, d = split(loss(model, *batch), running.level)
+            losses, d = split(call(loss, model, *batch), running.level)
         sites: list[Noise] = running.sites
         value, examples = _mean_of_examples(losses, sites), losses.shape[0]
         self._check(loss, model, batch, running, examples)

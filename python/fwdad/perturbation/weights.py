@@ -12,6 +12,7 @@ from fwdad.dual import Dual, new_level, split
 from fwdad.perturbation.directions import Directions, Template
 from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, mean_loss
 from fwdad.tangents import kind_of
+from fwdad.transforms.arguments import call
 
 
 class Weights(Perturbation):
@@ -48,7 +49,7 @@ class Weights(Perturbation):
         duals = list(leaves)
         for (i, _), v in zip(moving, directions.parts, strict=True):
             duals[i] = Dual(leaves[i], v, level)
-        losses, d = split(loss(tree.unflatten(structure, duals), *batch), level)
+        losses, d = split(call(loss, tree.unflatten(structure, duals), *batch), level)
         if np.ndim(losses) > 1:
             raise ValueError(f"the loss must be one number or one per example, (B,); got shape {np.shape(losses)}")
         value = mean_loss(losses)

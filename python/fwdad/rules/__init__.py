@@ -17,6 +17,7 @@ decompositions  cholesky, qr, eigh, svd, ...
 fft           fft, rfftn, fftshift, ...
 sampling      diff, gradient, interp, trapezoid, linspace, ...
 polynomials   polyval, polyfit, roots, ...
+creation      zeros_like, full_like, like=: arrays into which Duals can be written
 assignment    x[i] = v, x += v, np.copyto(x, v): writing, and the views that share what is written
 operators     constant linear operators, of any library
 scipy/        SciPy's functions, for programs that import SciPy
@@ -25,6 +26,7 @@ methods       x.sum(), x.T, ...: ndarray's methods, which call the functions abo
 
 from fwdad.rules import (
     assignment,
+    creation,
     decompositions,
     einsum,
     elementwise,
@@ -51,6 +53,6 @@ assignment.watch_views()
 scipy.watch()
 
 __all__ = [
-    "assignment", "decompositions", "einsum", "elementwise", "fft", "forms", "kinks", "linalg", "methods", "moving", "operators", "polynomials", "products",
+    "assignment", "creation", "decompositions", "einsum", "elementwise", "fft", "forms", "kinks", "linalg", "methods", "moving", "operators", "polynomials", "products",
     "reductions", "sampling", "scipy", "shaping", "sorting", "special", "statistics", "views",
 ]  # fmt: skip

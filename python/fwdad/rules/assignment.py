@@ -33,9 +33,10 @@ from fwdad.dual import (
     name_of,
     primitive,
     split,
+    zeros,
 )
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.forms import align, broadcast_tangent, enter, flat, reject_duals, rule_for, zeros
+from fwdad.rules.forms import align, broadcast_tangent, enter, flat, reject_duals, rule_for
 
 
 class Step(NamedTuple):
@@ -246,7 +247,8 @@ def _change(x: Dual, value: Any, by: Callable[..., Any], put: Put) -> None:
     elif value.level > x.level:
         raise LostDerivativeError(
             "a Dual cannot be written into a Dual of a lower level: the array belongs to an outer transform and would "
-            "keep a tangent of the inner one. Make the array inside the inner function, or use np.where or np.stack"
+            "keep a tangent of the inner one. Make the array inside the inner function and like the value "
+            "(np.zeros_like(value), np.zeros(n, like=value)), or use np.where or np.stack"
         )
     root: Any = x
     steps: list[Step] = []
@@ -271,7 +273,7 @@ def _into_plain(name: str, instead: str) -> NoReturn:
     """Raise LostDerivativeError: a Dual would go into a plain array."""
     raise LostDerivativeError(
         f"{name} was asked to write a Dual into a NumPy array, which would lose its derivative; "
-        f"write into a Dual (0 * dual makes one of its shape), or {instead}"
+        f"write into an array made like the Dual (np.zeros_like(x), np.zeros(n, like=x)), or {instead}"
     )
 
 

@@ -105,11 +105,6 @@ def broadcast_tangent(tangent: Array, shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(align(tangent, len(shape)), tangent.shape[:1] + shape)
 
 
-def zeros(like: Array, shape: tuple[int, ...], dtype: Any) -> Array:
-    """Make tangents of zeros, as many as there are in `like`, for a primal of the shape."""
-    return np.zeros_like(like, dtype=dtype, shape=(like.shape[0], *shape))
-
-
 def scaled(tangent: Array, factor: Array) -> Array:
     """Compute ``factor dx_i``, by the kernel where it is faster."""
     return kernels.scaled_tangents(factor, tangent) if policy.use_elementwise(tangent, factor) else tangent * factor

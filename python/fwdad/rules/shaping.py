@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from fwdad.dual import Array, Dual, highest_level, plain, split
+from fwdad.dual import Array, Dual, highest_level, plain, split, zeros
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.forms import (
     REQUIRED,
@@ -25,7 +25,6 @@ from fwdad.rules.forms import (
     reject_duals,
     reshaping,
     rule_for,
-    zeros,
 )
 
 # fmt: off
@@ -40,22 +39,12 @@ linear(np.triu)
 for _function in (np.reshape, np.ravel, np.expand_dims, np.squeeze):
     reshaping(_function)
 
-constant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like, np.result_type)
+constant(np.shape, np.ndim, np.size, np.result_type)
 constant(
     np.iscomplexobj, np.isrealobj, np.common_type, np.min_scalar_type, np.can_cast, np.may_share_memory, np.shares_memory,
     np.array_repr, np.array_str, np.array2string, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from,
 )
 # fmt: on
-
-
-@rule_for(np.full_like, kind="linear")
-def _full_like(a: Array, fill_value: Array, dtype: Any = None, **options: Any) -> Array:
-    """Only the value moves; a gives the shape."""
-    shape, dtype = options.pop("shape", None) or np.shape(plain(a)), plain(a).dtype if dtype is None else dtype
-    if not isinstance(fill_value, Dual):
-        return np.full_like(plain(a), fill_value, dtype=dtype, shape=shape, **options)
-    filled = np.multiply(fill_value, np.ones(shape, dtype))
-    return filled if filled.dtype == dtype else filled.astype(dtype)
 
 
 @rule_for(np.roll, kind="linear")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import RULES, Array, Dual
-from fwdad.rules.forms import composed, from_back, rule_for, zeros
+from fwdad.rules.forms import composed, from_back, rule_for
 
 
 @composed(np.flipud)

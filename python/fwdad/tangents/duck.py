@@ -147,6 +147,10 @@ class DuckTangent(NDArrayOperatorsMixin, Duties):
         """Go through the directions, made once."""
         return iter(self.dense())
 
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """Make as many directions of zeros, for a primal of the shape."""
+        return np.zeros((len(self), *shape), dtype)
+
     def copy(self) -> Any:
         """Return the directions themselves: nothing writes into them."""
         return self

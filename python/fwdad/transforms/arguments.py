@@ -9,6 +9,7 @@ import numpy as np
 
 from fwdad import tree
 from fwdad.dual import Array, check_meaning
+from fwdad.errors import LostDerivativeError
 
 Argnums = int | tuple[int, ...]
 """The position of the argument that moves, or of several."""
@@ -46,6 +47,19 @@ def tangent_array(value: Any, primal: Array, name: str) -> Array:
     if array.dtype.kind == "c" and primal.dtype.kind != "c":
         raise TypeError(f"{name} is complex, and its primal is real ({primal.dtype}); pass a real one")
     return array.astype(primal.dtype)
+
+
+def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function with Duals.
+
+    Raises LostDerivativeError, too, where NumPy has put "setting an array element with a sequence" in its place.
+    """
+    try:
+        return f(*args, **kwargs)
+    except ValueError as error:
+        if isinstance(error.__cause__, LostDerivativeError):
+            raise LostDerivativeError(str(error.__cause__)) from error
+        raise
 
 
 def choose(args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import RULES, Array, Dual, check_arguments, defers, memory, name_of, no_rule, optional_rule
+from fwdad.dual import LIKE, RULES, Array, Dual, check_arguments, defers, memory, name_of, no_rule, optional_rule
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.assignment import VIEWS, remember_view
 from fwdad.rules.forms import ENTRIES
@@ -59,6 +59,8 @@ class Carrier(Dual):
         """Dispatch any other NumPy function, or a `primitive`, for which `types` is empty."""
         if types:
             check_arguments(function, args, kwargs)
+        if function in LIKE:
+            return self.like(function, args, kwargs)
         method = METHODS.get(function)
         return dispatch(function, args, kwargs) if method is None else method(*args, **kwargs)
 

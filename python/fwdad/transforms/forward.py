@@ -10,7 +10,7 @@ import numpy as np
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain
 from fwdad.rules import forms as _rules_are_loaded  # noqa: F401  importing the package fills the tables
-from fwdad.transforms.arguments import as_array, choose, moving_array, tangent_array
+from fwdad.transforms.arguments import as_array, call, choose, moving_array, tangent_array
 
 Tree = Any
 
@@ -74,7 +74,8 @@ def jvp(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree,
     level = new_level()
     seeds = Seeds(level)
     duals = [seeds.attach(x, t, f"argument {i}") for i, (x, t) in enumerate(zip(primals, tangents, strict=True))]
-    y, aux = split_aux(f(*duals)) if has_aux else (f(*duals), None)
+    result = call(f, *duals)
+    y, aux = split_aux(result) if has_aux else (result, None)
     answer, change = take_apart(y, level, seeds.k or 1)
     if not seeds.batched:
         change = tree.map(lambda t: t[0], change)

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import Array, Dual, new_level, plain, split
+from fwdad.dual import Array, Dual, new_level, plain, spelled, split
 from fwdad.rules.einsum import parse, unused_letter
 from fwdad.rules.forms import ELEMENTWISE, align, strongly_scaled
 from fwdad.rules.kinks import is_zero
-from fwdad.transforms.arguments import Argnums, as_array, check_chunk_size, choose, moving_leaves, unit_directions
+from fwdad.transforms.arguments import Argnums, as_array, call, check_chunk_size, choose, moving_leaves, unit_directions
 from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, check_captured, kind_of_rule, replaced, rule_of
 from fwdad.transforms.forward import split_aux
 
@@ -43,6 +43,10 @@ class WithLaplacian(Carrier):
         """Where the value, its derivatives and its Laplacian are zero."""
         return np.logical_and(is_zero(self.primal), np.all(is_zero(self.tangent), axis=0))
 
+    def at_rest(self, value: Array) -> WithLaplacian:
+        """Return a value whose derivatives and Laplacian are zero."""
+        return WithLaplacian(value, super().at_rest(value).tangent, self.level)
+
     def __copy__(self) -> WithLaplacian:
         """Copy: a write into one of the two does not reach the other."""
         return WithLaplacian(self.primal, self.tangent, self.level)
@@ -50,6 +54,13 @@ class WithLaplacian(Carrier):
     def __repr__(self) -> str:
         """Show the value, its derivatives and its Laplacian."""
         return f"WithLaplacian(primal={self.primal}, tangent={self.tangent[:-1]}, laplacian={self.tangent[-1]})"
+
+    def __format__(self, spec: str) -> str:
+        """Apply a number format to all numbers of a value of shape ()."""
+        if not spec:
+            return str(self)
+        tangents, laplacian = spelled(self.tangent[:-1], spec), format(self.tangent[-1], spec)
+        return f"WithLaplacian(primal={format(self.primal, spec)}, tangent={tangents}, laplacian={laplacian})"
 
     def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Push all n + 1 tangents by the JVP rule, and add the second derivatives to the last."""
@@ -205,7 +216,7 @@ def value_and_laplacian(
                 else WithLaplacian(leaf, np.concatenate([v, np.zeros((1, *leaf.shape), leaf.dtype)]), level)
                 for leaf, v in zip(leaves, directions, strict=True)
             ]
-            result = f(*put(tree.unflatten(structure, moving)), **kwargs)
+            result = call(f, *put(tree.unflatten(structure, moving)), **kwargs)
             y, aux = split_aux(result) if has_aux else (result, None)
             structure_of_y = structure_of_y or tree.flatten(y)[1]
             some = [_laplacian_of(leaf, level) for leaf in tree.leaves_like(y, structure_of_y, "f's next result")]

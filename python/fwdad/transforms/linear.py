@@ -15,7 +15,7 @@ import numpy as np
 
 from fwdad import tree
 from fwdad.dual import Array, Dual, memory, name_of, new_level, split
-from fwdad.transforms.arguments import as_array, moving_array
+from fwdad.transforms.arguments import as_array, call, moving_array
 from fwdad.transforms.carriers import Carrier
 from fwdad.transforms.forward import Seeds, split_aux, take_apart
 
@@ -85,13 +85,21 @@ class Traced(Carrier):
         """Record the call."""
         return self.tape.record(function, args, kwargs)
 
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Record zeros for each direction."""
+        return self.tape.record(np.zeros_like, (self,), {"dtype": dtype, "shape": (self.shape[0], *shape)})
+
     def __copy__(self) -> Traced:
         """Copy: a write into one of the two does not reach the other."""
         return Traced(self.tape, self.slot, self.samples, self.level)
 
     def __repr__(self) -> str:
         """Show the shape and the dtype; the value is not known."""
-        return f"Traced(shape=(k, {', '.join(map(str, self.samples[0].shape[1:]))}), dtype={self.dtype})"
+        return f"Traced(shape=({', '.join(['k', *map(str, self.samples[0].shape[1:])])}), dtype={self.dtype})"
+
+    def spelled(self, spec: str) -> str:
+        """Take no number format: there are no numbers."""
+        return repr(self)
 
     def become(self, other: Dual) -> None:
         """Take over another tangent's slot."""
@@ -313,7 +321,7 @@ def linearize(f: Callable[..., Tree], *primals: Tree, has_aux: bool = False) -> 
         tangent = tape.input(primal)
         return Dual(moving_array(leaf, "an argument"), tangent, tape.level) if primal.dtype.kind in "fc" else leaf
 
-    result = f(*tree.map(trace, primals))
+    result = call(f, *tree.map(trace, primals))
     y, aux = split_aux(result) if has_aux else (result, None)
     answer, change = take_apart(y, tape.level, 1)
     map = LinearMap(primals, tape, change)

@@ -22,7 +22,7 @@ import numpy as np
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain
 from fwdad.rules.assignment import written
-from fwdad.transforms.arguments import Argnums, choose, moving_leaves
+from fwdad.transforms.arguments import Argnums, call, choose, moving_leaves
 from fwdad.transforms.carriers import Carrier
 from fwdad.transforms.forward import jvp, take_apart
 
@@ -107,6 +107,10 @@ class Bits(Carrier):
         """Return the number of words."""
         return len(self.words)
 
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """Make tangents of zeros, in whose words no bit is set: see `_words`."""
+        return np.zeros((len(self.words), *shape), dtype)
+
     def __copy__(self) -> Bits:
         """Copy the words."""
         return Bits(self.words.copy(), self.dtype, self.level)
@@ -118,6 +122,10 @@ class Bits(Carrier):
     def __repr__(self) -> str:
         """Show the words."""
         return f"Bits(words={self.words})"
+
+    def spelled(self, spec: str) -> str:
+        """Take no number format: there are no numbers."""
+        return repr(self)
 
     def become(self, other: Dual) -> None:
         """Take over other words."""
@@ -243,7 +251,7 @@ def jacobian_pattern(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..
             primal = plain(leaf)
             moving.append(Dual(primal, Bits(words.reshape(count, *leaf.shape), primal.dtype, level), level))
             first += leaf.size
-        _, changes = take_apart(f(*put(tree.unflatten(structure, moving)), **kwargs), level, count)
+        _, changes = take_apart(call(f, *put(tree.unflatten(structure, moving)), **kwargs), level, count)
         return _unpacked([_words(t).reshape(count, math.prod(t.shape[1:])) for t in tree.leaves(changes)], n)
 
     return pattern

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import Array, Dual, new_level, plain, split
+from fwdad.dual import Array, Dual, new_level, plain, spelled, split
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.kinks import is_zero
-from fwdad.transforms.arguments import as_array, moving_leaves, tangent_array
+from fwdad.transforms.arguments import as_array, call, moving_leaves, tangent_array
 from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, check_captured, kind_of_rule, replaced, rule_of
 
 Tree = Any
@@ -96,6 +96,10 @@ class Series(Carrier):
         copy.coefficients = self.coefficients  # which are never changed
         return copy
 
+    def at_rest(self, value: Array) -> Series:
+        """Return the series of a constant."""
+        return Series(self.run, value, lambda j: np.zeros(value.shape, value.dtype))
+
     def become(self, other: Dual) -> None:
         """Take over another series; not within a rule, where coefficients that follow may still need this one."""
         if self.run.depth:
@@ -107,7 +111,11 @@ class Series(Carrier):
 
     def __repr__(self) -> str:
         """Show the known coefficients."""
-        return f"Series(coefficients={self.coefficients})"
+        return f"Series(coefficients=[{', '.join(map(str, self.coefficients))}])"
+
+    def __format__(self, spec: str) -> str:
+        """Apply a number format to the known coefficients of a series of shape ()."""
+        return f"Series(coefficients={spelled(self.coefficients, spec)})" if spec else str(self)
 
     def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Compute the answer's series: by coefficients, as a product or quotient, or by the function's rule."""
@@ -298,7 +306,7 @@ def jet(f: Callable[..., Tree], primals: tuple[Tree, ...], series: tuple[list[Tr
     if order == 0:
         raise ValueError("series holds no derivative: give at least [x'] for one argument")
     run = Run(order)
-    y = f(*(_curve(run, x, derivatives, i) for i, (x, derivatives) in enumerate(zip(primals, series, strict=True))))
+    y = call(f, *(_curve(run, x, ds, i) for i, (x, ds) in enumerate(zip(primals, series, strict=True))))
     leaves, structure = tree.flatten(y)
 
     def derivative(leaf: Any, j: int) -> Any:
