@@ -33,10 +33,9 @@ from fwdad.dual import (
     name_of,
     primitive,
     split,
-    zeros,
 )
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.forms import align, broadcast_tangent, enter, flat, reject_duals, rule_for
+from fwdad.rules.forms import align, broadcast_tangent, enter, flat, reject_duals, rule_for, zeros
 
 
 class Step(NamedTuple):

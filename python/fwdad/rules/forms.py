@@ -23,6 +23,7 @@ import numpy as np
 
 from fwdad import kernels
 from fwdad.dual import RULES, Array, Dual, Rule, highest_level, name_of, plain, split
+from fwdad.dual import zeros as zeros
 from fwdad.errors import LostDerivativeError
 from fwdad.kernels import policy
 from fwdad.rules.kinks import SQUARES, jump, kink, with_square

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.dual import Array, Dual, highest_level, plain, split, zeros
-from fwdad.rules.forms import enter, flat, moves, reject_duals
+from fwdad.dual import Array, Dual, highest_level, plain, split
+from fwdad.rules.forms import enter, flat, moves, reject_duals, zeros
 
 
 def moving(function: Callable[..., Any], data: tuple[int, ...] = (0,), names: tuple[str, ...] = ()) -> None:

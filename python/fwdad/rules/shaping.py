@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from fwdad.dual import Array, Dual, highest_level, plain, split, zeros
+from fwdad.dual import Array, Dual, highest_level, plain, split
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.forms import (
     REQUIRED,
@@ -25,6 +25,7 @@ from fwdad.rules.forms import (
     reject_duals,
     reshaping,
     rule_for,
+    zeros,
 )
 
 # fmt: off

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.dual import RULES, Array, Dual, zeros
-from fwdad.rules.forms import composed, from_back, rule_for
+from fwdad.dual import RULES, Array, Dual
+from fwdad.rules.forms import composed, from_back, rule_for, zeros
 
 
 @composed(np.flipud)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import Array, Dual, highest_level, plain, split, zeros
+from fwdad.dual import Array, Dual, highest_level, plain, split
+from fwdad.rules.forms import zeros
 from fwdad.transforms.arguments import as_array, tangent_array
 from fwdad.transforms.carriers import dispatch
 
