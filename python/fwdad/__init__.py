@@ -26,6 +26,8 @@ from fwdad.estimators import ForwardGradient
 from fwdad.kernels import get_num_threads, set_num_threads
 from fwdad.transforms import (
     custom_jvp,
+    custom_minimum,
+    custom_root,
     debug_nans,
     derivative,
     directional_derivative,
@@ -36,6 +38,7 @@ from fwdad.transforms import (
     jet,
     jvp,
     laplacian,
+    linear,
     linearize,
     sparse_jacfwd,
     stop_gradient,
@@ -53,6 +56,8 @@ __all__ = [
     "NoRuleError",
     "array_api",
     "custom_jvp",
+    "custom_minimum",
+    "custom_root",
     "debug_nans",
     "derivative",
     "directional_derivative",
@@ -66,6 +71,7 @@ __all__ = [
     "jet",
     "jvp",
     "laplacian",
+    "linear",
     "linearize",
     "nn",
     "optim",

@@ -2,17 +2,18 @@
 
 forward      jvp, directional_derivative, derivative, stop_gradient
 jacobian     jacfwd, hessian, hvp: all columns, at once or in chunks
-custom       custom_jvp: a user's own rule
-linear       linearize: the derivative at a point as a program of its own
+custom       custom_jvp: a user's own rule; linear: a function that is its own
+implicit     custom_root, custom_minimum: what a solver finds
+linearize    linearize: the derivative at a point as a program of its own
 taylor       jet: derivatives of any order, by power series
 laplacian    laplacian: the Hessian's trace in one pass
 sparse       sparse_jacfwd: few entries, few directions; jacobian_pattern finds where the entries are
 debug        debug_nans: the operation that makes the first NaN
-carriers     values that linear, taylor, laplacian and sparse send through a program in place of Duals or tangents
+carriers     values that linearize, taylor, laplacian and sparse send through a program in place of Duals or tangents
 arguments    which arguments move
 """
 
-from fwdad.transforms.custom import custom_jvp
+from fwdad.transforms.custom import custom_jvp, linear
 from fwdad.transforms.debug import debug_nans
 from fwdad.transforms.forward import (
     derivative,
@@ -21,14 +22,16 @@ from fwdad.transforms.forward import (
     stop_gradient,
     value_and_derivative,
 )
+from fwdad.transforms.implicit import custom_minimum, custom_root
 from fwdad.transforms.jacobian import hessian, hvp, jacfwd, value_and_hessian, value_and_jacfwd
 from fwdad.transforms.laplacian import laplacian, value_and_laplacian
-from fwdad.transforms.linear import LinearMap, linearize
+from fwdad.transforms.linearize import LinearMap, linearize
 from fwdad.transforms.sparse import Pattern, SparseJacobian, jacobian_pattern, sparse_jacfwd
 from fwdad.transforms.taylor import jet
 
 __all__ = [
-    "LinearMap", "Pattern", "SparseJacobian", "custom_jvp", "debug_nans", "derivative", "directional_derivative",
-    "hessian", "hvp", "jacfwd", "jacobian_pattern", "jet", "jvp", "laplacian", "linearize", "sparse_jacfwd",
-    "stop_gradient", "value_and_derivative", "value_and_hessian", "value_and_jacfwd", "value_and_laplacian",
+    "LinearMap", "Pattern", "SparseJacobian", "custom_jvp", "custom_minimum", "custom_root", "debug_nans", "derivative",
+    "directional_derivative", "hessian", "hvp", "jacfwd", "jacobian_pattern", "jet", "jvp", "laplacian", "linear",
+    "linearize", "sparse_jacfwd", "stop_gradient", "value_and_derivative", "value_and_hessian", "value_and_jacfwd",
+    "value_and_laplacian",
 ]  # fmt: skip
