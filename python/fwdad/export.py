@@ -7,17 +7,24 @@ compute something else.
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fwdad import __version__, functions, nn
+from fwdad import __version__, functions, nn, tree
+from fwdad.data.facts import Column, Facts
 from fwdad.nn.models.resnet import BasicBlock
 from fwdad.nn.models.transformer import EncoderLayer, MixerBlock, Perceptron
 
 OPSET = 17
-INPUT, OUTPUT = "input", "output"
+WORDS, OPSET_OF_WORDS = "ai.onnx.ml", 3  # the operators that know words
+INPUT, OUTPUT, OURS = "input", "output", "fwdad/"
+
+Inputs = dict[str, tuple[int, tuple[int, ...]]]
+"""The inputs of a graph by their names, each with ONNX's number of its dtype and the sizes of an example."""
 
 
 class ExportError(ValueError):
@@ -38,15 +45,20 @@ class Graph:
 
     def constant(self, array: Any) -> str:
         """Add a constant array; return its name."""
-        name = f"constant{len(self.constants)}"
+        name = f"{OURS}constant{len(self.constants)}"
         self.constants.append(self.onnx.numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Add a node; return the name of its output."""
-        name = f"{kind.lower()}{len(self.nodes)}"
+        name = f"{OURS}{kind.lower()}{len(self.nodes)}"
         self.nodes.append(self.onnx.helper.make_node(kind, inputs, [name], **attributes))
         return name
+
+    def kind(self, dtype: np.dtype[Any]) -> int:
+        """Return ONNX's number of a dtype."""
+        number: int = self.onnx.helper.np_dtype_to_tensor_dtype(dtype)
+        return number
 
     def like(self, value: float, array: Any) -> str:
         """Add a constant number in the dtype of an array; return its name."""
@@ -77,16 +89,22 @@ class Graph:
         return self.op("Gather", x, self.constant(np.array(i)), axis=axis)
 
 
-def to_onnx(model: Any, shape: tuple[int, ...], about: dict[str, str] | None = None) -> Any:
+def to_onnx(model: Any, shape: tuple[int, ...], about: dict[str, str] | None = None, facts: Facts | None = None) -> Any:
     """Return the model in evaluation mode as an ONNX file: ``input`` (batch, *shape) to ``output`` (batch, outputs).
+
+    With `facts`, the file takes what the data's own files hold, ``input`` (batch, *facts.shape) in their dtype, and
+    gives the probabilities of the classes, or values in the units of the data. A table that has columns of words has an
+    input (batch, 1) for each column, by its name.
 
     Parameters
     ----------
     model : Module
     shape : tuple of int
-        The shape of one input, (C, H, W) or (D,).
+        The shape of one input of the model, (C, H, W) or (D,).
     about : dict of str
         What to note in the metadata of the file.
+    facts : Facts
+        What is known of the data; it goes into the metadata, as JSON.
 
     Returns
     -------
@@ -105,16 +123,27 @@ def to_onnx(model: Any, shape: tuple[int, ...], about: dict[str, str] | None = N
     """
     graph = Graph()
     helper = graph.onnx.helper
-    graph.nodes.append(helper.make_node("Identity", [graph.apply(model, INPUT)], [OUTPUT]))
-    types = graph.onnx.TensorProto
-    kind = next((array.data_type for array in graph.constants if array.data_type != types.INT64), types.FLOAT)
-    values = [
-        helper.make_tensor_value_info(name, kind, ["batch", *sizes])
-        for name, sizes in ((INPUT, shape), (OUTPUT, ("outputs",)))
-    ]
+    arrays = [leaf for leaf in tree.leaves(model) if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f"]
+    dtype = arrays[0].dtype if arrays else np.dtype(np.float32)
+    kind = graph.kind(dtype)
+    taken: Inputs
+    if facts is None:
+        taken, end = {INPUT: (kind, shape)}, graph.apply(model, INPUT)
+    else:
+        about = (about or {}) | {name: json.dumps(value) for name, value in dataclasses.asdict(facts).items()}
+        del about["origin"]  # whoever gets the file has no need of a path of this machine
+        taken, start = _from_file(graph, facts, kind)
+        end = _to_user(graph, facts, graph.apply(model, start), kind)
+    graph.nodes.append(helper.make_node("Identity", [end], [OUTPUT]))
     made = helper.make_model(
-        helper.make_graph(graph.nodes, type(model).__name__, values[:1], values[1:], graph.constants),
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        helper.make_graph(
+            graph.nodes,
+            type(model).__name__,
+            [helper.make_tensor_value_info(name, of, ["batch", *size]) for name, (of, size) in taken.items()],
+            [helper.make_tensor_value_info(OUTPUT, kind, ["batch", facts.outputs if facts else "outputs"])],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(WORDS, OPSET_OF_WORDS)],
         ir_version=8,  # that of the opset, which older runtimes read too
         producer_name="fwdad",
         producer_version=__version__,
@@ -122,6 +151,51 @@ def to_onnx(model: Any, shape: tuple[int, ...], about: dict[str, str] | None = N
     helper.set_model_props(made, about or {})
     graph.onnx.checker.check_model(made)
     return made
+
+
+def _from_file(graph: Graph, facts: Facts, kind: int) -> tuple[Inputs, str]:
+    """Add what is done to a file's numbers; return the inputs with their dtypes and sizes, and what the model takes.
+
+    In float64, as `Facts.inputs` does it.
+    """
+    double = graph.onnx.TensorProto.DOUBLE
+    taken: Inputs
+    if any(column.words for column in facts.columns):
+        taken = {c.name: (graph.onnx.TensorProto.STRING if c.words else double, (1,)) for c in facts.columns}
+        for name in taken:
+            if name == OUTPUT or name.startswith(OURS):
+                raise ExportError(
+                    f"a column cannot be called {name!r} in an ONNX file; train on a table with another name"
+                )
+        x = graph.op("Concat", *(_column(graph, column) for column in facts.columns), axis=1)
+    else:
+        taken = {INPUT: (graph.kind(np.dtype(facts.dtype)), facts.shape)}
+        x = graph.op("Cast", INPUT, to=double)
+    if facts.channels_last:
+        x = graph.transpose(x, 0, 3, 1, 2)
+    elif len(facts.shape) == 2:
+        x = graph.reshape(x, -1, *facts.input_shape)
+    ones = (1,) * (len(facts.input_shape) - 1)
+    x = graph.op("Sub", x, graph.constant(np.reshape(facts.mean, (-1, *ones))))
+    x = graph.op("Mul", x, graph.constant(np.reshape(facts.scale, (-1, *ones))))
+    return taken, graph.op("Cast", x, to=kind)
+
+
+def _column(graph: Graph, column: Column) -> str:
+    """Add what makes a column (batch, 1) inputs of the model: nothing, or its words as 0 and 1."""
+    if not column.words:
+        return column.name
+    hot = graph.op("OneHotEncoder", column.name, cats_strings=column.words, zeros=0, domain=WORDS)  # others: an error
+    return graph.op("Cast", graph.reshape(hot, 0, -1), to=graph.onnx.TensorProto.DOUBLE)
+
+
+def _to_user(graph: Graph, facts: Facts, x: str, kind: int) -> str:
+    """Add what makes the model's outputs probabilities, or values in the units of the data."""
+    if facts.classes is not None:
+        return graph.op("Softmax", x, axis=-1)
+    x = graph.op("Cast", x, to=graph.onnx.TensorProto.DOUBLE)
+    x = graph.op("Add", graph.op("Mul", x, graph.constant(facts.target_std)), graph.constant(facts.target_mean))
+    return graph.op("Cast", x, to=kind)
 
 
 # ---- layers

@@ -64,8 +64,8 @@ def test_hidden_takes_all_the_integers_that_follow(fwdad_, tmp_path, words, hidd
 
 def test_every_option_reaches_the_configuration(fwdad_, tmp_path):
     given = {
-        "data": "digits", "data_dir": "x", "hidden": (8,), "activation": "tanh", "directions": "random", "rows": 0.5,
-        "tangents": 3, "sampler": "rademacher",
+        "data": "digits", "data_dir": str(tmp_path / "x"), "hidden": (8,), "activation": "tanh",
+        "directions": "random", "rows": 0.5, "tangents": 3, "sampler": "rademacher",
         "combiner": "mean", "perturb": "weight", "epochs": 1, "batch_size": 300, "optimizer": "sgd",
         "learning_rate": 0.001, "momentum": 0.5, "weight_decay": 0.01, "schedule": "step", "warmup": 2,
         "seed": 9, "threads": 1, "target_accuracy": 0.99, "augment": "crop", "label_smoothing": 0.1, "clip": 5.0,

@@ -4,7 +4,7 @@ main       the entry point: errors and exit codes
 train      fwdad train
 options    ... its options, made from TrainConfig
 progress   ... its progress bar
-runs       fwdad eval, plot, export: what is done with a finished run
+runs       fwdad eval, predict, plot, export: what is done with a finished run
 download   fwdad download
 reproduce  fwdad reproduce
 bench      fwdad bench

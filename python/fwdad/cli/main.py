@@ -21,7 +21,7 @@ from fwdad.cli.download import download
 from fwdad.cli.info import info
 from fwdad.cli.options import name_of, printable
 from fwdad.cli.reproduce import reproduce
-from fwdad.cli.runs import curves, evaluation, export
+from fwdad.cli.runs import curves, evaluation, export, prediction
 from fwdad.cli.train import train
 from fwdad.data import DataError
 from fwdad.export import ExportError
@@ -47,7 +47,7 @@ def commands(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (train, evaluation, curves, export, download, reproduce, bench, info):
+for command in (train, evaluation, prediction, curves, export, download, reproduce, bench, info):
     commands.add_command(command)
 
 

@@ -1,11 +1,15 @@
 """Data sets, the order in which training visits them, and how images are varied on the way.
 
 dataset     Dataset, Split, DataError
+facts       what is learnt of a data set, by which other files of its kind are read
+classes     their words and numbers
 digits      part of the package
 mnist       MNIST, Fashion-MNIST, KMNIST    idx: the format of their files
 cifar       CIFAR-10, CIFAR-100
-arrays      .npz files, folders of .npy files
-table       .csv files
+source      what every kind of file can be asked
+named       ... published data sets
+arrays      ... .npz files, folders of .npy files
+table       ... .csv and .tsv files
 splitting   train, validation and test parts; standardisation
 download    getting published data sets
 batches     the order of the examples
@@ -17,15 +21,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fwdad.data.arrays import load_arrays
+from fwdad.data.arrays import Arrays, read_arrays
 from fwdad.data.augment import AUGMENTATIONS, Augmenter
 from fwdad.data.batches import Batches
-from fwdad.data.cifar import LAYOUTS, load_cifar
-from fwdad.data.dataset import DataError, Dataset, Split
-from fwdad.data.digits import load_digits
+from fwdad.data.dataset import DataError, Dataset, DataWarning, Split
 from fwdad.data.download import SOURCES, download
-from fwdad.data.mnist import NORMALISATION, load_mnist
-from fwdad.data.table import load_table
+from fwdad.data.facts import Facts
+from fwdad.data.named import NAMES, VARIABLE, Named
+from fwdad.data.source import Known, Source
+from fwdad.data.table import DELIMITERS, read_csv
 
 __all__ = [
     "AUGMENTATIONS",
@@ -36,15 +40,17 @@ __all__ = [
     "Augmenter",
     "Batches",
     "DataError",
+    "DataWarning",
     "Dataset",
+    "Facts",
+    "Known",
     "Split",
     "download",
     "load",
+    "load_known",
 ]
 
-NAMES = ("digits", *NORMALISATION, *LAYOUTS)
 TASKS = ("classification", "regression")
-VARIABLE = "FWDAD_DATA"
 
 
 def load(
@@ -58,14 +64,14 @@ def load(
     Parameters
     ----------
     name
-        One of `NAMES`, or the path of a .csv file, an .npz file or a folder of .npy files.
+        One of `NAMES`, or the path of a .csv, .tsv or .npz file or a folder of .npy files.
     data_dir
         The folder of the files of a named data set, which are in ``data_dir/name`` or ``data_dir``; without it the
         folder that the environment variable ``FWDAD_DATA`` names. ``digits`` is part of the package.
     task
         One of `TASKS`.
     target
-        The column of a .csv file to predict, by default the last.
+        The column of a table to predict, by default the last.
 
     Raises
     ------
@@ -80,30 +86,45 @@ def load(
     """
     if task not in TASKS:
         raise DataError(f"unknown task {task!r}; choose one of {', '.join(TASKS)}")
-    if target is not None and not name.endswith(".csv"):
-        raise DataError(f"a target column, {target!r}, is for .csv files; {name} is none")
+    return _read(name, data_dir).dataset(task, target)
+
+
+def load_known(
+    name: str, facts: Facts, data_dir: str | os.PathLike[str] | None = None, *, targets: bool = True
+) -> Known:
+    """Load another file of the kind that `facts` are of, by their statistics, with columns and classes found by name.
+
+    Parameters
+    ----------
+    name
+        The path of a file or folder, all of whose examples are taken, or only its test part where it has one; or the
+        name of a data set, whose test part is taken.
+    targets
+        Whether targets are needed.
+
+    Raises
+    ------
+    DataError
+        It cannot be read, or is of another kind.
+
+    Examples
+    --------
+    >>> digits = load("digits")
+    >>> load_known("digits", digits.facts).inputs.shape
+    (300, 64)
+    """
+    return _read(name, data_dir).known(facts, targets)
+
+
+def _read(name: str, data_dir: str | os.PathLike[str] | None) -> Source:
     if name in NAMES:
-        if task == "regression":
-            raise DataError(f"{name} is a classification data set; it has no values for a regression")
-        return _load_named(name, data_dir)
+        return Named(name, data_dir)
     path = Path(name)
-    if path.suffix == ".csv":
-        return load_table(path, task, target)
-    if path.suffix == ".npz" or path.is_dir():
-        return load_arrays(path, task)
+    if path.suffix.lower() in DELIMITERS:
+        return read_csv(path)
+    if path.suffix.lower() == ".npz" or path.is_dir():
+        return Arrays(path, read_arrays(path))
     raise DataError(
         f"unknown data set {name!r}; choose one of {', '.join(NAMES)}, "
-        "or name a .csv or .npz file or a folder of .npy files"
+        "or name a .csv, .tsv or .npz file or a folder of .npy files"
     )
-
-
-def _load_named(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
-    if name == "digits":
-        return load_digits()
-    folder = data_dir or os.environ.get(VARIABLE)
-    if not folder:
-        raise DataError(
-            f"{name} is not part of the package; name the folder of its files by --data-dir or ${VARIABLE} "
-            f"(fwdad download {name} gets them)"
-        )
-    return load_mnist(name, Path(folder)) if name in NORMALISATION else load_cifar(name, Path(folder))

@@ -1,70 +1,172 @@
 """Data sets of one's own in NumPy's files: an .npz file, or a folder of .npy files.
 
 The arrays are ``x_train, y_train, x_test, y_test`` and, if there is a validation part, ``x_validation, y_validation``;
-or ``x, y`` alone, to be split here. x is (N, D), (N, H, W) or (N, C, H, W), numbers of any kind; y is (N,) class
-numbers from 0 or, for a regression, (N,) or (N, M) values.
+or ``x, y`` alone, to be split here. Capitals count as small letters. x is (N, D), (N, H, W), (N, C, H, W) or
+(N, H, W, C), numbers of any kind; y is (N,) classes, integers or words, or, for a regression, (N,) or (N, M) values.
 """
 
 from __future__ import annotations
 
 import math
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fwdad.data.batches import permutation
 from fwdad.data.dataset import DataError, Dataset, Split
+from fwdad.data.facts import Facts
 from fwdad.data.files import DEFLATED
-from fwdad.data.splitting import HELD_OUT, LARGEST, split_apart, standardised, stratified_order
+from fwdad.data.source import LARGEST, Source
+from fwdad.data.splitting import fitted, hold_out, numbered, split_apart
 
 PARTS = ("train", "validation", "test")
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 NAMES = ("x", "y", *(f"{kind}_{part}" for part in PARTS for kind in "xy"))
+MOST_CHANNELS = 4  # that an image can have; the axis that is this small holds them
 
 
-def load_arrays(path: Path, task: str) -> Dataset:
-    """Load the data set in a file or folder; `DataError` names an array that is missing or does not fit."""
-    arrays = _read(path)
-    if "x_train" in arrays or "y_train" in arrays:
-        parts = {part: _part(path, arrays, f"x_{part}", f"y_{part}", task) for part in PARTS if f"x_{part}" in arrays}
-        for part in ("train", "test"):
-            if part not in parts:
-                raise _missing(path, f"x_{part}", arrays)
-        if "validation" not in parts:
-            parts["train"], parts["validation"] = _held_out(parts["train"], path)
-        splits = parts["train"], parts["validation"], parts["test"]
-    else:
-        splits = split_apart(*_part(path, arrays, "x", "y", task), path)
-    for what, shapes in (
-        ("inputs", {s.inputs.shape[1:] for s in splits}),
-        ("targets", {s.targets.shape[1:] for s in splits}),
-    ):
-        if len(shapes) > 1:
-            raise DataError(f"{path}: the {what} of its parts have different shapes: {sorted(shapes)}")
-    classes = None if task == "regression" else int(max(split.targets.max() for split in splits)) + 1
-    if classes is not None and classes > len(splits[0].targets):
-        raise DataError(
-            f"{path}: class {classes - 1} among {len(splits[0].targets)} training examples; number the classes 0, 1, "
-            "... without gaps, or use --task regression for values"
-        )
-    return standardised(path.resolve().stem, splits, classes)
+class Arrays(Source):
+    """The arrays of a file or folder, by their names."""
+
+    def __init__(self, path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.path, self._arrays = path, arrays
+        self._tested = "_test" if "x_test" in arrays else ""
+        self.part = "its test part" if self._tested else "all of its examples"
+
+    def dataset(self, task: str, target: str | None) -> Dataset:
+        """Return the data set; `DataError` names an array that is missing or does not fit."""
+        if target is not None:
+            raise DataError(f"a target column, {target!r}, is for tables; {self.path} is none")
+        names = [""]
+        if {"x_train", "y_train"} & self._arrays.keys():
+            names = [f"_{part}" for part in PARTS if f"x_{part}" in self._arrays or part != "validation"]
+        inputs = [self._inputs(name) for name in names]
+        targets = [self._targets(name, task) for name in names]
+        for what, arrays in (("inputs", inputs), ("targets", targets)):
+            if len(shapes := {array.shape[1:] for array in arrays}) > 1:
+                raise DataError(f"{self.path}: the {what} of its parts have different shapes: {sorted(shapes)}")
+        classes = None
+        if task == "classification":
+            labels, classes = numbered(np.concatenate(targets).tolist(), f"{self.path}: y")
+            targets = np.split(labels, np.cumsum([len(part) for part in targets])[:-1])
+        splits = list(map(Split, inputs, targets))
+        if len(splits) == 1:
+            splits = [*split_apart(splits[0], self.path)]
+        elif len(splits) == 2:
+            splits = [*hold_out(splits[0], self.path), splits[1]]
+        train, validation, test = splits
+        channels_last = has_channels_last(train.inputs.shape[1:])
+        return fitted(self.path, (train, validation, test), classes, channels_last=channels_last)
+
+    def inputs(self, facts: Facts) -> NDArray[Any]:
+        """Return x, or x_test where there are several parts."""
+        x = self._inputs(self._tested)
+        if x.shape[1:] != facts.shape:
+            raise DataError(
+                f"{self.path}: x{self._tested} holds examples {x.shape[1:]}, but the run has learnt from {facts.shape}"
+            )
+        if any(column.words for column in facts.columns):
+            raise DataError(f"{self.path}: the run has learnt from columns of words, which arrays lack; give a table")
+        return x
+
+    def targets(self, facts: Facts) -> Any:
+        """Return y, or y_test where there are several parts."""
+        y = self._targets(self._tested, "regression" if facts.classes is None else "classification")
+        if facts.classes is not None:
+            return y.tolist()
+        if y.shape[1] != facts.outputs:
+            raise DataError(f"{self.path}: y{self._tested} is {y.shape}, but the run predicts {facts.outputs} values")
+        return y
+
+    def place(self, row: int) -> str:
+        """Say which example it is, from 0."""
+        return f"example {row}"
+
+    def _inputs(self, part: str) -> NDArray[Any]:
+        x = self._get(f"x{part}")
+        if x.ndim not in (2, 3, 4) or x.dtype.kind not in "fiub" or x.dtype.itemsize > 8:
+            raise DataError(
+                f"{self.path}: x{part} is {x.dtype} {x.shape}; needed are numbers, (N, D), (N, H, W), (N, C, H, W) or "
+                "(N, H, W, C)"
+            )
+        if not x.size:
+            raise DataError(f"{self.path}: x{part} holds {len(x)} examples {x.shape[1:]}")
+        self._check_finite(f"x{part}", x)
+        return x
+
+    def _targets(self, part: str, task: str) -> NDArray[Any]:
+        """Return the values (N, M), or the classes as words (N,)."""
+        name = f"y{part}"
+        y, n = self._get(name), len(self._get(f"x{part}"))
+        if y.ndim and len(y) != n:
+            raise DataError(f"{self.path}: x{part} holds {n} examples but {name} {len(y)} targets")
+        if task == "regression":
+            if y.ndim not in (1, 2) or y.dtype.kind not in "fiub" or not y.size:
+                raise DataError(
+                    f"{self.path}: {name} is {y.dtype} {y.shape}; a regression needs numbers, (N,) or (N, M)"
+                )
+            self._check_finite(name, y)
+            return y.reshape(len(y), -1).astype(np.float64)
+        if y.ndim != 1 or y.dtype.kind not in "iubU":
+            raise DataError(
+                f"{self.path}: {name} is {y.dtype} {y.shape}; classes are integers or words (N,); for values use "
+                "--task regression"
+            )
+        words = np.array([str(value).strip() for value in y.tolist()])
+        if (gaps := np.flatnonzero(words == "")).size:
+            raise DataError(f"{self.path}: {name} holds no class in example {gaps[0]}")
+        return words
+
+    def _get(self, name: str) -> NDArray[Any]:
+        if name not in self._arrays:
+            found = ", ".join(self._arrays) or "none of them"
+            raise DataError(
+                f"{self.path} has no array {name}; needed are x and y, or x_train, y_train, x_test, y_test; it has "
+                + found
+            )
+        return self._arrays[name]
+
+    def _check_finite(self, name: str, array: NDArray[Any]) -> None:
+        if array.dtype.kind == "f" and not (fits := np.abs(array) <= LARGEST).all():
+            place = np.argwhere(~fits)[0].tolist()
+            raise DataError(
+                f"{self.path}: {name} holds NaN, infinity or what float32 cannot hold, first in example {place[0]}"
+                + (f", at {tuple(place[1:])}" if len(place) > 1 else "")
+            )
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
+def has_channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether images of this shape are (H, W, C): only the last of three axes is as small as a number of channels.
+
+    Examples
+    --------
+    >>> has_channels_last((32, 32, 3)), has_channels_last((3, 32, 32)), has_channels_last((3, 32, 3))
+    (True, False, False)
+    """
+    return len(shape) == 3 and shape[2] <= MOST_CHANNELS < shape[0]
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the arrays that have one of the names; `DataError` for a file that is damaged or too large for itself."""
     try:
         if path.is_dir():
-            return {name: _read_file(path / f"{name}.npy") for name in NAMES if (path / f"{name}.npy").is_file()}
+            return {
+                name: _read_file(file) for file in sorted(path.glob("*.npy")) if (name := _name(file.name)) in NAMES
+            }
         with zipfile.ZipFile(path) as archive:
             most = DEFLATED * path.stat().st_size
-            members = {info.filename: info for info in archive.infolist()}
-            return {
-                name: _read_member(archive, members[f"{name}.npy"], most) for name in NAMES if f"{name}.npy" in members
-            }
+            members = [(_name(info.filename), info) for info in archive.infolist()]
+            return {name: _read_member(archive, info, most) for name, info in members if name in NAMES}
     except Exception as error:  # what zip, zlib, Python's parser and NumPy say of a damaged file has no common name
         raise DataError(f"cannot read {path}: {error or type(error).__name__}; write it again by np.savez") from error
+
+
+def _name(file: str) -> str:
+    """Return the name of the array in a file."""
+    return file.removesuffix(".npy").lower()
 
 
 def _read_file(path: Path) -> NDArray[Any]:
@@ -91,50 +193,3 @@ def _read_array(file: IO[bytes], size: int, name: str) -> NDArray[Any]:
     file.seek(0)
     array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     return array
-
-
-def _part(path: Path, arrays: dict[str, NDArray[Any]], x_name: str, y_name: str, task: str) -> Split:
-    for name in (x_name, y_name):
-        if name not in arrays:
-            raise _missing(path, name, arrays)
-    x, y = arrays[x_name], arrays[y_name]
-    if x.ndim not in (2, 3, 4) or x.dtype.kind not in "fiub":
-        raise DataError(
-            f"{path}: {x_name} is {x.dtype} {x.shape}; needed are numbers, (N, D), (N, H, W) or (N, C, H, W)"
-        )
-    if len(x) != len(y) or not x.size:
-        raise DataError(f"{path}: {x_name} holds {len(x)} examples but {y_name} {len(y)} targets")
-    if task == "regression":
-        if y.ndim not in (1, 2) or y.dtype.kind not in "fiub" or not y.size:
-            raise DataError(f"{path}: {y_name} is {y.dtype} {y.shape}; a regression needs numbers, (N,) or (N, M)")
-        y = y.reshape(len(y), -1).astype(np.float64)
-    elif y.ndim != 1 or y.dtype.kind not in "iu":
-        raise DataError(
-            f"{path}: {y_name} is {y.dtype} {y.shape}; classes are integers (N,); for values use --task regression"
-        )
-    elif y.min() < 0:
-        raise DataError(f"{path}: {y_name} holds class {y.min()}; classes are numbered from 0")
-    else:
-        y = y.astype(np.int64)
-    for name, array in ((x_name, x), (y_name, y)):
-        if array.dtype.kind == "f" and not (wide := np.abs(array) <= LARGEST).all():
-            row = np.argwhere(~wide)[0][0]
-            raise DataError(f"{path}: {name} holds NaN, infinity or what float32 cannot hold, first in example {row}")
-    return Split(x, y)
-
-
-def _held_out(train: Split, path: Path) -> tuple[Split, Split]:
-    """Split a training part into itself without a tenth, and that tenth, for validation."""
-    count = len(train.inputs) // HELD_OUT
-    if not count:
-        raise DataError(f"{path} holds {len(train.inputs)} training examples; at least {HELD_OUT} are needed")
-    classes = train.targets.dtype.kind == "i"
-    order = stratified_order(train.targets) if classes else permutation(len(train.inputs), 0)
-    return Split(*(a[order[count:]] for a in train)), Split(*(a[order[:count]] for a in train))
-
-
-def _missing(path: Path, name: str, arrays: dict[str, NDArray[Any]]) -> DataError:
-    found = ", ".join(arrays) or "none of them"
-    return DataError(
-        f"{path} has no array {name}; needed are x and y, or x_train, y_train, x_test, y_test; it has {found}"
-    )

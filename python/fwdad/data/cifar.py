@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fwdad.data.dataset import DataError, Dataset, Split
+from fwdad.data.facts import Facts
 from fwdad.data.files import find_home, opened
 
 SHAPE = (3, 32, 32)
@@ -53,19 +54,22 @@ def load_cifar(name: str, folder: Path) -> Dataset:
     """Load `name` from ``folder/name`` or ``folder``, or from the folder of the archive in either."""
     layout = LAYOUTS[name]
     home = find_home(folder, f"{name}/{layout.folder}", name, layout.folder)
-    train = [_read(name, home / file, layout.train_records) for file in layout.train]
-    images, labels = (np.concatenate(parts) for parts in zip(*train, strict=True))
+    files = [_read(name, home / file, layout.train_records) for file in layout.train]
+    images, labels = (np.concatenate(parts) for parts in zip(*files, strict=True))
     test = Split(*_read(name, home / layout.test, layout.test_records))
     kept = len(labels) - len(labels) // HELD_OUT
-    return Dataset(
-        name,
-        Split(images[:kept], labels[:kept]),
-        Split(images[kept:], labels[kept:]),
-        test,
-        layout.classes,
-        SHAPE,
-        _class_names(home, name, layout),
+    names = _class_names(home, name, layout)
+    facts = Facts(
+        origin=name,
+        shape=SHAPE,
+        dtype="uint8",
+        mean=layout.mean,
+        std=layout.std,
+        counts=(kept, len(labels) - kept, len(test.targets)),
+        classes=names or tuple(map(str, range(layout.classes))),
     )
+    train, validation = Split(images[:kept], labels[:kept]), Split(images[kept:], labels[kept:])
+    return Dataset(name, train, validation, test, layout.classes, SHAPE, names, facts)
 
 
 def _read(name: str, path: Path, records: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

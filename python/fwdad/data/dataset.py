@@ -9,9 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fwdad.data.facts import Facts
+
 
 class DataError(ValueError):
     """A data set cannot be used; the message names the file, what is wrong with it and what to do."""
+
+
+class DataWarning(UserWarning):
+    """Data is read in a way that its owner should know of."""
 
 
 class Split(NamedTuple):
@@ -20,12 +26,13 @@ class Split(NamedTuple):
     Parameters
     ----------
     inputs
-        float32 (N, D), normalised; an image is flat here, channel by channel and row by row.
+        float32 (N, D), normalised; an image is flat here, channel by channel and row by row. Before that, what the
+        file holds.
     targets
         Class numbers int64 (N,), or, for a regression, values float32 (N, M).
     """
 
-    inputs: NDArray[np.float32]
+    inputs: NDArray[Any]
     targets: NDArray[Any]
 
 
@@ -41,6 +48,8 @@ class Dataset:
         How many classes there are; None for a regression.
     class_names
         What the classes are called, where the data says so.
+    facts
+        By which other files of the same kind are read; None where nothing is known of the data's origin.
     """
 
     name: str
@@ -50,6 +59,7 @@ class Dataset:
     classes: int | None
     shape: tuple[int, ...]
     class_names: tuple[str, ...] = ()
+    facts: Facts | None = None
 
     @property
     def outputs(self) -> int:

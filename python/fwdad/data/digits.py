@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fwdad.data.dataset import DataError, Dataset, Split, normalise
+from fwdad.data.facts import Facts
 from fwdad.data.splitting import stratified_order
 
 FILE = Path(__file__).with_name("digits.npz")
@@ -25,4 +26,7 @@ def load_digits() -> Dataset:
     images = normalise(pixels, 16, MEAN, STD)
     order = stratified_order(labels)
     test, validation, train = (Split(images[rows], labels[rows]) for rows in np.split(order, (HELD_OUT, 2 * HELD_OUT)))
-    return Dataset("digits", train, validation, test, classes=10, shape=(1, 8, 8))
+    counts = tuple(len(split.targets) for split in (train, validation, test))
+    classes = tuple(map(str, range(10)))
+    facts = Facts("digits", (8, 8), "uint8", (16 * MEAN,), (16 * STD,), counts, classes=classes)
+    return Dataset("digits", train, validation, test, classes=10, shape=(1, 8, 8), facts=facts)

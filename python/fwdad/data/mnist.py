@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fwdad.data.dataset import DataError, Dataset, Split, normalise
+from fwdad.data.facts import Facts
 from fwdad.data.files import find_home
 from fwdad.data.idx import read_idx
 
@@ -25,7 +26,11 @@ def load_mnist(name: str, folder: Path) -> Dataset:
     if not held_out or not len(test.targets):
         raise DataError(f"{home} holds too few examples of {name}: {len(labels)} to train, {len(test.targets)} to test")
     train, validation = Split(images[:-held_out], labels[:-held_out]), Split(images[-held_out:], labels[-held_out:])
-    return Dataset(name, train, validation, test, CLASSES, (1, *SHAPE))
+    mean, std = (255 * value for value in NORMALISATION[name])
+    counts = tuple(len(split.targets) for split in (train, validation, test))
+    classes = tuple(map(str, range(CLASSES)))
+    facts = Facts(name, SHAPE, "uint8", (mean,), (std,), counts, classes=classes)
+    return Dataset(name, train, validation, test, CLASSES, (1, *SHAPE), facts=facts)
 
 
 def _part(folder: Path, part: str, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

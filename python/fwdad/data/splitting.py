@@ -1,20 +1,19 @@
-"""Examples split into training, validation and test parts, and standardised by the statistics of the training part."""
+"""Examples split into training, validation and test parts, and made a data set by what the training part says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fwdad.data.batches import permutation
+from fwdad.data.classes import names_of, numbers_of
 from fwdad.data.dataset import DataError, Dataset, Split
+from fwdad.data.facts import Facts, channels_first, statistics
 
 HELD_OUT = 10  # a tenth of the examples is for validation, another for testing
-
-
-LARGEST = float(np.finfo(np.float32).max)  # of a value in a data set, which is float32 in the end
 
 
 def stratified_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -29,7 +28,7 @@ def stratified_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.argsort(place, kind="stable")
 
 
-def split_apart(inputs: NDArray[Any], targets: NDArray[Any], origin: object) -> tuple[Split, Split, Split]:
+def split_apart(examples: Split, origin: object) -> tuple[Split, Split, Split]:
     """Split into training, validation and test parts, 8 : 1 : 1.
 
     The order depends on the number of examples alone. If the targets are integers, all three parts have the classes in
@@ -40,59 +39,70 @@ def split_apart(inputs: NDArray[Any], targets: NDArray[Any], origin: object) -> 
     DataError
         There are fewer than 10 examples; the message names `origin`.
     """
-    if len(inputs) < HELD_OUT:
-        raise DataError(f"{origin} holds {len(inputs)} examples; at least {HELD_OUT} are needed to split them")
-    classes = np.issubdtype(targets.dtype, np.integer)
-    order = stratified_order(targets) if classes else permutation(len(inputs), 0)
-    held_out = len(inputs) // HELD_OUT
-    test, validation, train = (Split(inputs[rows], targets[rows]) for rows in np.split(order, (held_out, 2 * held_out)))
+    n = len(examples.inputs)
+    if n < HELD_OUT:
+        raise DataError(f"{origin} holds {n} examples; at least {HELD_OUT} are needed to split them")
+    test, validation, train = _parts(examples, n // HELD_OUT, 2 * (n // HELD_OUT))
     return train, validation, test
 
 
-def standardised(
-    name: str, splits: tuple[Split, Split, Split], classes: int | None, class_names: tuple[str, ...] = ()
-) -> Dataset:
-    """Make a data set of splits with inputs (N, D), (N, H, W) or (N, C, H, W), numbers of any kind.
+def hold_out(train: Split, origin: object) -> tuple[Split, Split]:
+    """Split a training part into itself without a tenth, and that tenth, for validation."""
+    count = len(train.inputs) // HELD_OUT
+    if not count:
+        raise DataError(f"{origin} holds {len(train.inputs)} training examples; at least {HELD_OUT} are needed")
+    validation, train = _parts(train, count)
+    return train, validation
+
+
+def _parts(examples: Split, *ends: int) -> list[Split]:
+    classes = np.issubdtype(examples.targets.dtype, np.integer)
+    order = stratified_order(examples.targets) if classes else permutation(len(examples.inputs), 0)
+    return [Split(*(array[rows] for array in examples)) for rows in np.split(order, ends)]
+
+
+def numbered(words: list[str], origin: object) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return the classes that words name as numbers (N,), and their names; `DataError` for more than half as many."""
+    names = names_of(words)
+    if len(names) > len(words) // 2:
+        raise DataError(
+            f"{origin} holds {len(names)} different values in {len(words)} examples, too many to be classes; for "
+            "values use --task regression"
+        )
+    return numbers_of(words, names), names
+
+
+def fitted(origin: Path, parts: tuple[Split, Split, Split], classes: tuple[str, ...] | None, **about: Any) -> Dataset:
+    """Make a data set of parts with inputs as the file has them, (N, *shape), and class numbers or values (N, M).
 
     Inputs become ``(x - mean) / std`` with the mean and standard deviation of the *training* part: of each column of a
     table, of each channel of images. What does not vary there becomes 0. The targets of a regression are treated alike,
     column by column, so that predicting the mean has a loss of 1.
+
+    Parameters
+    ----------
+    about
+        The other `Facts` of the data.
     """
-    fitted = splits[0]
-    shape = fitted.inputs.shape[1:]
-    if len(shape) == 2:
-        shape = (1, *shape)
-    moved = _standardiser(fitted.inputs.reshape(-1, *shape))
-    targets = _standardiser(fitted.targets) if classes is None else lambda labels: labels.astype(np.int64, copy=False)
-    train, validation, test = (
-        Split(moved(s.inputs.reshape(-1, *shape)).reshape(len(s.inputs), -1), targets(s.targets)) for s in splits
+    inputs, targets = parts[0]
+    mean, std = statistics(channels_first(inputs, about.get("channels_last", False)))
+    target_mean, target_std = ((), ()) if classes else statistics(targets)
+    facts = Facts(
+        origin=str(origin.resolve()),
+        shape=inputs.shape[1:],
+        dtype=inputs.dtype.name,
+        mean=mean,
+        std=std,
+        counts=tuple(len(part.inputs) for part in parts),
+        classes=classes,
+        target_mean=target_mean,
+        target_std=target_std,
+        **about,
     )
-    for part, split in (("validation", validation), ("test", test)):
+    train, validation, test = (Split(facts.inputs(x), y if classes else facts.values(y)) for x, y in parts)
+    for part, split in (("training", train), ("validation", validation), ("test", test)):
         for what, values in zip(("inputs", "targets"), split, strict=True):
             if not np.isfinite(values).all():
-                raise DataError(f"{name}: {what} of the {part} part are too far from the training part; scale them")
-    return Dataset(name, train, validation, test, classes, shape, class_names)
-
-
-def _standardiser(values: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
-    """Return ``x -> (x - mean) / std`` in float32, with the statistics of `values` (N, C, ...) for each of C."""
-    axes = (0, *range(2, values.ndim))
-    mean = np.mean(values, axis=axes, keepdims=True, dtype=np.float64)
-    squares = sum(np.sum((block - mean) ** 2, axis=axes, keepdims=True) for block in _blocks(values))
-    std = np.sqrt(squares * (mean.size / values.size))
-    varies = std > 1e-12 * np.abs(mean)  # a constant's computed deviation can be a rounding error above 0
-    scale = np.where(varies, 1 / np.where(varies, std, 1), 0)
-
-    def standardise(x: NDArray[Any]) -> NDArray[np.float32]:
-        moved = np.empty(x.shape, np.float32)
-        with np.errstate(over="ignore"):
-            for source, target in zip(_blocks(x), _blocks(moved), strict=True):
-                target[...] = (source - mean) * scale
-        return moved
-
-    return standardise
-
-
-def _blocks(x: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield stretches of x, so that no float64 copy of more than 1,000 examples is ever held."""
-    return (x[start : start + 1000] for start in range(0, len(x), 1000))
+                raise DataError(f"{origin}: {what} of the {part} part are too far from the training part; scale them")
+    count = None if classes is None else len(classes)
+    return Dataset(origin.resolve().stem, train, validation, test, count, facts.input_shape, classes or (), facts)

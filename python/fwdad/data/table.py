@@ -1,95 +1,184 @@
-"""Data sets of one's own in a CSV file: a header with the columns' names, then an example a line."""
+"""Data sets of one's own in a table: columns with names, an example a row.
+
+CSV files, and TSV files with tabs, are read here: a header with the columns' names, then an example a line.
+"""
 
 from __future__ import annotations
 
 import csv
 import math
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fwdad.data.dataset import DataError, Dataset
-from fwdad.data.splitting import LARGEST, split_apart, standardised
+from fwdad.data.classes import names_of, numbers_of
+from fwdad.data.dataset import DataError, Dataset, DataWarning, Split
+from fwdad.data.facts import Column, Facts
+from fwdad.data.source import LARGEST, Source
+from fwdad.data.splitting import fitted, numbered, split_apart
 from fwdad.files import parse_number
 
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
-def load_table(path: Path, task: str, target: str | None) -> Dataset:
-    """Load the data set in a CSV file, with numbers in every column; only classes may be words.
+
+class Table(Source):
+    """The columns of a table by name.
 
     Parameters
     ----------
-    target
-        The name of the column to predict; by default the last. All others are inputs.
-
-    Raises
-    ------
-    DataError
-        A value is missing or no number; the message names line and column.
+    columns
+        Arrays of numbers, NaN for a gap, or lists of words, "" for a gap, which in a column of numbers write these.
+    place
+        Says where a row stands, as in "line 14".
     """
-    header, rows = _read(path)
-    target = header[-1] if target is None else target
-    if target not in header:
-        raise DataError(f"{path} has no column {target!r}; its columns are {', '.join(header)}")
-    at = header.index(target)
-    inputs = np.array(
-        [[_number(path, line, header[i], cell) for i, cell in enumerate(cells) if i != at] for line, cells in rows]
-    )
-    if task == "regression":
-        values = np.array([[_number(path, line, target, cells[at])] for line, cells in rows])
-        return standardised(path.stem, split_apart(inputs, values, path), None)
-    words = [cells[at].strip() for _, cells in rows]
-    for (line, _), word in zip(rows, words, strict=True):
-        if not word:
-            raise DataError(f"{path}, line {line}: no class in column {target!r}")
-    names = sorted(set(words), key=_class_order)
-    if len(names) > len(rows) // 2:
-        raise DataError(
-            f"{path}: column {target!r} holds {len(names)} different values in {len(rows)} rows, too many to be "
-            "classes; for values use --task regression"
-        )
-    numbers = {name: number for number, name in enumerate(names)}
-    labels = np.array([numbers[word] for word in words])
-    return standardised(path.stem, split_apart(inputs, labels, path), len(names), tuple(names))
+
+    def __init__(
+        self, path: Path, columns: Mapping[str, NDArray[Any] | list[str]], place: Callable[[int], str]
+    ) -> None:
+        self.path, self._columns, self._place = path, columns, place
+
+    def place(self, row: int) -> str:
+        """Say where a row stands."""
+        return self._place(row)
+
+    def dataset(self, task: str, target: str | None) -> Dataset:
+        """Return the data set with the target column, by default the last, to be predicted from all others."""
+        target = [*self._columns][-1] if target is None else target
+        names = [name for name in self._columns if name != target]
+        targets = self._column(target, "")
+        if not names:
+            raise DataError(
+                f"{self.path} has the one column {target!r}; needed are inputs and a target, in a .csv file separated "
+                "by commas, in a .tsv file by tabs"
+            )
+        columns = tuple(map(self._learnt, names))
+        if task == "regression":
+            targets, classes = self._numbers(target)[:, None], None
+        else:
+            targets, classes = numbered(self._words(target), f"{self.path}: column {target!r}")
+        parts = split_apart(Split(self._encoded(columns), targets), self.path)
+        return fitted(self.path, parts, classes, columns=columns, target=target)
+
+    def inputs(self, facts: Facts) -> NDArray[Any]:
+        """Return the columns of the run, found by their names; warns of those that it does not have."""
+        if not facts.columns:
+            raise DataError(
+                f"{self.path}: the run has learnt from arrays, whose columns have no names; give an .npz file"
+            )
+        known = {column.name for column in facts.columns} | {facts.target}
+        if unused := [name for name in self._columns if name not in known]:
+            message = f"{self.path}: not used, since the run has no such columns: {', '.join(unused)}"
+            warnings.warn(message, DataWarning, stacklevel=4)
+        return self._encoded(facts.columns)
+
+    def targets(self, facts: Facts) -> Any:
+        """Return what is in the run's target column."""
+        assert facts.target is not None
+        self._column(facts.target, ", which the run predicts; fwdad predict does without")
+        return self._words(facts.target) if facts.classes is not None else self._numbers(facts.target)[:, None]
+
+    def _column(self, name: str, why: str) -> NDArray[Any] | list[str]:
+        if name not in self._columns:
+            raise DataError(f"{self.path} has no column {name!r}{why}; its columns are {', '.join(self._columns)}")
+        return self._columns[name]
+
+    def _learnt(self, name: str) -> Column:
+        """Return what a column of inputs is: of words if none of them writes a number, else of numbers."""
+        cells = self._columns[name]
+        if isinstance(cells, np.ndarray):
+            return Column(name, str(cells.dtype))
+        if any(not math.isnan(_number(cell)) or cell.strip().lower() == "nan" for cell in cells):
+            return Column(name, "float64")
+        words = names_of(self._words(name))
+        if len(words) > len(cells) // 2:
+            raise DataError(
+                f"{self.path}: column {name!r} holds {len(words)} different words in {len(cells)} rows, too many to "
+                "learn from; leave the column out"
+            )
+        return Column(name, "str", words)
+
+    def _encoded(self, columns: tuple[Column, ...]) -> NDArray[np.float64]:
+        """Return the inputs (N, D): numbers as they are, words as one column of 0 and 1 for each that may be there."""
+        for column in columns:
+            self._column(column.name, ", from which the run has learnt")
+        return np.column_stack([self._numbers(c.name) if not c.words else self._one_hot(c) for c in columns])
+
+    def _one_hot(self, column: Column) -> NDArray[np.float64]:
+        words = self._words(column.name)
+        numbers = numbers_of(words, column.words)
+        if (unknown := np.flatnonzero(numbers < 0)).size:
+            what = f"{words[unknown[0]][:60]!r} is none of the words that the run knows: {', '.join(column.words)}"
+            raise self._error(unknown[0], column.name, what)
+        return np.eye(len(column.words))[numbers]
+
+    def _numbers(self, name: str) -> NDArray[np.float64]:
+        cells = self._columns[name]
+        values = np.array(list(map(_number, cells))) if isinstance(cells, list) else cells.astype(np.float64)
+        if (bad := np.flatnonzero(~(np.abs(values) <= LARGEST))).size:
+            row = bad[0]
+            word = str(cells[row]).strip()
+            what = "no value"
+            if word and not (isinstance(cells, np.ndarray) and math.isnan(values[row])):
+                what = f"{word[:60]!r} is not a finite number" + (" in float32" if math.isfinite(values[row]) else "")
+            raise self._error(row, name, f"{what}; clean or encode the table first")
+        return values
+
+    def _words(self, name: str) -> list[str]:
+        cells = self._columns[name]
+        words = [str(cell).strip() for cell in (cells if isinstance(cells, list) else cells.tolist())]
+        if "" in words:
+            raise self._error(words.index(""), name, "no value; clean or encode the table first")
+        return words
+
+    def _error(self, row: int, column: str, what: str) -> DataError:
+        return DataError(f"{self.path}, {self.place(row)}, column {column!r}: {what}")
 
 
-def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Read the header, and the rows with the numbers of their lines; blank lines are left out."""
+def read_csv(path: Path) -> Table:
+    """Read a table of text; blank lines are left out. `DataError` names the line that is no row."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(file, delimiter=DELIMITERS[path.suffix.lower()], strict=True)
             lines = [(reader.line_num, cells) for cells in reader if cells]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {error}") from error
     if len(lines) < 2:
         raise DataError(f"{path} holds no examples; needed are a header and an example a line")
     header = [name.strip() for name in lines[0][1]]
-    if len(header) < 2:
-        raise DataError(f"{path} has the one column {header[0]!r}; needed are inputs and a target, separated by commas")
-    if len(set(header)) < len(header):
-        raise DataError(f"{path}: two columns have the same name in its header: {', '.join(header)}")
+    _check_header(path, header)
     for line, cells in lines[1:]:
         if len(cells) != len(header):
             raise DataError(f"{path}, line {line}: {len(cells)} values, but the header names {len(header)} columns")
-    return header, lines[1:]
+    columns = {name: [cells[i] for _, cells in lines[1:]] for i, name in enumerate(header)}
+    return Table(path, columns, lambda row: f"line {lines[row + 1][0]}")
 
 
-def _number(path: Path, line: int, column: str, cell: str) -> float:
+def _check_header(path: Path, header: list[str]) -> None:
+    """Raise `DataError` for columns without names, or with the same."""
+    numbers = [_number(name) for name in header]
+    in_order = numbers in ([*range(len(header))], [*range(1, len(header) + 1)])  # names that a program gives
+    if not (in_order or any(map(math.isnan, numbers))) or any(n % 1 for n in numbers if math.isfinite(n)):
+        raise DataError(
+            f"{path} begins with the numbers of an example: {','.join(header)[:60]}; write a line with the names of "
+            f"its {len(header)} columns before it"
+        )
+    if "" in header:
+        raise DataError(
+            f"{path}: column {header.index('') + 1} has no name; if it numbers the rows, leave it out (pandas: "
+            "to_csv(index=False)), else name it"
+        )
+    if len(set(header)) < len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise DataError(f"{path}: two columns have the same name in its header: {twice!r}")
+
+
+def _number(cell: str) -> float:
+    """Return the number that a cell writes; NaN if it writes none."""
     try:
-        value = parse_number(cell)
+        return parse_number(cell)
     except ValueError:
-        value = math.nan
-    if not abs(value) <= LARGEST:
-        what = "no value"
-        if cell.strip():
-            what = f"{cell.strip()[:60]!r} is not a finite number" + (" in float32" if math.isfinite(value) else "")
-        raise DataError(f"{path}, line {line}, column {column!r}: {what}; clean or encode the table first")
-    return value
-
-
-def _class_order(name: str) -> tuple[float, str]:
-    """Order numbers by their value, before words by the alphabet."""
-    try:
-        value = parse_number(name)
-    except ValueError:
-        value = math.nan
-    return (value, "") if math.isfinite(value) else (math.inf, name)
+        return math.nan

@@ -8,7 +8,8 @@ metrics      one row an epoch, and metrics.csv
 progress     Progress: how far a run is
 observer     Observer: what hears of a run
 tensorboard  ... and writes it down for TensorBoard
-plot         curves of the metrics
+report       how good predictions are, class by class
+plot         curves of the metrics, and the report's figure
 folder       run folders
 header       what the headers of a run's files hold
 checkpoint   all state of a run in one file

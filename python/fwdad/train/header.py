@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from fwdad.data import Facts
 from fwdad.schema import Count, Range, Seconds, Share
 from fwdad.train.progress import Progress
 
@@ -12,9 +13,12 @@ Size = Annotated[int, Range(1, 2**31)]
 Loss = Annotated[float, Range(0)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class About:
-    """What it takes to make a model again, and the digests of its data and of the file itself."""
+    """What it takes to make a model again, what is known of its data, and the digests of data and file.
+
+    Older files say nothing of the data: `facts` is None.
+    """
 
     digest: str
     fwdad: str
@@ -22,16 +26,17 @@ class About:
     shape: tuple[Size, ...]
     outputs: Size
     data: str
+    facts: Facts | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BestHeader(About):
     """Of best.safetensors: the epoch that it is of."""
 
     epoch: Annotated[int, Range(1)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckpointHeader(About):
     """Of checkpoint.safetensors: how far the run is, the digest of its best model, and what its bits depend on."""
 

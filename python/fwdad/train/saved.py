@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from fwdad import schema
+from fwdad import data, schema
 from fwdad.errors import RunError
 from fwdad.files import read_json
 from fwdad.train import checkpoint
@@ -23,15 +24,28 @@ Header = TypeVar("Header", bound=About)
 
 
 class Saved(NamedTuple):
-    """The model of a run, and what it takes to use it: the shape of one input, the number of outputs, the settings."""
+    """The model of a run, and what it takes to use it.
+
+    Parameters
+    ----------
+    shape, outputs
+        Of one input, and how many numbers the model gives.
+    digest
+        Of the data that it was trained on.
+    facts
+        What the run knows of that data; None if it was written by a version that kept nothing, or trained on a data set
+        without facts.
+    """
 
     model: Any
     shape: tuple[int, ...]
     outputs: int
     config: TrainConfig
+    digest: str
+    facts: data.Facts | None
 
 
-def load_run(folder: Path, weights: str = "final") -> Saved:
+def load_run(folder: str | os.PathLike[str], weights: str = "final") -> Saved:
     """Load the trained model of the run in a folder.
 
     Parameters
@@ -50,6 +64,7 @@ def load_run(folder: Path, weights: str = "final") -> Saved:
     """
     if weights not in WEIGHTS:
         raise ValueError(f"weights must be {' or '.join(WEIGHTS)}; got {weights!r}")
+    folder = Path(folder)
     if not folder.is_dir():
         raise RunError(f"there is no run folder {folder}")
     path = folder / (BEST if weights == "best" else CHECKPOINT)
@@ -69,19 +84,37 @@ def load_run(folder: Path, weights: str = "final") -> Saved:
         chosen |= {f"model.{k.removeprefix(averages)}": a for k, a in arrays.items() if k.startswith(averages)}
     check_finite(path, chosen)
     restored = checkpoint.restore({"model": model}, chosen, path)["model"]
-    return Saved(restored, about.shape, about.outputs, config)
+    if about.facts is not None and (about.facts.input_shape, about.facts.outputs) != (about.shape, about.outputs):
+        raise CheckpointError(f"{path} is damaged: what it says of the data does not fit its model; start a new run")
+    return Saved(restored, about.shape, about.outputs, config, about.data, about.facts)
 
 
-def load_model(folder: Path, weights: str = "final") -> Any:
+def load_model(folder: str | os.PathLike[str], weights: str = "final") -> Any:
     """Load the trained model of the run in a folder, as `load_run` does: call it on inputs (B, D) for its outputs."""
     return load_run(folder, weights).model
+
+
+def load_data(folder: Path, config: TrainConfig, facts: data.Facts | None, digest: str) -> data.Dataset:
+    """Load the data of the run in a folder again: from where it was, else from where its settings say, seen from here.
+
+    Raises
+    ------
+    RunError
+        It is no longer what the run was trained on.
+    """
+    origin = config.data if facts is None or not Path(facts.origin).exists() else facts.origin
+    found = data.load(origin, config.data_dir, config.task, config.target)
+    known = facts is None or (found.facts is not None and facts.agrees(found.facts))
+    if not known or found.digest() != digest:
+        raise RunError(f"the run in {folder} was trained on other {config.data} data than there is now; check data_dir")
+    return found
 
 
 def load_checkpoint(path: Path, kind: type[Header]) -> tuple[Arrays, Header]:
     """Read a file's arrays, and its header as one of this kind; `CheckpointError` if that is not what it holds."""
     arrays, state = checkpoint.load(path)
     try:
-        return arrays, schema.read(kind, state)
+        return arrays, schema.read(kind, state, partial=True)
     except ValueError as error:
         raise CheckpointError(f"{path} holds a state that this version of fwdad cannot read: {error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import platform
 import time
 import warnings
@@ -27,7 +28,15 @@ from fwdad.train.header import BestHeader, BestResult, CheckpointHeader, Result
 from fwdad.train.metrics import EpochMetrics, write_metrics
 from fwdad.train.observer import Observer
 from fwdad.train.progress import Progress
-from fwdad.train.saved import check_best, check_finite, check_same_run, config_of, load_checkpoint, load_model
+from fwdad.train.saved import (
+    check_best,
+    check_finite,
+    check_same_run,
+    config_of,
+    load_checkpoint,
+    load_data,
+    load_model,
+)
 from fwdad.train.step import Learner
 
 
@@ -58,6 +67,8 @@ class Trainer:
         What to do.
     folder
         Where the files go; nothing is written before `run`.
+    dataset
+        The data, if it is loaded already.
     observers
         Hear of every step and epoch, in this order.
     checkpoint_seconds
@@ -65,13 +76,20 @@ class Trainer:
     """
 
     def __init__(
-        self, config: TrainConfig, folder: Path, observers: Sequence[Observer] = (), checkpoint_seconds: float = 30.0
+        self,
+        config: TrainConfig,
+        folder: Path,
+        observers: Sequence[Observer] = (),
+        checkpoint_seconds: float = 30.0,
+        dataset: data.Dataset | None = None,
     ) -> None:
+        if config.data_dir is not None:
+            config = dataclasses.replace(config, data_dir=os.path.abspath(config.data_dir))
         self.config, self.folder = config, folder
         self.observers = list(observers)
         self.checkpoint_seconds = checkpoint_seconds
         self.progress = Progress()
-        self.data = data.load(config.data, config.data_dir, config.task, config.target)
+        self.data = dataset or data.load(config.data, config.data_dir, config.task, config.target)
         examples = len(self.data.train.targets)
         self.batches = data.Batches(examples, config.batch_size, seed=config.seed)
         try:
@@ -96,7 +114,7 @@ class Trainer:
     # ---- beginning
 
     @classmethod
-    def new(cls, config: TrainConfig, out: Path | None = None, **options: Any) -> Trainer:
+    def new(cls, config: TrainConfig, out: str | os.PathLike[str] | None = None, **options: Any) -> Trainer:
         """Prepare a run in the folder `out`; by default the first free of runs/<data>, runs/<data>-2, ...
 
         Raises
@@ -104,13 +122,14 @@ class Trainer:
         ConfigError, fwdad.data.DataError, RunError
             The settings, the data or the folder cannot be used; nothing was written.
         """
-        trainer = cls(config, out or Path(), **options)
-        trainer.folder = out or make_first_free(Path("runs") / trainer.data.name)
+        trainer = cls(config, Path(out or ""), **options)
+        if not out:
+            trainer.folder = make_first_free(Path("runs") / trainer.data.name)
         trainer._lock = claim(trainer.folder)
         return trainer
 
     @classmethod
-    def resume(cls, out: Path, changes: dict[str, Any] | None = None, **options: Any) -> Trainer:
+    def resume(cls, out: str | os.PathLike[str], changes: dict[str, Any] | None = None, **options: Any) -> Trainer:
         """Prepare to continue the run in the folder `out` from its last checkpoint, bit for bit.
 
         Warns with `RunWarning` where another machine or version of NumPy may change the last bits.
@@ -125,6 +144,7 @@ class Trainer:
         ConfigError, CheckpointError, RunError, fwdad.data.DataError
             The run cannot be continued, or another process is at it; the folder is as it was.
         """
+        out = Path(out)
         if not out.is_dir():
             raise RunError(f"there is no run folder {out} to resume")
         taken = lock(out)
@@ -149,13 +169,12 @@ class Trainer:
             best = load_checkpoint(out / BEST, BestHeader)[1]
             check_same_run(out, out / BEST, config_of(out / BEST, best))
             check_best(out / BEST, best, header)
-        trainer = cls(changed(old, changes), out, **options)
+        config = changed(old, changes)
+        trainer = cls(config, out, dataset=load_data(out, config, header.facts, header.data), **options)
         progress = trainer.progress = header.progress
         trainer._best = header.best
         for row in progress.rows:
             trainer._observe_loss(row.validation_loss)
-        if header.data != trainer._digest:
-            raise RunError(f"the run in {out} was trained on other {old.data} data than there is now; check data_dir")
         if trainer.steps < progress.step:
             raise ConfigError("epochs", f"cannot be {trainer.config.epochs}: the run has already gone further")
         learner = trainer.learner
@@ -325,9 +344,16 @@ class Trainer:
         self._saved_at = time.perf_counter()
 
     def _about(self) -> dict[str, Any]:
-        """Return what it takes to make the model again, and the digest of the data."""
-        about = {"fwdad": fwdad.__version__, "config": self.config.to_json(), "data": self._digest}
-        return about | {"shape": list(self.data.shape), "outputs": self.data.outputs}
+        """Return what it takes to make the model again, and what is known of the data."""
+        facts = self.data.facts
+        return {
+            "fwdad": fwdad.__version__,
+            "config": self.config.to_json(),
+            "data": self._digest,
+            "facts": None if facts is None else dataclasses.asdict(facts),
+            "shape": list(self.data.shape),
+            "outputs": self.data.outputs,
+        }
 
     def _result(self, final: tuple[float, float | None], best: tuple[float, float | None]) -> dict[str, Any]:
         progress, row = self.progress, self.progress.best
