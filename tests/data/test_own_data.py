@@ -242,7 +242,7 @@ def test_classes_that_are_numbers_stand_in_their_order(table):
 
 def test_a_column_of_words_is_an_input_for_each(table):
     text = lines(
-        (x[0], ("red", "blue")[label > 0], *x[2:], "uv"[label % 2]) for x, label in zip(X, LABELS, strict=True)
+        (x[0], ("red", "blue", "blue")[label], *x[2:], "uv"[label % 2]) for x, label in zip(X, LABELS, strict=True)
     )
     dataset = data.load(table(text))
     assert (dataset.shape, dataset.facts.columns[1].words) == ((5,), ("blue", "red"))
