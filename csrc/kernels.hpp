@@ -76,6 +76,20 @@ KERNEL(weighted_rows, cpu_cuda, f32_f64, "w:(rows,n) dx:(k,rows,n) -> out:(k,row
 KERNEL(unit_jvp_thin, cpu_cuda, f32_f64, "w:(n1,n2) r:(rows,n1) s:(rows,n2) v:(n2,c) e?:(rows,c) -> d:(rows,n1,[c])",
        Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e, Out<T, 3> d)
 
+// Leaky integrate-and-fire neurons, each by itself, over a number of steps: u = beta u + current - theta spike, from
+// u = spike = 0, then spike = 1 where u > theta. Counts of spikes, and their derivatives by a constant current, beta
+// and theta, where a spike's derivative by u is psi = 1 / (1 + sharpness |u - theta|)^2, or, squared, 1 / (1 +
+// (sharpness (u - theta))^2), and the spike that resets has none. A current with t = 1 is the same in all steps; bias
+// adds to it. The train of spikes and the slopes psi have every step.
+KERNEL(lif_jvp, cpu_cuda, f32_f64,
+       "current:(rows,t,n) beta:(n) theta:(n) bias?:([rows],n) steps sharpness squared -> counts:(rows,n) "
+       "by_current?:(rows,n) by_beta?:(rows,n) by_theta?:(rows,n) train?:(rows,s,n) slopes?:(rows,s,n)",
+       In<T, 3> current, In<T, 1> beta, In<T, 1> theta, In<T, 2> bias, int64_t steps, T sharpness, bool squared,
+       Out<T, 2> counts, Out<T, 2> by_current, Out<T, 2> by_beta, Out<T, 2> by_theta, Out<T, 3> train, Out<T, 3> slopes)
+
+// out = x w, where most entries of x are zeros: their products are left out.
+KERNEL(sparse_product, cpu, f32_f64, "x:(m,p) w:(p,n) -> out:(m,n)", In<T, 2> x, In<T, 2> w, Out<T, 2> out)
+
 // The softmax cross-entropy of each row. A row whose label is not in 0 .. n - 1 gets NaN for loss and dloss.
 KERNEL(cross_entropy_jvp, cpu_cuda, f32_f64, "z:(rows,n) labels:(rows) dz:(k,rows,n) -> loss:(rows) dloss:(k,rows)",
        In<T, 2> z, In<int64_t, 1> labels, In<T, 3> dz, Out<T, 1> loss, Out<T, 2> dloss)

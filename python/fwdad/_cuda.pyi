@@ -40,6 +40,23 @@ def activation_jvp(at: At, activation: str, x: Array, dx: Array, y: Array, dy: A
 def scaled_tangents(at: At, a: Array, dx: Array, b: Array | None, dy: Array | None, out: Array, /) -> None: ...
 def weighted_rows(at: At, w: Array, dx: Array, out: Array, /) -> None: ...
 def unit_jvp_thin(at: At, w: Array, r: Array, s: Array, v: Array, e: Array | None, d: Array, /) -> None: ...
+def lif_jvp(
+    at: At,
+    current: Array,
+    beta: Array,
+    theta: Array,
+    bias: Array | None,
+    steps: int,
+    sharpness: float,
+    squared: bool,
+    counts: Array,
+    by_current: Array | None,
+    by_beta: Array | None,
+    by_theta: Array | None,
+    train: Array | None,
+    slopes: Array | None,
+    /,
+) -> None: ...
 def cross_entropy_jvp(at: At, z: Array, labels: Array, dz: Array, loss: Array, dloss: Array, /) -> None: ...
 def gram(at: At, v: Array | Descriptor, exact: bool, g: Array, /) -> None: ...
 def projection_coefficients(at: At, gram: Array, d: Array, c: Array, rank: Array, margin: Array, /) -> None: ...

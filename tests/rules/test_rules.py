@@ -446,6 +446,7 @@ CASES = {
     "sigmoid": (functions.sigmoid, V),
     "apply_operator": (lambda x: apply_operator(lambda t: 2 * t[..., ::-1], x), V),
     "softplus": (functions.softplus, V),
+    "mean square": (functions.mean_square, M),
     "erf": (functions.erf, V),
     "logsumexp": (lambda x: functions.logsumexp(x, axis=1), X),
     "logsumexp axes": (lambda x: functions.logsumexp(x, (0, 2), keepdims=True), X),

@@ -6,6 +6,8 @@ affine        act(x w + b)
 convolution   act(conv(x, w) + b)
 attention     softmax(q k^T) v
 standardise   (x - mean) / standard deviation
+goodness      the mean square
+spiking       spikes with surrogate derivatives, leaky integrate-and-fire neurons
 
 They take and return arrays or Duals, of any floating dtype, and nest to any depth.
 """
@@ -27,11 +29,14 @@ from fwdad.functions.activations import (
 from fwdad.functions.affine import affine
 from fwdad.functions.attention import attention
 from fwdad.functions.convolution import conv2d
+from fwdad.functions.goodness import mean_square
 from fwdad.functions.softmax import at_labels, log_softmax, logsumexp, softmax, softmax_cross_entropy
+from fwdad.functions.spiking import SURROGATES, lif, spike, surrogate_row
 from fwdad.functions.standardise import standardise
 
 __all__ = [
     "ACTIVATIONS",
+    "SURROGATES",
     "Activation",
     "activation_row",
     "affine",
@@ -43,13 +48,17 @@ __all__ = [
     "gelu",
     "identity",
     "leaky_relu",
+    "lif",
     "log_softmax",
     "logsumexp",
+    "mean_square",
     "relu",
     "sigmoid",
     "silu",
     "softmax",
     "softmax_cross_entropy",
     "softplus",
+    "spike",
     "standardise",
+    "surrogate_row",
 ]

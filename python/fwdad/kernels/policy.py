@@ -27,6 +27,9 @@ CONV_IMAGES, CONV_RUN = 8, 8
 """Images, and entries in a row of the convolution's kernel (KW * C), below which the native body multiplies patches as
 the reference does: fewer images do not fill a tile, and with fewer entries the inner loop is too short."""
 
+SPARSE = 8
+"""Entries of a left factor for each that is not zero, from which a product without the zeros is faster."""
+
 CUBLAS_SIZE = 2**28
 """Multiply-adds of dense tangents from which cuBLAS makes the products of `affine_jvp`: arithmetic then takes longer
 than launches, of which this way needs a few more. An estimate."""
@@ -83,6 +86,18 @@ def use_matmul(x: Any, y: Any) -> bool:
 def use_patches(images: int, run: int) -> bool:
     """Whether a convolution of so many images, with `run` entries in a row of its kernel, is a product of patches."""
     return images < CONV_IMAGES or run < CONV_RUN
+
+
+def use_sparse(x: Any, w: Any) -> bool:
+    """Whether `sparse_product` takes matrices x and w, and is faster than NumPy: most entries of x are zeros."""
+    return (
+        dispatch.native is not None
+        and type(x) is np.ndarray
+        and type(w) is np.ndarray
+        and x.dtype == w.dtype
+        and x.dtype in checks.FLOATS
+        and SPARSE * np.count_nonzero(x) <= x.size
+    )
 
 
 def use_cublas(multiply_adds: int) -> bool:

@@ -14,6 +14,7 @@ attention      MultiHeadAttention
 tokens         PatchEmbedding, ClassToken
 residual       Residual
 sequential     Activation, Sequential, MLP
+spiking        LIF
 models/        whole networks by name
 torch_format   weights under PyTorch's names, in safetensors files
 losses         per-example losses, accuracy
@@ -33,10 +34,12 @@ from fwdad.nn.normalisation import BatchNorm, GroupNorm, LayerNorm
 from fwdad.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, Flatten, MaxPool2d
 from fwdad.nn.residual import Residual
 from fwdad.nn.sequential import MLP, Activation, Sequential
+from fwdad.nn.spiking import LIF
 from fwdad.nn.tokens import ClassToken, PatchEmbedding
 from fwdad.nn.torch_format import load_torch, save_torch, state_dict, with_state_dict
 
 __all__ = [
+    "LIF",
     "MLP",
     "MODELS",
     "Activation",

@@ -1,0 +1,171 @@
+"""Spiking layers: leaky integrate-and-fire neurons, whose exact surrogate gradient takes one tangent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fwdad import functions, kernels
+from fwdad.dual import Array, plain
+from fwdad.kernels import policy
+from fwdad.kernels.lif_jvp import SURROGATES as NATIVE
+from fwdad.nn.linear import outer_gradient
+from fwdad.nn.module import Module
+from fwdad.nn.seeds import Seed, generator
+from fwdad.perturbation import site
+from fwdad.tree import Buffer, static
+
+
+class LIF(Module):
+    """A layer of leaky integrate-and-fire neurons: the counts of their spikes.
+
+    ``u_t = beta u_(t-1) + x_t w + b - theta s_(t-1)`` and ``s_t = 1`` where ``u_t > theta``, from u_0 = s_0 = 0. A
+    spike's derivative by u is the surrogate; the spike that resets has none. No unit sees another, so one tangent of
+    ones gives dh/db of all counts h at once, forward and in memory that does not grow with the steps, and from it
+    follows the exact surrogate gradient of all weights (`local_gradient`).
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        ``weight`` is (in_features, out_features), ``bias`` is (out_features,); both start uniform in
+        ``+-1/sqrt(in_features)``.
+    steps : int
+        Steps T of an input that is the same in all of them; a series has its own.
+    beta, theta : float
+        Leak, from 0 to 1, and threshold, above 0, of all units.
+    learn : bool
+        Whether beta and theta are parameters.
+    surrogate : {"fast-sigmoid", "arctan"}
+        A name in `fwdad.kernels.lif_jvp.SURROGATES`.
+    seed : int, numpy.random.SeedSequence or None
+        What the initial weights follow from; None takes the next seed of the process.
+    dtype : dtype
+        The floating dtype of the parameters.
+
+    Raises
+    ------
+    ValueError
+        For a size or a number of steps below 1, beta outside [0, 1], a theta that is not positive, or an unknown
+        surrogate.
+
+    References
+    ----------
+    arXiv 2502.20411.
+
+    Examples
+    --------
+    >>> layer = LIF(3, 2, steps=5, seed=0)
+    >>> layer(np.ones((4, 3), np.float32)).shape, layer.train(np.ones((4, 3), np.float32)).shape
+    ((4, 2), (4, 5, 2))
+    """
+
+    weight: Array
+    bias: Array
+    beta: Any
+    theta: Any
+    steps: int = static(10)
+    surrogate: str = static("fast-sigmoid")
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        steps: int = 10,
+        beta: float = 0.99,
+        theta: float = 1.0,
+        learn: bool = False,
+        surrogate: str = "fast-sigmoid",
+        seed: Seed = None,
+        dtype: Any = np.float32,
+    ) -> None:
+        if min(in_features, out_features, steps) < 1:
+            raise ValueError(f"sizes and steps must be at least 1; got {in_features}, {out_features} and {steps}")
+        if not 0 <= beta <= 1:
+            raise ValueError(f"beta, the leak, must be from 0 to 1; got {beta}")
+        if not 0 < theta < np.inf:
+            raise ValueError(f"theta, the threshold, must be above 0; got {theta}")
+        if surrogate not in NATIVE:
+            raise ValueError(f"surrogate must be one of {', '.join(NATIVE)}; got {surrogate!r}")
+        random, bound = generator(seed), 1 / np.sqrt(in_features)
+        self.weight = random.uniform(-bound, bound, (in_features, out_features)).astype(dtype)
+        self.bias = random.uniform(-bound, bound, out_features).astype(dtype)
+        values = [np.asarray(value, dtype) for value in (beta, theta)]
+        self.beta, self.theta = values if learn else map(Buffer, values)
+        self.steps, self.surrogate = steps, surrogate
+
+    def __call__(self, x: Array) -> Array:
+        """Return counts (B, out_features) for x (B, in_features), constant, or (B, steps, in_features)."""
+        here = site(self, x, (x.shape[0], self.weight.shape[1]), self.weight.dtype)
+        return here.settled(self._run(x, here.moved(self.bias), "counts"))
+
+    def train(self, x: Array) -> Array:
+        """Return the spikes of every step, (B, steps, out_features), for x as of a call."""
+        return self._run(x, self.bias, "train")
+
+    def membrane(self, x: Array) -> Array:
+        """Return the membrane of every step, (B, steps, out_features), for x as of a call."""
+        return self._run(x, self.bias, "membrane")
+
+    def _run(self, x: Array, bias: Array, output: str) -> Array:
+        constant = x.ndim == 2
+        return functions.lif(
+            current(x, self.weight),
+            value_of(self.beta),
+            value_of(self.theta),
+            self.steps if constant else None,
+            bias,
+            surrogate=self.surrogate,
+            output=output,
+        )
+
+    def local_gradient(self, x: Array, g: Array) -> LIF:
+        """Return the gradients of the parameters for x as of a call and g = dL/db of each example.
+
+        ``dL/dh = g / (dh/db)``, for the surrogate is never zero. With a constant x, ``dL/dw = x^T g``. Of a series,
+        ``dL/dw = sum_t trace_t^T (psi_t dL/dh)`` with the traces ``trace_t = beta trace_(t-1) + x_t``.
+        """
+        gradient = object.__new__(LIF)
+        gradient.steps, gradient.surrogate = self.steps, self.surrogate
+        gradient.beta, gradient.theta = self.beta, self.theta
+        learns = not isinstance(self.beta, Buffer)
+        if x.ndim == 2:
+            gradient.weight, gradient.bias = outer_gradient(x, g)
+            if not learns:
+                return gradient
+        beta, theta = (plain(value_of(v)) for v in (self.beta, self.theta))
+        n = self.weight.shape[1]
+        steps = self.steps if x.ndim == 2 else x.shape[1]
+        give = ["by_current"] + ["by_beta", "by_theta"] * learns + ["slopes"] * (x.ndim == 3)
+        flow = current(x, plain(self.weight))
+        spikes = kernels.lif_jvp(
+            flow, np.full(n, beta), np.full(n, theta), steps, plain(self.bias), self.surrogate, give
+        )
+        by_count = g / spikes.by_current
+        if learns:
+            gradient.beta, gradient.theta = (
+                np.sum(by_count * slope, dtype=beta.dtype) for slope in (spikes.by_beta, spikes.by_theta)
+            )
+        if x.ndim == 3:
+            assert spikes.slopes is not None, "asked for"
+            trace = np.zeros_like(x[:, 0])
+            weight = np.zeros_like(self.weight)
+            for t in range(steps):
+                trace = beta * trace + x[:, t]
+                weight = weight + trace.T @ (spikes.slopes[:, t] * by_count)
+            gradient.weight, gradient.bias = weight, np.sum(g, axis=0)
+        return gradient
+
+
+def value_of(setting: Any) -> Array:
+    """Return beta or theta, learnt or fixed."""
+    return setting.value if isinstance(setting, Buffer) else setting
+
+
+def current(x: Array, weight: Array) -> Array:
+    """Return ``x w`` for x (..., in_features); spikes, which are mostly zeros, are multiplied without these."""
+    rows = x.reshape(-1, x.shape[-1]) if x.ndim == 3 else x
+    if x.ndim == 3 and policy.use_sparse(rows, weight):
+        return kernels.sparse_product(rows, weight).reshape(*x.shape[:-1], -1)
+    return functions.affine(x, weight)
