@@ -130,7 +130,7 @@ def lif_jvp_reference(
     sharpness: float,
     squared: bool,
     give: Collection[str],
-) -> tuple[Array | None, ...]:
+) -> tuple[Any, ...]:
     """Step by step, for all units at once."""
     given = current if bias is None else current + (bias if bias.ndim == 1 else bias[:, np.newaxis])
     u, spike, count, e, p, q, by_current, by_beta, by_theta = np.zeros((9, len(current), *beta.shape), current.dtype)
@@ -151,7 +151,7 @@ def lif_jvp_reference(
     return count, *(found[name] if name in give else None for name in (*DERIVATIVES, *SERIES))
 
 
-def _room(current: Array, steps: int, give: Collection[str], make: Any) -> list[Array | None]:
+def _room(current: Array, steps: int, give: Collection[str], make: Any) -> list[Any]:
     """Return an array for each result, None for those that are not asked for."""
     rows, _, n = current.shape
     shapes = dict.fromkeys(DERIVATIVES, (rows, n)) | dict.fromkeys(SERIES, (rows, steps, n))
@@ -168,7 +168,7 @@ def lif_jvp_native(
     sharpness: float,
     squared: bool,
     give: Collection[str],
-) -> tuple[Array | None, ...]:
+) -> tuple[Any, ...]:
     """C++: csrc/cpu/lif_jvp.cpp."""
     room = _room(current, steps, give, empty)
     dispatch.native.lif_jvp(current, beta, theta, bias, steps, sharpness, squared, *room)
@@ -184,7 +184,7 @@ def lif_jvp_cuda(
     sharpness: float,
     squared: bool,
     give: Collection[str],
-) -> tuple[Array | None, ...]:
+) -> tuple[Any, ...]:
     """CUDA: csrc/cuda/lif_jvp.cu."""
     with device.launch(current) as launch:
         room = _room(current, steps, give, device.empty)

@@ -96,7 +96,7 @@ def use_sparse(x: Any, w: Any) -> bool:
         and type(w) is np.ndarray
         and x.dtype == w.dtype
         and x.dtype in checks.FLOATS
-        and SPARSE * np.count_nonzero(x) <= x.size
+        and bool(SPARSE * np.count_nonzero(x) <= x.size)
     )
 
 

@@ -43,8 +43,8 @@ def _close(answer: Any, exact: np.ndarray) -> np.ndarray:
 def ours(m: int, n: int, t: int) -> Task:
     """Call the kernel."""
     current, exact = problem(m, n, t)
-    there = [send(a) for a in (current, np.full(n, BETA, np.float32), np.full(n, THETA, np.float32))]
-    return Task(lambda: kernels.lif_jvp(*there, t).by_current, error_of(exact), 1e-4)
+    flow, beta, theta = (send(a) for a in (current, np.full(n, BETA, np.float32), np.full(n, THETA, np.float32)))
+    return Task(lambda: kernels.lif_jvp(flow, beta, theta, t).by_current, error_of(exact), 1e-4)
 
 
 def by_torch(backwards: bool, m: int, n: int, t: int) -> Task:
