@@ -11,6 +11,7 @@ theory            what to expect of an estimate
 combiners         how V and d become a gradient
 diagnostics       a report on an estimate and its directions
 forward_gradient  the estimator
+units, classes    every unit, or for early layers one direction for each output; `choose` says what units cost
 exact             the gradient itself, from passes that cover all coordinates
 """
 
@@ -18,6 +19,7 @@ from collections.abc import Callable
 
 from fwdad.estimators import theory
 from fwdad.estimators.choose import cost_of_units
+from fwdad.estimators.classes import ClassDirections
 from fwdad.estimators.combiners import (
     COMBINERS,
     Combiner,
@@ -54,6 +56,7 @@ __all__ = [
     "COMBINERS",
     "SAMPLERS",
     "ByError",
+    "ClassDirections",
     "Combiner",
     "FixedAngle",
     "ForwardGradient",

@@ -172,9 +172,8 @@ class ForwardGradient:
         rows = None
         if self.rows is not None and sampler.exact:
             rows = functools.partial(self.rows.of_units, step=self.step)
-        return Draw(
-            lambda number, t: drawn.parts[number], scale=drawn.scale, joint=True, exact=sampler.exact, rows=rows
-        )
+        exact = sampler.exact or sampler.aligned
+        return Draw(lambda number, t: drawn.parts[number], scale=drawn.scale, joint=True, exact=exact, rows=rows)
 
 
 def _parameters(leaves: list[Any]) -> np.ndarray:

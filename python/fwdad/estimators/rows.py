@@ -116,10 +116,10 @@ def systematic(p: np.ndarray, u: float) -> np.ndarray:
 
 
 def on_rows(loss: Loss, rows: Rows) -> Callable[..., Any]:
-    """Return the loss of the examples drawn, weighted."""
+    """Return the loss of the examples drawn, or of the first of them, weighted."""
 
     def weighted(model: Model, *batch: Any) -> Any:
         losses = loss(model, *batch)
-        return losses * rows.weights.astype(losses.dtype, copy=False)
+        return losses * rows.weights[: losses.shape[0]].astype(losses.dtype, copy=False)
 
     return weighted

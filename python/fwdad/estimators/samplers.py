@@ -42,6 +42,7 @@ class Sampler:
     joint: ClassVar[bool] = True
     shared: ClassVar[bool] = False  # whether all examples have the same directions, whatever the perturbation says
     exact: ClassVar[bool] = False  # whether the directions are all coordinates
+    aligned: ClassVar[bool] = False  # whether the directions follow the units' slopes, and leave out silent units
     needs_outputs: ClassVar[bool] = False  # whether templates must be fresh: a `Survey` of layers' outputs
     unit: ClassVar[bool] = False  # whether directions are divided by their length, see `Directions`
 

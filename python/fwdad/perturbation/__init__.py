@@ -16,7 +16,16 @@ from collections.abc import Callable
 from fwdad.perturbation.activities import NOISES, Activities, check_coupling, check_leaks
 from fwdad.perturbation.directions import Directions, Template, join, separate
 from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, Rows, StaleShapes
-from fwdad.perturbation.sites import Perturbable, Site, Survey, is_perturbable, site, some_rows, unperturbed
+from fwdad.perturbation.sites import (
+    Perturbable,
+    Site,
+    Survey,
+    is_perturbable,
+    layer_pass,
+    site,
+    some_rows,
+    unperturbed,
+)
 from fwdad.perturbation.weights import Weights
 
 PERTURBATIONS: dict[str, Callable[[], Perturbation]] = {"weight": Weights, "activity": Activities}
@@ -63,6 +72,7 @@ __all__ = [
     "check_leaks",
     "is_perturbable",
     "join",
+    "layer_pass",
     "perturbation_of",
     "separate",
     "site",

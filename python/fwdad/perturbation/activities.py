@@ -75,7 +75,7 @@ class Activities(Perturbation):
 
         def prepare(number: int, site: Survey) -> None:
             site.shape = site.rows if self.per_row else site.rows[1:]
-            site.batch = batch
+            site.loss, site.model, site.batch = loss, model, batch
 
         with layer_pass(Survey, model, new_level(), prepare) as running:
             losses, _ = split(loss(model, *batch), running.level)
@@ -96,7 +96,7 @@ class Activities(Perturbation):
             site.shape = site.rows if self.per_row else site.rows[1:]
             site.exact = draw.exact
             noise = self._part(draw, number, site)
-            site.noise = as_dense(noise) if self.per_row else noise
+            site.noise = as_dense(noise) if self.per_row and not draw.exact else noise
 
         with layer_pass(Noise, model, new_level(), prepare) as running:
             losses, d = split(call(loss, model, *batch), running.level)

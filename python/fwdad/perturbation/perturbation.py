@@ -46,7 +46,7 @@ class Draw(NamedTuple):
     joint : bool
         Whether they were drawn for all arrays together, and so for units that turn out to be silent too.
     exact : bool
-        Whether they are all coordinates, so that a silent unit's derivative is zero by itself.
+        Whether silent units are left out already: the directions are all coordinates, or follow the units' slopes.
     rows : callable, optional
         ``(d, n) -> rows``: which examples' derivatives are worth their cost, chosen by those along the last n
         directions (k, B); see `Rows`. None for all.

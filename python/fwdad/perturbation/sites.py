@@ -160,11 +160,13 @@ class Survey(Site):
     shape : (B, n), or (n,) where the batch shares its noise
     y, slope : (B, n)
         The layer's output, and its derivative by z.
-    batch : tuple
-        What the loss was called with beside the model.
+    loss, model, batch
+        The program under way: ``loss(model, *batch)``.
     """
 
     shape: tuple[int, ...] = ()
+    loss: Callable[..., Array]
+    model: Any = None
     batch: tuple[Any, ...] = ()
     y: Any = None
     slope: Any = None

@@ -61,6 +61,17 @@ class ScaledRowsTangent(DuckTangent, name="scaled-rows"):
         out: np.ndarray = along * self.values.T
         return out
 
+    def _times(self, v: np.ndarray) -> Tangent:
+        """Return the directions times v; of a wide v as an array, by products of the columns that move."""
+        assert self.scale is not None
+        if v.shape[1] <= THIN:
+            return ThinTangent(self.values, self.w, self.scale, v)
+        out = np.empty((self.shape[0], self.shape[1], v.shape[1]), self.dtype)
+        for b, (value, scale) in enumerate(zip(self.values, self.scale, strict=True)):
+            on = np.flatnonzero(scale)
+            out[:, b] = value[:, np.newaxis] * (self.w[:, on] @ (scale[on, np.newaxis] * v[on]))
+        return out
+
     def __getitem__(self, index: Any) -> Any:
         """Return the directions of some examples in the same form; anything else of `dense()`."""
         rows = rows_of(index)
@@ -77,8 +88,8 @@ class ScaledRowsTangent(DuckTangent, name="scaled-rows"):
                     scale = other if self.scale is None else self.scale * other
                     return ScaledRowsTangent(self.values, self.w, scale)
                 fits = ufunc is np.matmul and inputs[0] is self and other.ndim == 2 and len(other) == self.shape[2]
-                if fits and self.scale is not None and other.shape[1] <= THIN:
-                    return ThinTangent(self.values, self.w, self.scale, other)
+                if fits and self.scale is not None:
+                    return self._times(other)
         return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
 
 

@@ -128,7 +128,7 @@ class StackedTangent(DuckTangent, name="stacked"):
                 if ufunc is np.multiply:
                     return self._each(lambda part: part * other)
                 if ufunc is np.matmul and getattr(other, "ndim", 0) == 2 and self.ndim >= 3:
-                    return self._each((lambda part: part @ other) if x is self else (lambda part: other @ part))
+                    return self._each((lambda part: _times(part, other)) if x is self else (lambda part: other @ part))
         return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -139,6 +139,13 @@ class StackedTangent(DuckTangent, name="stacked"):
 
     def _each(self, f: Any) -> StackedTangent:
         return StackedTangent([Group(group.start, f(group.part)) for group in self.groups], self.shape[0])
+
+
+def _times(part: Tangent, w: np.ndarray) -> Tangent:
+    """Return ``part @ w``; of an array by one product, not by one for each direction."""
+    if type(part) is not np.ndarray or part.size == 0:
+        return part @ w
+    return (part.reshape(-1, part.shape[-1]) @ w).reshape(*part.shape[:-1], w.shape[1])
 
 
 def _sum(x: StackedTangent, y: StackedTangent) -> Tangent:
