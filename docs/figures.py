@@ -18,6 +18,7 @@ import json
 import os
 import re
 import shlex
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,7 @@ TRAIN = (
     f"{MNIST} --perturb weight --learning-rate 0.002",
     "fwdad train --data fashion-mnist --model convnet --tangents 16 --learning-rate 0.003 --epochs 12",
 )
+RACES = ("fwdad bench time-to-accuracy", "fwdad bench time-to-accuracy --data fashion-mnist")
 MEASURED: dict[str, tuple[float, tuple[str, ...], str]] = {
     # record                minutes, commands                                             for a short round
     "step":                  (5,   ("fwdad bench step",),                                  "--quick"),
@@ -51,6 +53,7 @@ MEASURED: dict[str, tuple[float, tuple[str, ...], str]] = {
     "kernels-v3":            (2,   ("FWDAD_ISA=v3 fwdad bench kernels --peers none",),     "--quick"),
     "memory":                (0.5, ("fwdad bench memory",),                                "--quick"),
     "train":                 (3,   TRAIN,                                                  "--epochs 1"),
+    "time-to-accuracy":      (18,  RACES,                                                 "--quick"),
     "cosines":               (0.5, ("python benchmarks/cosines.py",),                      "--batches 1"),
     "network-step":          (0.5, ("python benchmarks/network_step.py",),                 "--rounds 1"),
     "units":                 (0.5, ("python benchmarks/units_step.py",),                   "--rounds 3"),
@@ -154,6 +157,8 @@ LONG = {
     "torch-loop": "PyTorch, a loop of forward AD",
     "torch-backprop": "backprop, PyTorch",
     "jax-backprop": "backprop, JAX",
+    "fwdad-rows": "fwdad, rows by error",
+    "fwdad-random": "fwdad, 16 random directions",
     "torch-qr": "PyTorch's QR",
     "numpy-qr": "NumPy's QR",
 }
@@ -253,6 +258,21 @@ def memory(record: Record) -> list[str]:
     return markdown(columns, [["MB", *(number(row["mb"]) for row in rows), number(growth)]])
 
 
+def race(record: Record) -> list[str]:
+    """Show the seconds to each accuracy, and the median of their ratios to PyTorch's."""
+    lines = []
+    who = list(dict.fromkeys(row["who"] for row in record["records"]))
+    for what in dict.fromkeys(row["what"] for row in record["records"]):
+        entries, base = [], one(record, what=what, who="torch-backprop").get("blocks")
+        for name in who:
+            blocks = one(record, what=what, who=name).get("blocks", ())
+            ratios = [ours / theirs for ours, theirs in zip(blocks, base or (), strict=False)]
+            ratio = f", {number(statistics.median(ratios))}" if ratios else ""
+            entries.append(f"{number(statistics.median(blocks) / 1e3)} s{ratio}" if blocks else "not reached")
+        lines.append([what, *entries])
+    return markdown(["", *(LONG.get(name, name) for name in who)], lines)
+
+
 def train(record: Record) -> list[str]:
     """Show what `fwdad train` reaches, and how long it takes."""
     lines = [
@@ -288,6 +308,7 @@ TABLES: dict[str, tuple[tuple[str, ...], Callable[[Record], list[str]]]] = {
     "kernels-v3":            (("kernels-v3",),                 kernels),
     "memory":                (("memory",),                     memory),
     "train":                 (("train",),                      train),
+    "time-to-accuracy":      (("time-to-accuracy",),           race),
     "cosines":               (("cosines",),                    lambda r: by_two(r, "case", "k", "{cosine:.4f}")),
     "network-step":          (("network-step",),               lambda r: by_two(r, "size", "case", "{ms:.3g}")),
     "units":                 (("units",),

@@ -7,6 +7,8 @@ benchmark  what is computed at which sizes, what it costs, and how each competit
 peers      other libraries, imported when they are needed
 suites/    the benchmarks, one file each
 worker     a competitor's process
+racers     who trains a network to an accuracy, and how
+races      searches for their settings, and races between them
 processes  competitors in processes of their own, asked in turn
 plans      which benchmarks and competitors; from times to records
 records    figures, their ratios, files of them, and two files compared

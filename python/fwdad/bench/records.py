@@ -27,7 +27,7 @@ def goes_backwards(who: str) -> bool:
 
 def is_peer(who: str) -> bool:
     """Whether a competitor is another library that computes the same."""
-    return who not in (OURS, COPY) and not goes_backwards(who)
+    return who != COPY and not who.startswith(OURS) and not goes_backwards(who)
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,10 @@ class Record:
         Nanoseconds for each random value.
     mb : float or None
         Peak memory of the process, in MB (memory benchmark only).
+    setting : str
+        Learning rate, momentum and schedule, in words.
+    steps : int or None
+        Steps of training until an accuracy is reached, the median over seeds; then `ms` is the processor's time.
     error : float
         Relative error of the answer against the truth.
     blocks : tuple of float
@@ -76,6 +80,8 @@ class Record:
     share: float | None = None
     ns: float | None = None
     mb: float | None = None
+    setting: str = ""
+    steps: int | None = None
     error: float | None = None
     blocks: tuple[float, ...] = ()
 

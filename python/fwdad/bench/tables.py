@@ -7,7 +7,7 @@ from typing import Any
 
 from fwdad.bench.machine import Peaks
 from fwdad.bench.plans import memory_bound
-from fwdad.bench.records import OURS, Change, Record, goes_backwards, is_peer
+from fwdad.bench.records import OURS, Change, Record, goes_backwards, is_peer, paired_ratio
 
 COLUMNS: dict[str, Callable[[Record], str]] = {
     "what":    lambda r: r.what,
@@ -15,6 +15,7 @@ COLUMNS: dict[str, Callable[[Record], str]] = {
     "w":       lambda r: "" if r.w is None else str(r.w),
     "k":       lambda r: "" if r.k is None else str(r.k),
     "who":     lambda r: r.who,
+    "steps":   lambda r: "" if r.steps is None else str(r.steps),
     "ms":      lambda r: number(r.ms),
     "GFLOP/s": lambda r: number(r.gflops),
     "GB/s":    lambda r: number(r.gbs),
@@ -23,6 +24,7 @@ COLUMNS: dict[str, Callable[[Record], str]] = {
     "MB":      lambda r: number(r.mb),
     "error":   lambda r: "" if r.error is None else f"{r.error:.0e}",
     "x fwdad": lambda r: "" if r.ahead is None or r.who == OURS else number(r.ahead),
+    "setting": lambda r: r.setting,
 }  # fmt: skip
 """A column's name and entry."""
 
@@ -137,6 +139,21 @@ def memory_summary(records: Sequence[Record]) -> list[str]:
             f"{who}: {growth:.3f} MB for each tangent from k={first.k} to k={last.k}, {growth / bound:.2f} of the "
             f"bound 2 B (sum of widths) 4 bytes = {bound:.3f} MB"
         )
+    return lines
+
+
+def race_summary(records: Sequence[Record]) -> list[str]:
+    """Return who reached what in which part of the time of PyTorch's backpropagation, or of fwdad's without it."""
+    lines = []
+    for what in dict.fromkeys(r.what for r in records):
+        group = {r.who: r for r in records if r.what == what}
+        base = group.get("torch-backprop", group[OURS])
+        for r in group.values():
+            if r.ms is None:
+                lines.append(f"{what}: {r.who} did not reach it with every seed")
+            elif r is not base and base.ms is not None:
+                ratio = 1 / paired_ratio(r.blocks, base.blocks)
+                lines.append(f"{what}: {r.who} takes {ratio:.2f} of the time of {base.who}")
     return lines
 
 

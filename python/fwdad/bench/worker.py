@@ -6,6 +6,8 @@ Requests on standard input:
 {"seconds": s}                  time it                              ->  seconds of each call
 {"drop": true}                  forget it
 {"memory": n}                   call it n times                      ->  the process's peak memory, MB
+{"run": {...}}                  begin a run of training, see `racers`
+{"steps": n}                    go on with it                        ->  seconds of the processor, accuracy
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from fwdad.bench import target
+from fwdad.bench.racers import Run
 from fwdad.bench.suites import make
-from fwdad.bench.task import BenchError, Task, WrongAnswer, timed, verified
+from fwdad.bench.task import BenchError, WrongAnswer, timed, verified
+from fwdad.data import DataError
 
 
 def limit_cores(threads: int) -> None:
@@ -40,13 +44,17 @@ def peak_memory() -> float:
         return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def answer(who: str, request: dict[str, Any], task: Task | None) -> tuple[Task | None, Any]:
-    """Return the task from now on, and the reply to a request."""
+def answer(who: str, request: dict[str, Any], task: Any) -> tuple[Any, Any]:
+    """Return the task, or run, from now on, and the reply to a request."""
+    if "run" in request:
+        return Run(who, **request["run"]), None
     if "what" in request:
         task = make(who, request["what"], request["sizes"])
         return task, verified(task) if request.get("verify", True) else 0.0
     if task is None:
         raise BenchError("there is no task yet")
+    if "steps" in request:
+        return task, task.advance(request["steps"])
     if "seconds" in request:
         return task, timed(task, request["seconds"])
     if "memory" in request:
@@ -62,14 +70,14 @@ def main(who: str, threads: int, device: str) -> None:
     target.use(device)
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no reply
-    task: Task | None = None
+    task: Any = None
     for line in sys.stdin:
         try:
             task, result = answer(who, json.loads(line), task)
             reply = {"result": result}
         except WrongAnswer as error:
             reply = {"wrong": str(error)}
-        except (BenchError, MemoryError, ImportError) as error:
+        except (BenchError, DataError, MemoryError, ImportError) as error:
             reply = {"error": str(error) or type(error).__name__}
         gc.collect()
         replies.write(json.dumps(reply) + "\n")
