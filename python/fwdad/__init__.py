@@ -25,6 +25,7 @@ from fwdad.errors import LostDerivativeError, NaNError, NoRuleError
 from fwdad.estimators import ForwardGradient
 from fwdad.kernels import get_num_threads, set_num_threads
 from fwdad.transforms import (
+    colouring,
     custom_jvp,
     custom_minimum,
     custom_root,
@@ -40,6 +41,7 @@ from fwdad.transforms import (
     laplacian,
     linear,
     linearize,
+    sparse_hessian,
     sparse_jacfwd,
     stop_gradient,
     value_and_derivative,
@@ -55,6 +57,7 @@ __all__ = [
     "NaNError",
     "NoRuleError",
     "array_api",
+    "colouring",
     "custom_jvp",
     "custom_minimum",
     "custom_root",
@@ -78,6 +81,7 @@ __all__ = [
     "perturbation",
     "rules",
     "set_num_threads",
+    "sparse_hessian",
     "sparse_jacfwd",
     "stop_gradient",
     "tangents",

@@ -52,6 +52,7 @@ TRANSFORMS = {
     ),
     "laplacian": (lambda f, x: flat(fwdad.laplacian(f)(x)), lambda j, h, g: np.trace(h, axis1=1, axis2=2)),
     "sparse_jacfwd": (lambda f, x: fwdad.sparse_jacfwd(f)(x).dense(), lambda j, h, g: j),
+    "sparse_hessian": (lambda f, x: fwdad.sparse_hessian(total(f))(x).dense(), lambda j, h, g: g),
 }
 """Each transform: what it finds for f at x, and what it must be by f's Jacobian and Hessian and total(f)'s Hessian."""
 

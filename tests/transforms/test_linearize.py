@@ -84,7 +84,7 @@ def test_a_value_can_be_printed_on_the_way():
     fwdad.jacobian_pattern(lambda x: (texts.append(f"{x}"), x)[1])(np.ones(1))
     assert texts == [
         "Dual(primal=[1. 1.], tangent=Traced(shape=(k, 2), dtype=float64))",
-        "Dual(primal=[1.], tangent=Bits(words=[[1]]))",
+        "Depends(primal=[1.], words=[[1]])",
     ]
 
 

@@ -7,7 +7,9 @@ implicit     custom_root, custom_minimum: what a solver finds
 linearize    linearize: the derivative at a point as a program of its own
 taylor       jet: derivatives of any order, by power series
 laplacian    laplacian: the Hessian's trace in one pass
-sparse       sparse_jacfwd: few entries, few directions; jacobian_pattern finds where the entries are
+pattern      jacobian_pattern: where a Jacobian has entries
+terms        from a sum the vector of its summands
+sparse       sparse_jacfwd, sparse_hessian, colouring: few entries, few directions
 debug        debug_nans: the operation that makes the first NaN
 carriers     values that linearize, taylor, laplacian and sparse send through a program in place of Duals or tangents
 arguments    which arguments move
@@ -26,12 +28,13 @@ from fwdad.transforms.implicit import custom_minimum, custom_root
 from fwdad.transforms.jacobian import hessian, hvp, jacfwd, value_and_hessian, value_and_jacfwd
 from fwdad.transforms.laplacian import laplacian, value_and_laplacian
 from fwdad.transforms.linearize import LinearMap, linearize
-from fwdad.transforms.sparse import Pattern, SparseJacobian, jacobian_pattern, sparse_jacfwd
+from fwdad.transforms.pattern import Pattern, jacobian_pattern
+from fwdad.transforms.sparse import Colouring, SparseJacobian, colouring, sparse_hessian, sparse_jacfwd
 from fwdad.transforms.taylor import jet
 
 __all__ = [
-    "LinearMap", "Pattern", "SparseJacobian", "custom_jvp", "custom_minimum", "custom_root", "debug_nans", "derivative",
-    "directional_derivative", "hessian", "hvp", "jacfwd", "jacobian_pattern", "jet", "jvp", "laplacian", "linear",
-    "linearize", "sparse_jacfwd", "stop_gradient", "value_and_derivative", "value_and_hessian", "value_and_jacfwd",
-    "value_and_laplacian",
+    "Colouring", "LinearMap", "Pattern", "SparseJacobian", "colouring", "custom_jvp", "custom_minimum", "custom_root",
+    "debug_nans", "derivative", "directional_derivative", "hessian", "hvp", "jacfwd", "jacobian_pattern", "jet", "jvp",
+    "laplacian", "linear", "linearize", "sparse_hessian", "sparse_jacfwd", "stop_gradient", "value_and_derivative",
+    "value_and_hessian", "value_and_jacfwd", "value_and_laplacian",
 ]  # fmt: skip

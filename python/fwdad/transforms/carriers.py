@@ -84,7 +84,8 @@ LINEAR_ROWS = {np.add, np.subtract, np.negative, np.positive}
 
 def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Let the argument of the highest level decide: by a Dual's rule, or by a carrier's `operate`."""
-    top = max((leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Dual)), key=lambda dual: dual.level)
+    duals = (leaf for leaf in leaves_of(args, kwargs) if isinstance(leaf, Dual))
+    top = max(duals, key=lambda dual: dual.level)
     if not isinstance(top, Carrier) or kind_of_rule(function) == "write":
         return rule_of(function)(*args, **kwargs)
     answer = with_square(function, args, top.operate(function, args, kwargs))
@@ -118,9 +119,23 @@ def check_captured(function: Callable[..., Any], answer: Any, level: int) -> Non
         )
 
 
-def replaced(args: Any, carrier: type[Carrier], level: int, by: Callable[[Any], Array]) -> Any:
-    """Replace the carriers of a level in a tree of arguments."""
-    return tree.map(lambda leaf: by(leaf) if type(leaf) is carrier and leaf.level == level else leaf, args)
+CONTAINERS = {list, tuple, dict}
+
+
+def leaves_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """List the leaves of a function's arguments; most functions are called with arrays alone."""
+    return tree.leaves((args, kwargs)) if kwargs or not CONTAINERS.isdisjoint(map(type, args)) else args
+
+
+def replaced(
+    args: tuple[tuple[Any, ...], dict[str, Any]], carrier: type[Carrier], level: int, by: Callable[[Any], Array]
+) -> Any:
+    """Replace the carriers of a level in a function's arguments, a pair ``(args, kwargs)``."""
+
+    def one(leaf: Any) -> Any:
+        return by(leaf) if type(leaf) is carrier and leaf.level == level else leaf
+
+    return (tuple(map(one, args[0])), {}) if leaves_of(*args) is args[0] else tree.map(one, args)
 
 
 def _operators() -> None:

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import Array
+from fwdad.dual import Array, Dual
+from fwdad.errors import NoRuleError
 from fwdad.transforms.arguments import Argnums, check_chunk_size, choose, moving_leaves, unit_directions
 from fwdad.transforms.forward import jvp
+from fwdad.transforms.sparse import HessianPlan, JacobianPlan
+from fwdad.transforms.terms import NotSeparableError, terms
 
 Tree = Any
 
@@ -187,10 +190,47 @@ def value_and_hessian(
     columns_of_columns = jacfwd(jacobian_and_value, argnums, True, chunk_size)
 
     def value_and_h(*args: Any, **kwargs: Any) -> Any:
+        few = None if has_aux or chunk_size is not None else _in_few_directions(f, argnums, args, kwargs)
+        if few is not None:
+            return f(*args, **kwargs), few
         h, y = columns_of_columns(*args, **kwargs)
         return y, h
 
     return value_and_h
+
+
+WORTH_A_PATTERN = 32
+"""Inputs from which `hessian` looks for summands that depend on few of them."""
+
+
+def _in_few_directions(
+    f: Callable[..., Tree], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Tree | None:
+    """Compute the Hessian as `sparse_hessian` does, if that takes half of the directions or less; else None."""
+    x, put = choose(args, argnums)
+    leaves, structure = moving_leaves(x)
+    ends = np.cumsum([0, *(leaf.size for leaf in leaves)])
+    if ends[-1] < WORTH_A_PATTERN or any(isinstance(leaf, Dual) or leaf.dtype.kind == "c" for leaf in leaves):
+        return None
+
+    def g(*moving: Array) -> Tree:
+        return f(*put(tree.unflatten(structure, moving)), **kwargs)
+
+    try:
+        plan = JacobianPlan.find(terms(g), leaves)
+        if 2 * plan.directions > ends[-1]:
+            return None
+        h = HessianPlan(terms, plan).compute(g, leaves, checked=False).dense()
+    except (NotSeparableError, TypeError, NoRuleError):  # not a sum, or not for these carriers
+        return None
+    blocks = [
+        [
+            np.reshape(h[ends[i] : ends[i + 1], ends[j] : ends[j + 1]], (*row.shape, *column.shape))
+            for j, column in enumerate(leaves)
+        ]
+        for i, row in enumerate(leaves)
+    ]
+    return tree.unflatten(structure, [tree.unflatten(structure, row) for row in blocks])
 
 
 def hessian(
@@ -211,7 +251,9 @@ def hessian(
 
     Notes
     -----
-    The cost is n^2 tangents for n inputs. `hvp` computes products with H, `laplacian` its trace.
+    A sum of which each summand depends on few inputs takes few directions, as `sparse_hessian` says; that is found
+    from 32 real inputs on, unless `has_aux` or `chunk_size` is given. Else the cost is n^2 tangents for n inputs. `hvp`
+    computes products with H, `laplacian` its trace.
 
     Examples
     --------

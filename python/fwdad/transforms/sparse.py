@@ -2,47 +2,28 @@
 
 Columns that share no row can travel in one direction: the row says which of them an entry belongs to. So the number of
 directions is the number of colours of a graph, whose nodes are columns and whose edges join two that share a row.
-
-One pass finds the pattern. Its tangents are `Bits`: in place of n floats, n bits for each entry say which inputs it
-depends on; 64 of them make a word, and the words lie along the k axis.
+The Hessian of a sum is the sum of Hessians. If each summand depends on few inputs, the same holds of them: along two
+directions, of one colour each, a summand's second derivative is one entry.
 Source: A. R. Curtis, M. J. D. Powell, J. K. Reid, On the estimation of sparse Jacobian matrices, 1974;
-A. H. Gebremedhin, F. Manne, A. Pothen, What color is your Jacobian?, SIAM Review 47(4), 2005.
+A. H. Gebremedhin, F. Manne, A. Pothen, What color is your Jacobian?, SIAM Review 47(4), 2005; A. Griewank,
+Ph. L. Toint, On the unconstrained optimization of partially separable functions, 1982.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import operator
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import Array, Dual, new_level, plain
-from fwdad.rules.assignment import written
-from fwdad.transforms.arguments import Argnums, call, choose, moving_leaves
-from fwdad.transforms.carriers import Carrier
-from fwdad.transforms.forward import jvp, take_apart
-
-WORD = 64
-
-
-class Pattern(NamedTuple):
-    """Where a matrix of shape (m, n) may have entries.
-
-    Attributes
-    ----------
-    rows, columns : ndarray
-        The e places, ``(e,)`` each, in the order of rows.
-    shape : tuple of int
-        ``(m, n)``.
-    """
-
-    rows: np.ndarray
-    columns: np.ndarray
-    shape: tuple[int, int]
+from fwdad.dual import Array, plain
+from fwdad.transforms.arguments import Argnums, as_array, choose, moving_leaves
+from fwdad.transforms.forward import jvp
+from fwdad.transforms.pattern import Pattern, jacobian_pattern
+from fwdad.transforms.terms import NotSeparableError, terms
 
 
 class SparseJacobian(NamedTuple):
@@ -58,10 +39,6 @@ class SparseJacobian(NamedTuple):
         ``(m, n)``.
     directions : int
         How many directions were needed.
-
-    Notes
-    -----
-    SciPy takes it as ``scipy.sparse.coo_array((j.values, (j.rows, j.columns)), j.shape)``.
     """
 
     values: Array
@@ -76,196 +53,12 @@ class SparseJacobian(NamedTuple):
         full[self.rows, self.columns] = self.values
         return full
 
+    def csr(self) -> Any:
+        """Return it as SciPy's ``csr_array``."""
+        from scipy.sparse import csr_array
 
-class Bits(Carrier):
-    """The tangents of n unit directions, reduced to the bits that say where they are not zero: words (n / 64, *s)."""
-
-    __slots__ = ("dtype", "words")
-
-    def __init__(self, words: np.ndarray, dtype: Any, level: int) -> None:
-        self.words, self.dtype, self.level = words, dtype, level
-
-    shape: Any = property(lambda self: self.words.shape)
-    ndim: Any = property(lambda self: self.words.ndim)
-    size: Any = property(lambda self: self.words.size)
-
-    @property
-    def primal(self) -> NoReturn:
-        """Refuse: only bits are known."""
-        raise TypeError(
-            "jacobian_pattern: a rule decides by the direction's value (as that of eigenvectors does where values "
-            "repeat); give the pattern to sparse_jacfwd"
-        )
-
-    tangent = primal
-
-    def __bool__(self) -> bool:
-        """Refuse: only bits are known."""
-        return bool(self.primal)
-
-    def __len__(self) -> int:
-        """Return the number of words."""
-        return len(self.words)
-
-    def zeros(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """Make tangents of zeros, in whose words no bit is set: see `_words`."""
-        return np.zeros((len(self.words), *shape), dtype)
-
-    def __copy__(self) -> Bits:
-        """Copy the words."""
-        return Bits(self.words.copy(), self.dtype, self.level)
-
-    def astype(self, dtype: Any, **options: Any) -> Bits:
-        """Change the dtype of what the bits stand for."""
-        return Bits(self.words, np.dtype(dtype), self.level)
-
-    def __repr__(self) -> str:
-        """Show the words."""
-        return f"Bits(words={self.words})"
-
-    def spelled(self, spec: str) -> str:
-        """Take no number format: there are no numbers."""
-        return repr(self)
-
-    def become(self, other: Dual) -> None:
-        """Take over other words."""
-        assert isinstance(other, Bits)
-        self.words, self.dtype = other.words, other.dtype
-
-    @property
-    def memory(self) -> Any:
-        """The words."""
-        return self.words
-
-    def operate(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Act on the words where the function moves, joins, selects, scales or sums entries; else bit by bit."""
-        args, kwargs = tree.map(lambda leaf: leaf if type(leaf) is Bits else plain(leaf), (args, kwargs))
-        if function is np.equal:  # rules ask at singular points which entries do not move; in some direction each may
-            return np.zeros(self.shape, bool)
-        if function in MOVING and type(args[0]) is Bits:
-            return Bits(function(args[0].words, *args[1:], **kwargs), self.dtype, self.level)
-        if function is written and not args[2]:
-            return Bits(written(_words(args[0]), _words(args[1]), *args[2:]), _common(args[:1]), self.level)
-        if function in JOINING:
-            axis = args[1] if len(args) > 1 else kwargs.get("axis", 0)
-            words = function([_words(value) for value in args[0]], axis)
-            return Bits(words, kwargs.get("dtype") or _common(args[0]), self.level)
-        if function is np.where:
-            return Bits(np.where(args[0], *(_words(value) for value in args[1:])), _common(args[1:]), self.level)
-        if function in SCALING:
-            shape = np.broadcast_shapes(*(np.shape(value) for value in args))
-            words = [np.broadcast_to(value.words, shape) for value in args if type(value) is Bits]
-            return Bits(words[0] if len(words) == 1 else words[0] | words[1], _common(args), self.level)
-        if function is np.sum and len(args) <= 2 and kwargs.keys() <= {"axis", "keepdims"}:
-            return Bits(np.bitwise_or.reduce(args[0].words, *args[1:], **kwargs), self.dtype, self.level)
-        return self._bit_by_bit(function, args, kwargs)
-
-    def _bit_by_bit(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call any other function with random numbers where a bit is set; what is not zero depends on that bit."""
-        rng = np.random.default_rng(0)
-        totals: list[Any] = []
-        for bit in range(WORD):
-            mask = np.uint64(1) << np.uint64(bit)
-
-            def numbers(leaf: Any, mask: np.uint64 = mask) -> Any:
-                if type(leaf) is not Bits:
-                    return leaf
-                unit = 1j if leaf.dtype.kind == "c" else 0
-                values = rng.uniform(1, 2, leaf.shape) + unit * rng.uniform(1, 2, leaf.shape)
-                return (((leaf.words & mask) != 0) * values).astype(leaf.dtype)
-
-            some_args, some_kwargs = tree.map(numbers, (args, kwargs))
-            answers, structure = tree.flatten(function(*some_args, **some_kwargs))
-            words = [np.where(a != 0, mask, np.uint64(0)) if isinstance(a, np.ndarray) else a for a in answers]
-            totals = [a | b if isinstance(b, np.ndarray) else b for a, b in zip(totals or words, words, strict=True)]
-        dtypes = [getattr(answer, "dtype", None) for answer in answers]
-        made = [Bits(t, d, self.level) if isinstance(t, np.ndarray) else t for t, d in zip(totals, dtypes, strict=True)]
-        return tree.unflatten(structure, made)
-
-
-def _common(values: Any) -> Any:
-    """Return the dtype of a sum of values."""
-    return np.result_type(*(value.dtype if type(value) is Bits else value for value in values))
-
-
-def _words(value: Any) -> np.ndarray:
-    """Return a tangent's words; a plain array is a tangent of zeros, in whose words no bit is set."""
-    return value.words if type(value) is Bits else np.zeros(np.shape(value), np.uint64)
-
-
-MOVING = {
-    operator.getitem, np.reshape, np.ravel, np.transpose, np.matrix_transpose, np.moveaxis, np.swapaxes, np.flip,
-    np.roll, np.broadcast_to, np.take, np.take_along_axis, np.expand_dims, np.squeeze, np.repeat, np.diagonal,
-    np.tril, np.triu, np.copy,
-}  # fmt: skip
-"""Functions that move the entries of their first argument."""
-
-JOINING = {np.concatenate, np.stack}
-
-SCALING = {np.add, np.subtract, np.multiply, np.true_divide, np.negative, np.positive, np.conjugate}
-"""Elementwise functions of one tangent, or sums of two: an entry depends on what the entries in its place depend on."""
-
-
-def jacobian_pattern(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Pattern]:
-    """Make a function that finds where the Jacobian of f may have entries.
-
-    Parameters
-    ----------
-    f, argnums
-        As in `sparse_jacfwd`.
-
-    Returns
-    -------
-    callable
-        A function of f's arguments that returns a `Pattern`; rows and columns are those of `sparse_jacfwd`.
-
-    Raises
-    ------
-    TypeError
-        An argument that moves is not floating.
-
-    Notes
-    -----
-    One pass carries n bits an entry for n inputs. The pattern holds at x, and at other points where f makes the same
-    choices: Python branches, what np.where selects, orders found by sorting and zeros of matrices in products are those
-    at x. The factors of elementwise products count as not zero.
-
-    Examples
-    --------
-    >>> import numpy as np, fwdad
-    >>> p = fwdad.jacobian_pattern(lambda x: x[1:] * x[:-1])(np.ones(3))
-    >>> p.rows.tolist(), p.columns.tolist(), p.shape
-    ([0, 0, 1, 1], [0, 1, 1, 2], (2, 3))
-    """
-
-    def pattern(*args: Any, **kwargs: Any) -> Pattern:
-        x, put = choose(args, argnums)
-        leaves, structure = moving_leaves(x)
-        level, first, moving = new_level(), 0, []
-        n = sum(int(leaf.size) for leaf in leaves)
-        count = max(1, -(-n // WORD))
-        for leaf in leaves:
-            columns = np.arange(first, first + leaf.size)
-            words = np.zeros((count, leaf.size), np.uint64)
-            words[columns // WORD, columns - first] = np.uint64(1) << (columns % WORD).astype(np.uint64)
-            primal = plain(leaf)
-            moving.append(Dual(primal, Bits(words.reshape(count, *leaf.shape), primal.dtype, level), level))
-            first += leaf.size
-        _, changes = take_apart(call(f, *put(tree.unflatten(structure, moving)), **kwargs), level, count)
-        return _unpacked([_words(t).reshape(count, math.prod(t.shape[1:])) for t in tree.leaves(changes)], n)
-
-    return pattern
-
-
-def _unpacked(words: list[np.ndarray], n: int) -> Pattern:
-    """Find the bits that are set in words (n / 64, m)."""
-    joined = np.concatenate(words, axis=1) if words else np.zeros((1, 0), np.uint64)
-    word, row = np.nonzero(joined)
-    bits = (joined[word, row][:, np.newaxis] >> np.arange(WORD, dtype=np.uint64)) & np.uint64(1)
-    entry, bit = np.nonzero(bits)
-    rows, columns = row[entry], WORD * word[entry] + bit
-    order = np.lexsort((columns, rows))
-    return Pattern(rows[order], columns[order], (joined.shape[1], n))
+        ends = np.searchsorted(self.rows, np.arange(self.shape[0] + 1))
+        return csr_array((self.values, self.columns, ends), shape=self.shape)
 
 
 def color_columns(pattern: Pattern) -> np.ndarray:
@@ -286,6 +79,125 @@ def color_columns(pattern: Pattern) -> np.ndarray:
         for row in rows_of[column]:
             taken[row].add(color)
     return colors
+
+
+class PatternError(ValueError):
+    """A pattern misses an entry, or has another shape than the matrix."""
+
+
+class JacobianPlan:
+    """A pattern of a Jacobian, its colours, and the directions that they make."""
+
+    def __init__(self, pattern: Pattern) -> None:
+        self.pattern, self.colors = pattern, color_columns(pattern)
+        n = pattern.shape[1]
+        self.directions = int(np.max(self.colors, initial=0)) + 1
+        self.seeds = np.zeros((self.directions + 1, n))
+        self.seeds[self.colors, np.arange(n)] = 1
+        self.seeds[-1] = np.random.default_rng(0).uniform(1, 2, n)  # along this one the result is checked
+
+    @staticmethod
+    def find(g: Callable[..., Any], leaves: list[Array]) -> JacobianPlan:
+        """Find the pattern of g at its arguments."""
+        return JacobianPlan(jacobian_pattern(g, tuple(range(len(leaves))))(*leaves))
+
+    def compute(self, g: Callable[..., Any], leaves: list[Array], checked: bool) -> SparseJacobian:
+        """Compute the entries.
+
+        Raises PatternError if `checked`, and g changes along a random direction as no matrix of this pattern does.
+        """
+        v, (rows, columns, shape) = self._tangents(leaves, checked), self.pattern
+        changes = [np.reshape(t, (len(t), math.prod(t.shape[1:]))) for t in tree.leaves(jvp(g, tuple(leaves), v)[1])]
+        change = np.concatenate(changes, axis=1)
+        if shape[0] != change.shape[1]:
+            raise PatternError(f"the pattern has {shape[0]} rows, and f's results {change.shape[1]} entries")
+        values = change[self.colors[columns], rows]
+        if checked:
+            _check(plain(values), rows, self.seeds[-1, columns], plain(change[-1]))
+        return SparseJacobian(values, rows, columns, shape, self.directions)
+
+    def _tangents(self, leaves: list[Array], checked: bool) -> tuple[Array, ...]:
+        n, v = sum(int(leaf.size) for leaf in leaves), self.seeds if checked else self.seeds[:-1]
+        if n != v.shape[1]:
+            raise PatternError(f"the pattern has {v.shape[1]} columns, and the argument {n} entries")
+        blocks = np.split(v, np.cumsum([leaf.size for leaf in leaves])[:-1], axis=1)
+        return tuple(
+            block.reshape(len(v), *leaf.shape).astype(leaf.dtype) for block, leaf in zip(blocks, leaves, strict=True)
+        )
+
+
+class HessianPlan:
+    """A pattern of the Jacobian of f's summands, and where the second derivatives of each go in the Hessian of f.
+
+    In a direction of one colour a summand moves with one input alone. So its second derivative along two of them is
+    an entry of its Hessian.
+    """
+
+    def __init__(self, summands: Callable[..., Any], of_summands: JacobianPlan) -> None:
+        self.summands, self.of_summands = summands, of_summands
+        rows, columns, (m, n) = of_summands.pattern
+        counts = np.bincount(rows, minlength=m)
+        partners = counts[rows]  # each entry of a row is paired with all entries of this row
+        left = np.repeat(np.arange(len(rows)), partners)
+        nth = np.arange(len(left)) - np.repeat(np.cumsum(partners) - partners, partners)
+        right = (np.cumsum(counts) - counts)[rows[left]] + nth
+        self.summand, self.pairs = rows[left], (columns[left], columns[right])
+        places, self.place = np.unique(self.pairs[0] * n + self.pairs[1], return_inverse=True)
+        self.pattern = Pattern(*np.divmod(places, n), (n, n))
+
+    @staticmethod
+    def find(g: Callable[..., Any], leaves: list[Array]) -> HessianPlan:
+        """Split g into summands, and find their pattern; a g that ends in anything but sums is one summand.
+
+        Raises ValueError if g's result is not one real number.
+        """
+        for summands in (terms, _itself):
+            try:
+                return HessianPlan(summands, JacobianPlan.find(summands(g), leaves))
+            except NotSeparableError:
+                continue
+        raise AssertionError("a function is its own summand")
+
+    def compute(self, g: Callable[..., Any], leaves: list[Array], checked: bool) -> SparseJacobian:
+        """Compute the entries.
+
+        Raises PatternError if `checked`, and a summand bends along a random direction as no such matrix does.
+        """
+        plan, (left, right) = self.of_summands, self.pairs
+        u, v = self.summands(g), plan._tangents(leaves, checked)
+        bends = jvp(lambda *x: jvp(u, x, v)[1], tuple(leaves), v)[1]
+        if bends.shape[2] != plan.pattern.shape[0]:
+            raise PatternError(f"the pattern has {plan.pattern.shape[0]} summands, and f {bends.shape[2]}")
+        each = bends[plan.colors[left], plan.colors[right], self.summand]
+        if checked:
+            r = plan.seeds[-1]
+            _check(plain(each), self.summand, r[left] * r[right], plain(bends[-1, -1]))
+        values = np.bincount(self.place, each, len(self.pattern.rows))
+        return SparseJacobian(values.astype(bends.dtype, copy=False), *self.pattern, plan.directions)
+
+
+def _itself(g: Callable[..., Array]) -> Callable[..., Array]:
+    """Make a function of one summand."""
+
+    def summand(*x: Array) -> Array:
+        y = as_array(g(*x))
+        if y.shape != () or y.dtype.kind != "f":
+            raise ValueError(
+                f"sparse_hessian takes functions whose result is one real number; got shape {y.shape}, {y.dtype}: "
+                "use fwdad.hessian"
+            )
+        return np.reshape(y, (1,))
+
+    return summand
+
+
+def of_leaves(
+    f: Callable[..., Any], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Callable[..., Any], list[Array]]:
+    """Return f as a function of the arrays that move, and these."""
+    x, put = choose(args, argnums)
+    leaves, structure = moving_leaves(x)
+    return lambda *moving: f(*put(tree.unflatten(structure, moving)), **kwargs), leaves
 
 
 def sparse_jacfwd(
@@ -328,35 +240,164 @@ def sparse_jacfwd(
     >>> j.directions, j.dense()[0].tolist()
     (2, [2.0, 1.0, 0.0, 0.0, 0.0, 0.0])
     """
-    given = None if pattern is None else _as_pattern(pattern)
+    given = None if pattern is None else JacobianPlan(_as_pattern(pattern))
 
     def jacobian(*args: Any, **kwargs: Any) -> SparseJacobian:
-        x, put = choose(args, argnums)
-        leaves, structure = moving_leaves(x)
-        found = given or jacobian_pattern(f, argnums)(*args, **kwargs)
-        n = sum(int(leaf.size) for leaf in leaves)
-        if found.shape[1] != n:
-            raise ValueError(f"the pattern has {found.shape[1]} columns, and the argument {n} entries")
-        colors = color_columns(found)
-        directions = int(np.max(colors, initial=0)) + 1
-        v = np.zeros((directions, n))
-        v[colors, np.arange(n)] = 1
-        if given is not None:
-            v = np.concatenate([v, np.random.default_rng(0).uniform(1, 2, (1, n))])
-        blocks = np.split(v, np.cumsum([leaf.size for leaf in leaves])[:-1], axis=1)
-        tangents = tuple(
-            block.reshape(len(v), *leaf.shape).astype(leaf.dtype) for block, leaf in zip(blocks, leaves, strict=True)
-        )
-        _, dy = jvp(lambda *moving: f(*put(tree.unflatten(structure, moving)), **kwargs), tuple(leaves), tangents)
-        changes = np.concatenate([np.reshape(t, (len(v), math.prod(t.shape[1:]))) for t in tree.leaves(dy)], axis=1)
-        if found.shape[0] != changes.shape[1]:
-            raise ValueError(f"the pattern has {found.shape[0]} rows, and f's results {changes.shape[1]} entries")
-        values = changes[colors[found.columns], found.rows]
-        if given is not None:
-            _check(plain(values), found, v[-1], plain(changes[-1]))
-        return SparseJacobian(values, found.rows, found.columns, found.shape, directions)
+        g, leaves = of_leaves(f, argnums, args, kwargs)
+        plan = given or JacobianPlan.find(g, leaves)
+        return plan.compute(g, leaves, checked=given is not None)
 
     return jacobian
+
+
+def sparse_hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., SparseJacobian]:
+    """Make the Hessian of f as a list of its entries, computed in a few directions.
+
+    Parameters
+    ----------
+    f : callable
+        A function to one real number, written in NumPy.
+    argnums : int or tuple of int, default: 0
+        As in `sparse_jacfwd`.
+
+    Returns
+    -------
+    callable
+        A function of f's arguments that returns the Hessian as a `SparseJacobian` of shape ``(n, n)``, with both of
+        each pair of entries.
+
+    Raises
+    ------
+    TypeError
+        An argument that moves is not floating.
+    ValueError
+        f's result is not one real number.
+
+    Notes
+    -----
+    The last sums of f are put off. If each summand depends on few inputs, k directions are enough for all, where k is
+    the number of colours of the summands' Jacobian; the cost is k^2 tangents of f. A function that ends in anything
+    but sums is one summand.
+
+    References
+    ----------
+    A. Griewank, Ph. L. Toint, in: Nonlinear Optimization 1981, pp. 301-312, Academic Press, 1982.
+
+    Examples
+    --------
+    >>> import numpy as np, fwdad
+    >>> h = fwdad.sparse_hessian(lambda x: np.sum(x[1:] * x[:-1]))(np.arange(1.0, 7.0))
+    >>> h.directions, h.dense()[1].tolist()
+    (2, [1.0, 0.0, 1.0, 0.0, 0.0, 0.0])
+    """
+
+    def hessian(*args: Any, **kwargs: Any) -> SparseJacobian:
+        g, leaves = of_leaves(f, argnums, args, kwargs)
+        return HessianPlan.find(g, leaves).compute(g, leaves, checked=False)
+
+    return hessian
+
+
+class Colouring:
+    """Jacobians and Hessians whose patterns and colours are kept from call to call; `colouring` makes it.
+
+    Attributes
+    ----------
+    detections : int
+        How often a pattern was found.
+    """
+
+    def __init__(self, f: Callable[..., Any], argnums: Argnums, check_every: int | None) -> None:
+        self.f, self.argnums, self.check_every = f, argnums, check_every
+        self.detections = self._calls = 0
+        self._plans: dict[type, Any] = {}
+
+    @property
+    def pattern(self) -> Pattern | None:
+        """The pattern of the Jacobian; None before one was computed."""
+        return self._plans[JacobianPlan].pattern if JacobianPlan in self._plans else None
+
+    def jacobian(self, *args: Any, **kwargs: Any) -> SparseJacobian:
+        """Compute the Jacobian at f's arguments, as `sparse_jacfwd` does."""
+        found: SparseJacobian = self._compute(JacobianPlan, args, kwargs)
+        return found
+
+    def hessian(self, *args: Any, **kwargs: Any) -> SparseJacobian:
+        """Compute the Hessian at f's arguments, as `sparse_hessian` does."""
+        found: SparseJacobian = self._compute(HessianPlan, args, kwargs)
+        return found
+
+    def csr(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the Jacobian as SciPy's ``csr_array``: the `jac` of ``solve_ivp`` and ``least_squares``."""
+        return self.jacobian(*args, **kwargs).csr()
+
+    def dense(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        """Compute the Jacobian as an array: the `jac` of ``scipy.optimize.root``."""
+        return self.jacobian(*args, **kwargs).dense()
+
+    def hessian_csr(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the Hessian as SciPy's ``csr_array``: the `hess` of ``minimize(method="trust-constr")``."""
+        return self.hessian(*args, **kwargs).csr()
+
+    def _compute(self, kind: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        g, leaves = of_leaves(self.f, self.argnums, args, kwargs)
+        if kind in self._plans:
+            self._calls += 1
+            checked = self.check_every is not None and self._calls % self.check_every == 0
+            try:
+                return self._plans[kind].compute(g, leaves, checked)
+            except (PatternError, NotSeparableError):
+                pass  # f makes other choices here, and its pattern is found again
+        self._plans[kind] = kind.find(g, leaves)
+        self.detections += 1
+        return self._plans[kind].compute(g, leaves, checked=False)
+
+
+def colouring(
+    f: Callable[..., Any], *args: Any, argnums: Argnums = 0, check_every: int | None = 1, **kwargs: Any
+) -> Colouring:
+    """Make an object that computes sparse Jacobians and Hessians of f, and keeps their patterns for a solver's life.
+
+    Parameters
+    ----------
+    f : callable
+        As in `sparse_jacfwd`; for `Colouring.hessian`, as in `sparse_hessian`.
+    *args, **kwargs
+        Arguments of f. There the pattern of the Jacobian is found, unless f returns one number, whose Hessian's pattern
+        is found then.
+    argnums : int or tuple of int, default: 0
+        As in `sparse_jacfwd`.
+    check_every : int or None, default: 1
+        Each how many calls the result is checked along one random direction, which costs as much as one colour. Where
+        it shows that f makes other choices now, the pattern is found again. With a number above 1, or with None
+        (never), a result in between may lack entries that f did not have where the pattern was found.
+
+    Returns
+    -------
+    Colouring
+        Its methods `jacobian` and `hessian` return a `SparseJacobian`; `csr`, `dense` and `hessian_csr` are what
+        SciPy's solvers take. All are called with f's arguments.
+
+    Raises
+    ------
+    TypeError
+        An argument that moves is not floating.
+    ValueError
+        `check_every` is less than 1.
+
+    Examples
+    --------
+    >>> import numpy as np, fwdad
+    >>> kept = fwdad.colouring(lambda t, y: t * y[::-1] * y, 0.0, np.ones(4), argnums=1)
+    >>> kept.dense(1.0, np.arange(4.0)).tolist()[0], kept.detections
+    ([3.0, 0.0, 0.0, 0.0], 1)
+    """
+    if check_every is not None and check_every < 1:
+        raise ValueError(f"check_every is a number of calls, at least 1, or None; got {check_every}")
+    kept = Colouring(f, argnums, check_every)
+    y = f(*args, **kwargs)
+    (kept.hessian if isinstance(y, (float, np.floating)) else kept.jacobian)(*args, **kwargs)
+    return kept
 
 
 def _as_pattern(pattern: Pattern | np.ndarray) -> Pattern:
@@ -369,14 +410,15 @@ def _as_pattern(pattern: Pattern | np.ndarray) -> Pattern:
     return Pattern(rows, columns, (matrix.shape[0], matrix.shape[1]))
 
 
-def _check(values: np.ndarray, pattern: Pattern, v: np.ndarray, change: np.ndarray) -> None:
-    """Raise ValueError unless J v is f's change along v; a missing entry shows in its row."""
+def _check(values: np.ndarray, rows: np.ndarray, v: np.ndarray, change: np.ndarray) -> None:
+    """Raise PatternError unless the sums of ``values v`` by rows are f's change; a missing entry shows in its row."""
+    summands = values * v.astype(change.dtype)
     product, size = np.zeros(change.shape, change.dtype), np.abs(change)
-    np.add.at(product, pattern.rows, values * v[pattern.columns].astype(change.dtype))
-    np.add.at(size, pattern.rows, np.abs(values * v[pattern.columns]))
+    np.add.at(product, rows, summands)
+    np.add.at(size, rows, np.abs(summands))
     wrong = np.nonzero(np.abs(product - change) > np.sqrt(np.finfo(change.dtype).eps) * size)[0]
     if len(wrong):
-        raise ValueError(
+        raise PatternError(
             f"the pattern misses entries of the Jacobian: rows {wrong[:10].tolist()} change with inputs that "
             "it does not name; find it again with fwdad.jacobian_pattern"
         )
