@@ -10,7 +10,7 @@ import pytest
 import fwdad
 
 ROOMS = """
-    errors, files, schema
+    errors, files, schema, registry
     kernels
     tree
     dual

@@ -47,12 +47,16 @@ def check_jvp(
     ------
     AssertionError
         Where they do not agree.
+    TypeError
+        For one array in place of a sequence of arrays.
 
     Examples
     --------
     >>> import numpy as np
     >>> check_jvp(np.sin, [np.array([0.3, 2.0])])
     """
+    if isinstance(primals, np.ndarray):
+        raise TypeError("primals must be a sequence, one array for each argument of f: check_jvp(f, (x,)), not (f, x)")
     primals = tuple(np.asarray(x, np.float64) for x in primals)
     rng = np.random.default_rng(seed)
     tangents = tuple(rng.standard_normal((k, *x.shape)) for x in primals)

@@ -21,8 +21,6 @@ def square(x):
 class Signs(Sampler):
     """Directions drawn array by array."""
 
-    joint = False
-
     def __init__(self, k, *, seed=0):
         self.k, self.seed = k, seed
 
@@ -70,21 +68,19 @@ class Nothing(Sampler):
     pass
 
 
-class NothingAlone(Sampler):
-    joint = False
-
-
 @pytest.mark.parametrize(
     ("error", "words", "call"),
     [
-        (NotImplementedError, r"Nothing must define directions\(", lambda: Nothing().directions([X], 0)),
-        (TypeError, r"NothingAlone must define draw\(", lambda: NothingAlone().directions([X], 0)),
-        (TypeError, r"NothingAlone must define draw\(", lambda: ForwardGradient(NothingAlone(), perturb="weight")(square, X)),
+        (TypeError, r"Nothing must define draw\(.*; or directions\(", lambda: Nothing().directions([X], 0)),
+        (TypeError, r"Nothing must define draw\(", lambda: ForwardGradient(Nothing(), perturb="weight")(square, X)),
+        (TypeError, r"sampler must be an object such as estimators.Normal\(k=16\); got 'normal'", lambda: ForwardGradient("normal")),
+        (TypeError, r"got the class Normal; call it", lambda: ForwardGradient(Normal)),
+        (TypeError, r"combiner must be .* estimators.Projection\(\); got the class Projection; call it", lambda: ForwardGradient(Normal(1), Projection)),
         (TypeError, r"Normal2 must define draw\(", lambda: type("Normal2", (Nothing,), {})().draw(0, (3,), float, 0)),
         (NotImplementedError, r"Frame must define arrange\(", lambda: Frame(2).directions([X], 0)),
         (NotImplementedError, r"Combiner must define coefficients\(", lambda: Combiner().gradient(X, Directions([X]))),
         (NotImplementedError, r"Perturbation must define run\(", lambda: ForwardGradient(Normal(1), perturb=Perturbation())(square, X)),
-        (NotImplementedError, r"Perturbation must define templates\(", lambda: ForwardGradient(Nothing(), perturb=Perturbation())(square, X)),
+        (NotImplementedError, r"Perturbation must define templates\(", lambda: ForwardGradient(Frame(2), perturb=Perturbation())(square, X)),
         (NotImplementedError, r"Perturbation must define gradient\(", lambda: Perturbation().gradient(X, None, [])),
         (NotImplementedError, r"DuckTangent must define dense\(", lambda: np.asarray(DuckTangent())),
         (NotImplementedError, r"DuckTangent must define the class method example\(", lambda: DuckTangent.example(1, (), float, 0)),

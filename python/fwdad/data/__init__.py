@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fwdad.data.arrays import Arrays, read_arrays
+from fwdad.data.arrays import Arrays, from_arrays, read_arrays
 from fwdad.data.augment import AUGMENTATIONS, Augmenter
 from fwdad.data.batches import Batches
 from fwdad.data.dataset import DataError, Dataset, DataWarning, Split
@@ -46,6 +46,7 @@ __all__ = [
     "Known",
     "Split",
     "download",
+    "from_arrays",
     "load",
     "load_known",
 ]

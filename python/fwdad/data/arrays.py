@@ -138,6 +138,17 @@ class Arrays(Source):
             )
 
 
+def from_arrays(inputs: Any, targets: Any, task: str = "classification") -> Dataset:
+    """Make a data set of arrays as `load` does of a file that holds them as x and y; `DataError` if they do not fit.
+
+    Examples
+    --------
+    >>> from_arrays(np.arange(40).reshape(20, 2), np.arange(20) % 2).train.inputs.shape
+    (16, 2)
+    """
+    return Arrays(Path("arrays"), {"x": np.asarray(inputs), "y": np.asarray(targets)}).dataset(task, None)
+
+
 def has_channels_last(shape: tuple[int, ...]) -> bool:
     """Whether images of this shape are (H, W, C): only the last of three axes is as small as a number of channels.
 

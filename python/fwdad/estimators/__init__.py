@@ -37,10 +37,20 @@ from fwdad.estimators.forward_gradient import ForwardGradient
 from fwdad.estimators.frames import FixedAngle, Haar, Orthogonal
 from fwdad.estimators.guesses import Given, LocalClassifier, Mixed, Previous
 from fwdad.estimators.rows import ByError
-from fwdad.estimators.samplers import Independent, LowRank, Normal, Normalised, Rademacher, Sampler, StandardBasis
+from fwdad.estimators.samplers import (
+    Independent,
+    LowRank,
+    Normal,
+    Normalised,
+    Rademacher,
+    Random,
+    Sampler,
+    StandardBasis,
+)
 from fwdad.estimators.units import Units
+from fwdad.registry import Registry
 
-SAMPLERS: dict[str, Callable[..., Sampler]] = {
+_SAMPLERS: dict[str, Callable[..., Sampler]] = {
     "normal": Normal,
     "rademacher": Rademacher,
     "normalised": Normalised,
@@ -50,7 +60,8 @@ SAMPLERS: dict[str, Callable[..., Sampler]] = {
     "orthogonal": Orthogonal,
     "fixed-angle": FixedAngle,
 }
-"""Samplers by their names on the command line; each is called as ``sampler(k, seed)``."""
+SAMPLERS = Registry("fwdad.samplers", _SAMPLERS)
+"""Samplers by their names on the command line; each is called as ``sampler(k, seed=seed)``."""
 
 __all__ = [
     "COMBINERS",
@@ -77,6 +88,7 @@ __all__ = [
     "Previous",
     "Projection",
     "Rademacher",
+    "Random",
     "Report",
     "Sampler",
     "StandardBasis",

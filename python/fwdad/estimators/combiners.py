@@ -13,6 +13,7 @@ from fwdad.errors import undefined
 from fwdad.estimators import theory
 from fwdad.estimators.theory import Expectation
 from fwdad.perturbation import Directions
+from fwdad.registry import Registry
 
 
 class Combiner:
@@ -319,7 +320,7 @@ def _refined(c: np.ndarray, gram: np.ndarray, d: np.ndarray, directions: Directi
     return c + step if moved <= CLOSE**2 * length else None
 
 
-COMBINERS: dict[str, Callable[[], Combiner]] = {
+_COMBINERS: dict[str, Callable[[], Combiner]] = {
     "mean": Mean,
     "sum": Sum,
     "mean-times-dimension": MeanTimesDimension,
@@ -328,4 +329,5 @@ COMBINERS: dict[str, Callable[[], Combiner]] = {
     "mean-of-near-best": MeanOfNearBest,
     "projection": Projection,
 }
-"""Combiners by their names on the command line; a program may add its own."""
+COMBINERS = Registry("fwdad.combiners", _COMBINERS)
+"""Combiners by their names on the command line; each is called without arguments."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -60,7 +60,8 @@ class ForwardGradient:
     ValueError
         For an unknown perturbation, or a loss of the wrong shape.
     TypeError
-        With activity perturbation, for a parameter whose gradient it cannot estimate.
+        For what is no sampler or no combiner, and, with activity perturbation, for a parameter whose gradient it cannot
+        estimate.
 
     References
     ----------
@@ -83,8 +84,8 @@ class ForwardGradient:
         perturb: str | Perturbation = DEFAULT,
         rows: ByError | None = None,
     ) -> None:
-        self.sampler = sampler
-        self.combiner = combiner or sampler.default_combiner() or Projection()
+        self.sampler = _checked(sampler, Sampler, "Normal(k=16)")
+        self.combiner = _checked(combiner or sampler.default_combiner() or Projection(), Combiner, "Projection()")
         self.perturbation = perturbation_of(perturb)
         if sampler.shared:
             self.perturbation = self.perturbation.shared()
@@ -174,6 +175,17 @@ class ForwardGradient:
             rows = functools.partial(self.rows.of_units, step=self.step)
         exact = sampler.exact or sampler.aligned
         return Draw(lambda number, t: drawn.parts[number], scale=drawn.scale, joint=True, exact=exact, rows=rows)
+
+
+Part = TypeVar("Part")
+
+
+def _checked(given: Part, kind: type[Part], example: str) -> Part:
+    """Return what was given; TypeError unless it is of this kind."""
+    if not isinstance(given, kind):
+        shown = f"the class {given.__name__}; call it" if isinstance(given, type) else repr(given)
+        raise TypeError(f"{kind.__name__.lower()} must be an object such as estimators.{example}; got {shown}")
+    return given
 
 
 def _parameters(leaves: list[Any]) -> np.ndarray:

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fwdad.errors import undefined
 from fwdad.estimators.combiners import Combiner
 from fwdad.perturbation import Directions, Template
 from fwdad.tangents import BasisTangent, LowRankTangent, StreamTangent, Tangent
@@ -24,27 +23,31 @@ from fwdad.tangents import BasisTangent, LowRankTangent, StreamTangent, Tangent
 class Sampler:
     """Where k directions over all arrays that move come from.
 
-    A subclass draws all arrays together and defines `directions`; or it says ``joint = False``, draws one array after
-    the other, and defines `draw`. In activity perturbation the arrays are the layers' pre-activations, whose shapes are
-    known once the layers have run: a joint sampler costs a pass without tangents before the pass with its directions.
+    A subclass draws one array after the other and defines `draw`; or it is `joint`, draws all arrays together, and
+    defines `directions`. In activity perturbation the arrays are the layers' pre-activations, whose shapes are known
+    once the layers have run: a joint sampler costs a pass without tangents before the pass with its directions.
 
     Examples
     --------
     >>> import fwdad
     >>> class Ones(Sampler):
-    ...     joint = False
     ...     def draw(self, parameter, shape, dtype, step):
     ...         return np.ones((1, *shape), dtype)
     >>> fwdad.ForwardGradient(Ones(), perturb="weight")(lambda x: np.sum(x**2), np.array([1.0, 3.0]))
     (10.0, array([4., 4.]))
     """
 
-    joint: ClassVar[bool] = True
+    joint: ClassVar[bool] = False  # whether it draws all arrays together: where it defines `directions`
     shared: ClassVar[bool] = False  # whether all examples have the same directions, whatever the perturbation says
     exact: ClassVar[bool] = False  # whether the directions are all coordinates
     aligned: ClassVar[bool] = False  # whether the directions follow the units' slopes, and leave out silent units
     needs_outputs: ClassVar[bool] = False  # whether templates must be fresh: a `Survey` of layers' outputs
     unit: ClassVar[bool] = False  # whether directions are divided by their length, see `Directions`
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Find out whether the subclass draws all arrays together."""
+        super().__init_subclass__(**kwargs)
+        cls.joint = cls.directions is not Sampler.directions
 
     def default_combiner(self) -> Combiner | None:
         """Return the combiner where none is given; None for the projection."""
@@ -54,7 +57,7 @@ class Sampler:
         """Return the k directions of one array at one step, (k, *shape); `parameter` is the array's number."""
         raise TypeError(
             f"{type(self).__name__} must define draw(parameter, shape, dtype, step), which gives the directions of one "
-            "array; or directions(templates, step, per_row), with joint = True, which gives those of all arrays"
+            "array; or directions(templates, step, per_row), which gives those of all arrays"
         )
 
     def directions(self, templates: Sequence[Template], step: int, per_row: bool = False) -> Directions:
@@ -62,8 +65,6 @@ class Sampler:
 
         With `per_row` all shapes are (B, n_s), and every row has directions of its own over the sum of the n_s.
         """
-        if self.joint:
-            raise undefined(self, "directions(templates, step, per_row)")
         return Directions([self.draw(p, t.shape, t.dtype, step) for p, t in enumerate(templates)], per_row, self.unit)
 
     def observe(self, estimate: Sequence[np.ndarray]) -> None:
@@ -87,7 +88,7 @@ class Sampler:
 
 @dataclass(frozen=True)
 class Random(Sampler):
-    """A sampler of k random directions that is a pure function of (seed, step)."""
+    """A sampler of k random directions that is a pure function of (seed, step); for subclasses."""
 
     k: int
     seed: int = field(default=0, kw_only=True)
@@ -117,7 +118,6 @@ class Independent(Random):
     """Random directions whose entries are independent, of mean 0 and variance 1."""
 
     distribution: ClassVar[str]
-    joint: ClassVar[bool] = False
 
     def draw(self, parameter: int, shape: tuple[int, ...], dtype: Any, step: int) -> Tangent:
         """Return a stream."""

@@ -50,6 +50,16 @@ class Module:
         cls._has_own_init = cls._has_own_init or "__init__" in cls.__dict__
         dataclasses.dataclass(eq=False, repr=False, init=not cls._has_own_init)(cls)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field; AttributeError for a name that the class does not annotate, which the next model would lack."""
+        if name not in self.__dataclass_fields__:  # type: ignore[attr-defined]
+            annotation = f"{name}: {type(value).__name__}"
+            raise AttributeError(
+                f"{type(self).__name__}.{name} is no field: annotate it in the class, as in `{annotation}`, or "
+                f"`{annotation} = fwdad.tree.static()` if it holds no arrays"
+            )
+        object.__setattr__(self, name, value)
+
     @property
     def parameters(self) -> int:
         """The number of parameters P."""

@@ -1,19 +1,21 @@
 """Optimisers and schedules by the names that `fwdad.train` and its command line choose them by.
 
-Add a row for one of your own: ``OPTIMIZERS["mine"] = OptimizerRow(mine, {}, lambda perturb, combiner: 1e-3)``.
+Add one of your own: ``OPTIMIZERS.register("mine", OptimizerRow(mine, {}, lambda perturb, combiner: 1e-3))``, or without
+settings and without a default of the learning rate ``OPTIMIZERS.register("mine", mine)``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fwdad.optim.adam import adam, adamw
 from fwdad.optim.core import Optimizer
 from fwdad.optim.rmsprop import rmsprop
 from fwdad.optim.schedules import Plateau, Schedule, constant, cosine, exponential, linear, step_decay
 from fwdad.optim.sgd import sgd
+from fwdad.registry import Registry
 
 
 class OptimizerRow(NamedTuple):
@@ -71,14 +73,14 @@ SGD_RATES: dict[tuple[str, str], float] = {
     ("weight", "mean-of-near-best"): 5e-5,
 }
 
-OPTIMIZERS: dict[str, OptimizerRow] = {
+_OPTIMIZERS: dict[str, OptimizerRow] = {
     "adam": OptimizerRow(adam, {}, lambda *method: ADAPTIVE_RATE),
     "adamw": OptimizerRow(adamw, {"weight_decay": 0.0}, lambda *method: ADAPTIVE_RATE),
     "rmsprop": OptimizerRow(rmsprop, {"momentum": 0.0}, lambda *method: ADAPTIVE_RATE),
     "sgd": OptimizerRow(sgd, {"momentum": 0.9, "weight_decay": 0.0}, lambda *method: SGD_RATES.get(method)),
 }
 
-SCHEDULES: dict[str, ScheduleRow] = {
+_SCHEDULES: dict[str, ScheduleRow] = {
     "constant": ScheduleRow(lambda rate, steps, warmup: constant(rate, warmup), spans_run=False),
     "cosine": ScheduleRow(cosine),
     "linear": ScheduleRow(linear),
@@ -86,3 +88,15 @@ SCHEDULES: dict[str, ScheduleRow] = {
     "exponential": ScheduleRow(lambda rate, steps, warmup: exponential(rate, 0.01, every=steps, warmup=warmup)),
     "plateau": ScheduleRow(lambda rate, steps, warmup: Plateau(rate, 5, 0.1, warmup), spans_run=False),
 }
+
+
+def _optimizer_row(given: Any) -> OptimizerRow:
+    return given if isinstance(given, OptimizerRow) else OptimizerRow(given, {}, lambda *method: None)
+
+
+def _schedule_row(given: Any) -> ScheduleRow:
+    return given if isinstance(given, ScheduleRow) else ScheduleRow(given)
+
+
+OPTIMIZERS = Registry("fwdad.optimizers", _OPTIMIZERS, _optimizer_row)
+SCHEDULES = Registry("fwdad.schedules", _SCHEDULES, _schedule_row)

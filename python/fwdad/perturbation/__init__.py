@@ -27,9 +27,11 @@ from fwdad.perturbation.sites import (
     unperturbed,
 )
 from fwdad.perturbation.weights import Weights
+from fwdad.registry import Registry
 
-PERTURBATIONS: dict[str, Callable[[], Perturbation]] = {"weight": Weights, "activity": Activities}
-"""Perturbations by their spellings; a program may add its own."""
+_PERTURBATIONS: dict[str, Callable[[], Perturbation]] = {"weight": Weights, "activity": Activities}
+PERTURBATIONS = Registry("fwdad.perturbations", _PERTURBATIONS)
+"""Perturbations by their spellings; each is called without arguments."""
 
 DEFAULT = "activity"
 """The perturbation where none is given, everywhere."""

@@ -353,7 +353,10 @@ def constant(*functions: Callable[..., Any]) -> None:
     """Enter functions whose derivative is zero wherever it exists: they see primals and return plain arrays."""
 
     def enter_one(function: Callable[..., Any]) -> None:
-        names = [] if isinstance(function, np.ufunc) else list(inspect.signature(function).parameters)
+        try:
+            names = [] if isinstance(function, np.ufunc) else list(inspect.signature(function).parameters)
+        except ValueError:  # before NumPy 2.4, a function in C; none of those takes out
+            names = []
         out = names.index("out") if "out" in names else None
 
         def rule(*args: Any, **kwargs: Any) -> Any:

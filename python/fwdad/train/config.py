@@ -24,12 +24,26 @@ ROWS: dict[str, Mapping[str, Any]] = {"model": nn.MODELS, "optimizer": optim.OPT
 """The registries whose rows say, by `settings`, which settings of a run they take."""
 
 
+OBJECTS = ("data", "model", "sampler", "combiner", "optimizer")
+"""The settings in whose place a `Trainer` takes an object."""
+
+
 class ConfigError(ValueError):
     """A setting cannot be as it is: `field` names it, `problem` says what is wrong and what would be right."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field} {problem}")
         self.field, self.problem = field, problem
+
+
+def name_of_object(given: object) -> str:
+    """Return what a setting says in whose place an object was given: its class, as in ``<mine.Net>``."""
+    return f"<{type(given).__module__}.{type(given).__qualname__}>"
+
+
+def is_object(value: Any) -> bool:
+    """Whether a setting says that an object was given in its place."""
+    return isinstance(value, str) and value.startswith("<") and value.endswith(">")
 
 
 def setting(
@@ -155,6 +169,14 @@ class TrainConfig:
             if of and getattr(self, field.name) != field.default and getattr(self, of) not in takers(field):
                 problem = f"is a setting of {' and '.join(takers(field))}, not of {getattr(self, of)}; leave it out"
                 raise ConfigError(field.name, problem)
+        if is_object(self.sampler) and self.tangents is not None:
+            raise ConfigError("tangents", "is a setting of named samplers, and a sampler was given; leave it out")
+        if is_object(self.optimizer):
+            for name in ("learning_rate", "warmup"):
+                if getattr(self, name):
+                    raise ConfigError(
+                        name, "is a setting of named optimisers, and an optimiser was given; leave it out"
+                    )
         for name in ("momentum", "average"):
             if (value := getattr(self, name)) is not None and value >= 1:
                 raise ConfigError(name, f"must be below 1, got {value}")
@@ -178,7 +200,12 @@ class TrainConfig:
     def resolved(self) -> TrainConfig:
         """Return this configuration with the defaults that depend on the optimiser and the directions filled in."""
         if self.directions != "units":
-            self = dataclasses.replace(self, **{n: v for n, v in RANDOM.items() if getattr(self, n) is None})
+            derived = {name: value for name, value in RANDOM.items() if getattr(self, name) is None}
+            if is_object(self.sampler):
+                del derived["tangents"]  # it has its own
+            self = dataclasses.replace(self, **derived)
+        if is_object(self.optimizer):
+            return dataclasses.replace(self, schedule="constant")  # it has its own
         row = optim.OPTIMIZERS[self.optimizer]
         rate = self.learning_rate
         if rate is None:
@@ -186,7 +213,7 @@ class TrainConfig:
         if rate is None:
             problem = f"has no default for {self.optimizer} with perturb {self.perturb} and combiner {self.combiner}"
             raise ConfigError("learning_rate", f"{problem}; give one")
-        derived: dict[str, Any] = {name: value for name, value in row.settings.items() if getattr(self, name) is None}
+        derived = {name: value for name, value in row.settings.items() if getattr(self, name) is None}
         return dataclasses.replace(self, learning_rate=rate, **derived)
 
     def to_json(self) -> dict[str, Any]:
@@ -220,7 +247,7 @@ def _check(field: dataclasses.Field[Any], value: Any) -> None:
         kinds = (int, float) if about["kind"] is float else about["kind"]
         if not isinstance(item, kinds) or isinstance(item, bool):
             raise ConfigError(field.name, f"must be of type {about['kind'].__name__}, got {item!r}")
-        if about["choices"] and item not in about["choices"]:
+        if about["choices"] and item not in about["choices"] and not (field.name in OBJECTS and is_object(item)):
             raise ConfigError(field.name, f"must be one of {', '.join(about['choices'])}, got {item!r}")
         if about["kind"] is not str and not about["low"] <= item <= min(about["high"], LARGEST[about["kind"]]):
             shown = item if abs(item) < 2**64 else f"{item:.3g}" if isinstance(item, float) else "a larger number"

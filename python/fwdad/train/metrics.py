@@ -22,7 +22,7 @@ class EpochMetrics(NamedTuple):
     step
         Steps taken so far.
     learning_rate
-        Of the epoch's last step.
+        Of the epoch's last step; None, and empty in the file, where an optimiser was given with its own.
     train_loss, train_accuracy
         Means over the epoch's examples, each measured before the step that used it.
     validation_loss, validation_accuracy
@@ -31,7 +31,7 @@ class EpochMetrics(NamedTuple):
 
     epoch: Annotated[int, Range(1)]
     step: Annotated[int, Range(1)]
-    learning_rate: Annotated[float, Range(0)]
+    learning_rate: Annotated[float, Range(0)] | None
     train_loss: Annotated[float, Range(0)]
     train_accuracy: Share | None
     validation_loss: Annotated[float, Range(0)]

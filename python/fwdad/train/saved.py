@@ -13,9 +13,9 @@ from fwdad import data, schema
 from fwdad.errors import RunError
 from fwdad.files import read_json
 from fwdad.train import checkpoint
-from fwdad.train.build import make_model
+from fwdad.train.build import make_model, needed
 from fwdad.train.checkpoint import Arrays, CheckpointError
-from fwdad.train.config import ConfigError, TrainConfig
+from fwdad.train.config import ConfigError, TrainConfig, is_object
 from fwdad.train.folder import BEST, CHECKPOINT, CONFIG
 from fwdad.train.header import About, BestHeader, CheckpointHeader
 
@@ -45,18 +45,20 @@ class Saved(NamedTuple):
     facts: data.Facts | None
 
 
-def load_run(folder: str | os.PathLike[str], weights: str = "final") -> Saved:
+def load_run(folder: str | os.PathLike[str], weights: str = "final", model: Any = None) -> Saved:
     """Load the trained model of the run in a folder.
 
     Parameters
     ----------
     weights
         ``"best"``, of the epoch with the lowest validation loss, or ``"final"``, of the last checkpoint.
+    model
+        One like the trained one, where the run was given an object; its arrays decide on which device the model is.
 
     Raises
     ------
     RunError
-        There is no such folder.
+        There is no such folder, or a model is needed.
     CheckpointError
         There is no such model, it is damaged, or it holds NaN or infinity.
     ValueError
@@ -74,8 +76,10 @@ def load_run(folder: str | os.PathLike[str], weights: str = "final") -> Saved:
     check_same_run(folder, path, config)
     if isinstance(about, BestHeader) and (folder / CHECKPOINT).exists():
         check_best(path, about, load_checkpoint(folder / CHECKPOINT, CheckpointHeader)[1])
+    if model is None and is_object(config.model):
+        raise RunError(f"the model of {folder} {needed('model', config.model)}, or load_model(..., model=...)")
     try:
-        model = make_model(config, about.shape, about.outputs)
+        model = model or make_model(config, about.shape, about.outputs)
     except ValueError as error:
         raise CheckpointError(f"{path} holds a model that this version of fwdad cannot make: {error}") from error
     chosen = {name: array for name, array in arrays.items() if name.startswith("model.")}
@@ -89,9 +93,9 @@ def load_run(folder: str | os.PathLike[str], weights: str = "final") -> Saved:
     return Saved(restored, about.shape, about.outputs, config, about.data, about.facts)
 
 
-def load_model(folder: str | os.PathLike[str], weights: str = "final") -> Any:
+def load_model(folder: str | os.PathLike[str], weights: str = "final", model: Any = None) -> Any:
     """Load the trained model of the run in a folder, as `load_run` does: call it on inputs (B, D) for its outputs."""
-    return load_run(folder, weights).model
+    return load_run(folder, weights, model).model
 
 
 def load_data(folder: Path, config: TrainConfig, facts: data.Facts | None, digest: str) -> data.Dataset:

@@ -13,15 +13,27 @@ from typing import Any
 
 import numpy as np
 
-import fwdad
-from fwdad import data, kernels, schema, tree
+import fwdad.data
+from fwdad import kernels, schema, tree
+from fwdad.data import Augmenter, Batches, Dataset, from_arrays
 from fwdad.errors import RunError, RunWarning
+from fwdad.estimators import Combiner, Sampler
 from fwdad.files import clear_leftovers, lock, read_json, write_json
-from fwdad.optim import SCHEDULES
+from fwdad.optim import SCHEDULES, Optimizer
 from fwdad.train import checkpoint
-from fwdad.train.build import choose_directions, make_estimator, make_model, make_optimizer, make_schedule
+from fwdad.train.build import (
+    check_model,
+    choose_directions,
+    make_estimator,
+    make_model,
+    make_optimizer,
+    make_schedule,
+    names_of,
+    objects_of,
+    with_objects,
+)
 from fwdad.train.checkpoint import CheckpointError
-from fwdad.train.config import ConfigError, TrainConfig
+from fwdad.train.config import ConfigError, TrainConfig, is_object
 from fwdad.train.evaluation import beside, correct, evaluate, losses
 from fwdad.train.folder import BEST, CHECKPOINT, CONFIG, METRICS, RESULT, claim, is_free, make_first_free
 from fwdad.train.header import BestHeader, BestResult, CheckpointHeader, Result
@@ -73,6 +85,21 @@ class Trainer:
         Hear of every step and epoch, in this order.
     checkpoint_seconds
         At least this long between checkpoints within an epoch; each epoch's end has its own.
+    data, model, sampler, combiner, optimizer
+        Objects in place of what the settings of the same names say. Arrays (inputs, targets) are split and standardised
+        as a file's are. A model takes inputs (B, D) float32; an optimiser has its own learning rate. The configuration
+        names the objects' classes; `resume` needs objects like them, since no file holds them.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from fwdad import estimators, nn
+    >>> x = np.random.default_rng(0).standard_normal((100, 2))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     parts = {"data": (x, np.where(x[:, 0] > 0, 1, 0)), "model": nn.MLP((2, 2)), "sampler": estimators.Normal(8)}
+    ...     trainer = Trainer.new(TrainConfig(epochs=2), Path(folder, "run"), **parts)
+    ...     trainer.run()["steps"], trainer.config.sampler
+    (4, '<fwdad.estimators.samplers.Normal>')
     """
 
     def __init__(
@@ -81,28 +108,38 @@ class Trainer:
         folder: Path,
         observers: Sequence[Observer] = (),
         checkpoint_seconds: float = 30.0,
-        dataset: data.Dataset | None = None,
+        *,
+        data: Dataset | tuple[Any, Any] | None = None,
+        model: Any = None,
+        sampler: Sampler | None = None,
+        combiner: Combiner | None = None,
+        optimizer: Optimizer | None = None,
     ) -> None:
         if config.data_dir is not None:
             config = dataclasses.replace(config, data_dir=os.path.abspath(config.data_dir))
-        self.config, self.folder = config, folder
+        if isinstance(data, tuple):
+            data = from_arrays(*data, task=config.task)
+        self.folder = folder
         self.observers = list(observers)
         self.checkpoint_seconds = checkpoint_seconds
         self.progress = Progress()
-        self.data = dataset or data.load(config.data, config.data_dir, config.task, config.target)
+        self.data = data or fwdad.data.load(config.data, config.data_dir, config.task, config.target)
         examples = len(self.data.train.targets)
-        self.batches = data.Batches(examples, config.batch_size, seed=config.seed)
+        self.batches = Batches(examples, config.batch_size, seed=config.seed)
         try:
-            self.augment = data.Augmenter(config.augment, examples, self.data.shape, seed=config.seed)
+            self.augment = Augmenter(config.augment, examples, self.data.shape, seed=config.seed)
         except ValueError as error:
             raise ConfigError("augment", f"cannot be {config.augment}: {error}") from error
-        model = make_model(config, self.data.shape, self.data.outputs).to(config.device)
+        model = model or make_model(config, self.data.shape, self.data.outputs)
+        model = tree.map(lambda leaf: kernels.to_device(leaf, config.device), model)
         self.loss = CountedLoss(config.label_smoothing)
         few = beside(model, *(array[:2] for array in self.data.train))
+        if is_object(config.model):
+            check_model(model, few[0], self.data.outputs)
         self.config = config = choose_directions(config, self.loss, model, *few).resolved()
         self.schedule = make_schedule(config, self.steps)
-        optimizer = make_optimizer(config, self.schedule)
-        self.estimator = make_estimator(config)
+        optimizer = make_optimizer(config, self.schedule, optimizer)
+        self.estimator = make_estimator(config, sampler, combiner)
         self.learner = Learner(model, self.loss, self.estimator, optimizer, seed=config.seed)
         self.batch_loss = float("nan")  # that the step just taken began from
         self._digest = self.data.digest()
@@ -122,7 +159,8 @@ class Trainer:
         ConfigError, fwdad.data.DataError, RunError
             The settings, the data or the folder cannot be used; nothing was written.
         """
-        trainer = cls(config, Path(out or ""), **options)
+        objects = objects_of(options)
+        trainer = cls(with_objects(config, objects), Path(out or ""), **(options | objects))
         if not out:
             trainer.folder = make_first_free(Path("runs") / trainer.data.name)
         trainer._lock = claim(trainer.folder)
@@ -138,6 +176,8 @@ class Trainer:
         ----------
         changes
             Settings given anew; those that would change the numbers must equal the run's own.
+        options
+            As of a `Trainer`, with an object like each that the run was begun with.
 
         Raises
         ------
@@ -169,8 +209,13 @@ class Trainer:
             best = load_checkpoint(out / BEST, BestHeader)[1]
             check_same_run(out, out / BEST, config_of(out / BEST, best))
             check_best(out / BEST, best, header)
-        config = changed(old, changes)
-        trainer = cls(config, out, dataset=load_data(out, config, header.facts, header.data), **options)
+        objects = objects_of(options)
+        config = with_objects(changed(old, changes | names_of(objects)), objects)
+        if "data" not in objects:
+            options["data"] = load_data(out, config, header.facts, header.data)
+        trainer = cls(config, out, **(options | objects))
+        if trainer._digest != header.data:
+            raise RunError(f"the run in {out} was trained on other data than was given to it now")
         progress = trainer.progress = header.progress
         trainer._best = header.best
         for row in progress.rows:
@@ -178,6 +223,8 @@ class Trainer:
         if trainer.steps < progress.step:
             raise ConfigError("epochs", f"cannot be {trainer.config.epochs}: the run has already gone further")
         learner = trainer.learner
+        known = {name.removeprefix("sampler."): arrays.pop(name) for name in [*arrays] if name.startswith("sampler.")}
+        trainer.estimator.sampler.restore(known)
         trees = checkpoint.restore({"model": learner.model, "optimizer": learner.state}, arrays, path)
         learner.model, learner.state = trees["model"], trees["optimizer"]
         trainer.estimator.step = progress.step
@@ -274,7 +321,7 @@ class Trainer:
                 self._save()
             if self._stop and not self.trained:
                 return None
-        final, best = self.evaluated, load_model(self.folder, "best").to(self.config.device)
+        final, best = self.evaluated, load_model(self.folder, "best", model=self.model)
         tested = [evaluate(model, self.data.test) for model in (final, best)]
         for loss, _ in tested:
             self._check_finite("test loss", loss)
@@ -307,7 +354,7 @@ class Trainer:
         row = EpochMetrics(
             epoch=progress.step // self.batches.steps_per_epoch,
             step=progress.step,
-            learning_rate=self.schedule(progress.step - 1),
+            learning_rate=None if self.schedule is None else self.schedule(progress.step - 1),
             train_loss=progress.loss_sum / progress.seen,
             train_accuracy=None if self.data.classes is None else progress.correct / progress.seen,
             validation_loss=loss,
@@ -326,7 +373,7 @@ class Trainer:
             observer.epoch_ended(self, row)
 
     def _observe_loss(self, validation_loss: float) -> None:
-        if hasattr(self.schedule, "observe"):  # as `fwdad.optim.Plateau` has
+        if self.schedule is not None and hasattr(self.schedule, "observe"):  # as `fwdad.optim.Plateau` has
             self.schedule.observe(validation_loss)
 
     def _check_finite(self, what: str, value: Any) -> None:
@@ -340,7 +387,8 @@ class Trainer:
     def _save(self) -> None:
         self.progress.seconds = time.perf_counter() - self._began
         state = self._about() | {"progress": dataclasses.asdict(self.progress), "best": self._best, **_bits_depend_on()}
-        checkpoint.save(self.folder / CHECKPOINT, {"model": self.model, "optimizer": self.learner.state}, state)
+        trees = {"model": self.model, "optimizer": self.learner.state, "sampler": self.estimator.sampler.state()}
+        checkpoint.save(self.folder / CHECKPOINT, trees, state)
         self._saved_at = time.perf_counter()
 
     def _about(self) -> dict[str, Any]:

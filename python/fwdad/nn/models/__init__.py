@@ -14,7 +14,8 @@ seed : int, numpy.random.SeedSequence or None
 dtype : dtype
     The floating dtype of the parameters.
 
-Add a row for one of your own: ``MODELS["mine"] = ModelRow(Mine)``.
+Add one of your own: ``MODELS.register("mine", Mine)``, or a `ModelRow` if it takes settings. A class by itself takes
+images and tables.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from fwdad.nn.models.convolutional import ConvNet, LeNet5
 from fwdad.nn.models.mlp import ImageMLP
 from fwdad.nn.models.resnet import ResNet
 from fwdad.nn.models.transformer import MLPMixer, ViT
+from fwdad.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class ModelRow:
         return self.make(shape, classes, **options)
 
 
-MODELS: dict[str, ModelRow] = {
+_MODELS: dict[str, ModelRow] = {
     "mlp": ModelRow(ImageMLP, ("hidden", "activation"), tables=True),
     "convnet": ModelRow(ConvNet),
     "lenet5": ModelRow(LeNet5),
@@ -60,5 +62,12 @@ MODELS: dict[str, ModelRow] = {
     "vit": ModelRow(ViT),
     "mlp-mixer": ModelRow(MLPMixer),
 }
+
+
+def _row(given: Any) -> ModelRow:
+    return given if isinstance(given, ModelRow) else ModelRow(given, tables=True)
+
+
+MODELS = Registry("fwdad.models", _MODELS, _row)
 
 __all__ = ["MODELS", "ConvNet", "ImageMLP", "LeNet5", "MLPMixer", "ModelRow", "ResNet", "ViT"]
