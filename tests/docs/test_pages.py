@@ -42,7 +42,7 @@ def test_the_python_of_a_page_runs(name, tmp_path, monkeypatch, stack):
         pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     monkeypatch.chdir(tmp_path)
     for registry in (estimators.SAMPLERS, nn.MODELS, optim.OPTIMIZERS, optim.SCHEDULES):  # pages add rows
-        stack.enter_context(mock.patch.dict(registry))
+        stack.enter_context(mock.patch.dict(registry._rows))
     names: dict = {}
     for source in re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / name).read_text(encoding="utf-8"), PARTS):
         exec(compile(source, name, "exec"), names)

@@ -25,12 +25,13 @@ from fwdad.cli.runs import curves, evaluation, export, prediction
 from fwdad.cli.train import train
 from fwdad.data import DataError
 from fwdad.export import ExportError
+from fwdad.registry import PluginError
 from fwdad.train import CheckpointError, ConfigError, RunError, TrainingDiverged
 
 # What a user can cause and mend. Any other exception is a fault of this program, and shows its traceback.
 USER_ERRORS = (
-    BenchError, ConfigError, DataError, ExportError, RunError, CheckpointError, TrainingDiverged, kernels.CudaError,
-    OSError,
+    BenchError, ConfigError, DataError, ExportError, PluginError, RunError, CheckpointError, TrainingDiverged,
+    kernels.CudaError, OSError,
 )  # fmt: skip
 
 
