@@ -43,6 +43,9 @@ CALLS = {
     "outer_update": [f32(2, 3), f32(2, 4), f32(3, 4), f32(3, 4), 0.1, 0.9, f32(3, 4), f32(3, 4)],
     "weighted_rows": [f32(3, 4), f32(2, 3, 4), f32(2, 3)],
     "unit_jvp_thin": [f32(4, 5), f32(2, 4), f32(2, 5), f32(5, 3), f32(2, 3), f32(2, 4)],
+    "conv_unit_jvp_thin": [
+        f32(27, 4), f32(2, 5, 6, 3), f32(2, 5, 6, 4), f32(5, 6, 4, 3), f32(2, 3), WINDOW, f32(2, 5, 6, 3),
+    ],
     "cross_entropy_jvp": [f32(3, 4), np.array([0, -1, 2**62]), f32(2, 3, 4), f32(3), f32(2, 3)],
     "gram": [f32(2, 3, 4), False, f64(3, 2, 2)],
     "projection_coefficients": [f64(2, 3, 3), f64(2, 3), f64(2, 3), np.ones(2, np.int64), f64(2)],
@@ -60,6 +63,7 @@ STRIDED = {
     "matmul",
     "conv_jvp",
     "unit_jvp_thin",
+    "conv_unit_jvp_thin",
 }  # inputs may have any strides
 
 

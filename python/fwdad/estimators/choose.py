@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
+from fwdad import tree
 from fwdad.perturbation import Activities, Loss, Model
 from fwdad.perturbation.sites import Survey
+from fwdad.tangents.scaled_rows import THIN
 
 
 def cost_of_units(loss: Loss, model: Model, *batch: object) -> float:
     """Return about what pushing every unit's direction costs, in forward passes; infinity where that is not known.
 
     A unit's direction is free up to and including the next layer (`Units`), and a product of one row with each layer's
-    weights from there on. That holds for layers in a row whose z are matrices; for others nothing is known.
+    weights from there on. Behind a convolution that holds where the layer after it is thin; elsewhere every unit pays
+    for whole convolutions. All that is for layers in a row whose z are matrices or images, without pooling.
 
     Examples
     --------
@@ -23,16 +25,29 @@ def cost_of_units(loss: Loss, model: Model, *batch: object) -> float:
     >>> x, y = np.ones((2, 784), np.float32), np.array([0, 1])
     >>> round(cost_of_units(loss, nn.MLP((784, 256, 256, 10)), x, y), 1)
     2.4
+    >>> round(cost_of_units(loss, nn.ConvNet((1, 28, 28), 10), x, y), 1)
+    8.4
     """
     templates = Activities("batch").templates(loss, model, batch)
-    sites = [template for template in templates if isinstance(template, Survey) and len(template.z_shape) == 2]
-    if len(sites) < len(templates):
+    sites = [template for template in templates if isinstance(template, Survey) and len(template.z_shape) in (2, 4)]
+    sizes = [site.rows[1] for site in sites]
+    inputs = [math.prod(site.x.shape[1:]) for site in sites]
+    if len(sites) < len(templates) or inputs[1:] != sizes[:-1]:
         return math.inf
-    if any(after.x.shape[1:] != before.z_shape[1:] for before, after in itertools.pairwise(sites)):
-        return math.inf
-    sizes = [site.z_shape[1] for site in sites]
-    forward = sum(math.prod(site.x.shape[1:]) * site.z_shape[1] for site in sites)
-    pushed = sum(
-        n * sum(sizes[j - 1] * sizes[j] for j in range(number + 2, len(sizes))) for number, n in enumerate(sizes)
-    )
-    return float(pushed / max(forward, 1))
+    forward = [_products(site) for site in sites]
+    is_matrix = [len(site.z_shape) == 2 for site in sites]
+    pushed = 0
+    for number, size in enumerate(sizes[:-1]):
+        behind = forward[number + 1 :]
+        thin = number + 2 < len(sites) and is_matrix[number + 2] and sizes[number + 2] <= THIN
+        if is_matrix[number + 1] or thin:
+            pushed += behind[0] * sum(sizes[number + 2 : number + 3]) + size * sum(behind[2:])
+        else:
+            pushed += size * sum(behind)
+    return float(pushed / max(sum(forward), 1))
+
+
+def _products(site: Survey) -> int:
+    """Return the multiply-adds of one example in a layer: its weights, at each position of z."""
+    weights = max((leaf.size for leaf in tree.leaves(site.layer) if tree.is_parameter(leaf)), default=0)
+    return int(weights * math.prod(site.z_shape[1:-1]))

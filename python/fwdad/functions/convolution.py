@@ -8,8 +8,8 @@ from fwdad import kernels
 from fwdad.dual import Array, Dual, highest_level, primitive, split
 from fwdad.functions.activations import activation_row
 from fwdad.kernels import Window, patches
-from fwdad.rules.forms import rule_for
-from fwdad.tangents import as_dense, kind_of
+from fwdad.rules.forms import align, rule_for
+from fwdad.tangents import as_dense, is_kind, kind_of
 
 
 @primitive
@@ -62,7 +62,16 @@ def _conv2d(x: Array, w: Array, b: Array | None, window: Window, activation: str
     if any(isinstance(a, Dual) for a in (px, dx, pw, dw, pb, db)):  # nested
         z = np.matmul(patches(x, window), np.reshape(w, (-1, w.shape[-1])))
         return row.value(z if b is None else z + b)
-    arguments = px, pw, pb, as_dense(dx)
+    if is_kind(dx):
+        by_x, dx = dx.convolved(pw, window), None
+        db = by_x if db is None else by_x + np.broadcast_to(align(db, px.ndim), by_x.shape)
+    if is_kind(db) and dx is None and dw is None and db.ndim == 5:
+        # z moves by a kind alone: so does y, scaled by the slope.
+        one = np.ones_like(pw, shape=(1, pw.shape[3]))
+        y, slope = kernels.conv_jvp(px, pw, pb, None, None, one, window, activation)
+        assert slope is not None, "b moves by 1"
+        return Dual(y, db if activation == "identity" else db * slope[0], level)
+    arguments = px, pw, pb, dx
     if dw is None:
         y, dy = kernels.conv_jvp(*arguments, None, as_dense(db), window, activation)
     else:

@@ -25,6 +25,7 @@ from fwdad.kernels.axpby import axpby as axpby
 from fwdad.kernels.outer_update import outer_update as outer_update
 from fwdad.kernels.weighted_rows import weighted_rows as weighted_rows
 from fwdad.kernels.unit_jvp_thin import unit_jvp_thin as unit_jvp_thin
+from fwdad.kernels.conv_unit_jvp_thin import conv_unit_jvp_thin as conv_unit_jvp_thin
 from fwdad.kernels.sparse_product import sparse_product as sparse_product
 from fwdad.kernels.lif_jvp import lif_jvp as lif_jvp
 from fwdad.kernels.cross_entropy_jvp import cross_entropy_jvp as cross_entropy_jvp

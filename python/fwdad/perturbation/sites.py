@@ -30,7 +30,7 @@ import numpy as np
 
 from fwdad import kernels, tree
 from fwdad.dual import Array, Dual, plain, split
-from fwdad.tangents import Tangent, as_dense, kind_of
+from fwdad.tangents import Tangent, kind_of
 
 
 class Perturbable(Protocol):
@@ -123,7 +123,7 @@ class Noise(Site):
             return Dual(np.broadcast_to(still, self.z_shape), self.noise.reshape(k, *self.z_shape), self.level)
         if len(self.z_shape) == 2 and still.ndim < 2:
             return Dual(np.broadcast_to(still, self.z_shape[1:]), self.noise, self.level)
-        for_all = np.broadcast_to(as_dense(self.noise).reshape(k, 1, *self.z_shape[1:]), (k, *self.z_shape))
+        for_all = np.broadcast_to(self.noise.reshape(k, 1, *self.z_shape[1:]), (k, *self.z_shape))
         return Dual(np.broadcast_to(still, self.z_shape), for_all, self.level)
 
     def settled(self, y: Array) -> Array:

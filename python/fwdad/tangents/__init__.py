@@ -7,6 +7,7 @@ basis     unit vectors: one integer a direction
 columns   a unit vector behind an activation: one column of a matrix a direction
 diagonal  all units of a layer, each a direction
 scaled_rows  ... and behind the next layer: its rows of weights, scaled
+images    the same for convolutional layers
 low_rank  outer products a b^T
 stacked   groups of directions, each of a kind of its own: what several layers move
 weighted  what a loss of each example makes of its input's directions
@@ -25,6 +26,10 @@ from fwdad.tangents.duck import Duties as Duties
 from fwdad.tangents.duck import Tangent as Tangent
 from fwdad.tangents.duck import as_dense as as_dense
 from fwdad.tangents.duck import is_kind as is_kind
+from fwdad.tangents.images import ConvolvedTangent as ConvolvedTangent
+from fwdad.tangents.images import RenamedTangent as RenamedTangent
+from fwdad.tangents.images import SelectedTangent as SelectedTangent
+from fwdad.tangents.images import ThinImageTangent as ThinImageTangent
 from fwdad.tangents.low_rank import LowRankTangent as LowRankTangent
 from fwdad.tangents.scaled_rows import ScaledRowsTangent as ScaledRowsTangent
 from fwdad.tangents.scaled_rows import ThinTangent as ThinTangent

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from fwdad.tangents.duck import DuckTangent, Tangent, rows_of
+from fwdad.tangents.images import SelectedTangent
 from fwdad.tangents.scaled_rows import ScaledRowsTangent
 
 
@@ -79,8 +81,11 @@ class DiagonalTangent(DuckTangent, name="diagonal"):
         return super().__getitem__(index) if rows is None or self.ndim < 3 else DiagonalTangent(self.values[rows])
 
     def reshape(self, *shape: Any) -> Any:
-        """Return the same directions of a vector as those of a row, where only axes of length one come or go."""
+        """Return the same directions of a vector as those of a row, or of an image, whose entries they move."""
         new = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+        k = self.shape[0]
+        if self.values.ndim == 1 and len(new) > 3 and new[:2] == (k, 1) and math.prod(new[2:]) == k:
+            return SelectedTangent(np.arange(k).reshape(new[1:]), self.values.reshape(new[1:]), k, 1)
         if len(new) == 3 and new == (self.shape[0], self.values.size // max(1, self.shape[0]), self.shape[0]):
             return DiagonalTangent(self.values.reshape(new[1:]))
         return super().reshape(*shape)

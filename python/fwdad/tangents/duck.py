@@ -7,6 +7,7 @@ overrides those duties that it can do without `dense()`. Nothing outside asks wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from types import EllipsisType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -111,6 +112,12 @@ class Duties:
         assert dy is not None, "w moves"
         return y, dy
 
+    def convolved(self, w: np.ndarray, window: kernels.Window) -> Tangent:
+        """Return what becomes of images (k, B, H, W, C) behind a convolution with w: (k, B, OH, OW, N)."""
+        v = self.dense()
+        z, _ = kernels.conv_jvp(v.reshape(-1, *v.shape[2:]), w, None, None, None, None, window)
+        return z.reshape(*v.shape[:2], *z.shape[1:])
+
 
 class DuckTangent(NDArrayOperatorsMixin, Duties):
     """A duck array of shape ``(k, *primal.shape)``: the base class of every kind but the ndarray.
@@ -186,9 +193,20 @@ def rows_of(index: Any) -> Any:
     >>> rows_of((slice(None), np.array([2, 0]))).tolist()
     [2, 0]
     """
-    if isinstance(index, tuple) and len(index) == 2 and index[0] == slice(None) and isinstance(index[1], np.ndarray):
+    if isinstance(index, tuple) and len(index) == 2 and isinstance(index[1], np.ndarray) and _is_all(index[0]):
         return index[1] if index[1].ndim == 1 else None
     return None
+
+
+def is_basic(index: Any) -> bool:
+    """Return whether an index of directions (k, ...) is a basic one that keeps all directions, as ``[:, :, 1, ...]``."""
+    if not isinstance(index, tuple) or not index or not _is_all(index[0]):
+        return False
+    return all(item is None or type(item) in (int, slice, EllipsisType) for item in index)
+
+
+def _is_all(item: Any) -> bool:
+    return isinstance(item, slice) and item == slice(None)
 
 
 def as_dense(value: Any) -> Any:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fwdad.kernels import Window
 from fwdad.tangents.basis import BasisTangent
 from fwdad.tangents.dense import kind_of
-from fwdad.tangents.duck import DuckTangent, Tangent, as_dense, rows_of
+from fwdad.tangents.duck import DuckTangent, Tangent, as_dense, is_basic, rows_of
 
 
 class Group(NamedTuple):
@@ -102,13 +103,18 @@ class StackedTangent(DuckTangent, name="stacked"):
         return out
 
     def __getitem__(self, index: Any) -> Any:
-        """Return one group, or the directions of some examples, in the same form; anything else of `dense()`."""
+        """Return one group, or the directions of a part of the primal, in the same form; anything else of `dense()`."""
         if isinstance(index, slice):
             for group in self.groups:
                 if (group.start, group.stop, 1) == index.indices(self.shape[0]):
                     return group.part
-        rows = rows_of(index)
-        return super().__getitem__(index) if rows is None else self._each(lambda part: part[:, rows])
+        if rows_of(index) is not None or is_basic(index):
+            return self._each(lambda part: part[index])
+        return super().__getitem__(index)
+
+    def convolved(self, w: np.ndarray, window: Window) -> Tangent:
+        """Return what becomes of each group."""
+        return self._each(lambda part: kind_of(part).convolved(w, window))
 
     def reshape(self, *shape: Any) -> Any:
         """Return the directions of the reshaped primal, where the k axis stays."""
@@ -135,7 +141,22 @@ class StackedTangent(DuckTangent, name="stacked"):
         """As `__array_ufunc__`."""
         if function is np.broadcast_to and not kwargs and args[1][0] == self.shape[0]:
             return self._each(lambda part: np.broadcast_to(part, (part.shape[0], *args[1][1:])))
+        if function is np.transpose and len(args) == 2 and args[1][0] == 0:
+            return self._each(lambda part: np.transpose(part, args[1]))
+        if function is np.pad and args[1][0] == (0, 0) and args[2:] == ("constant",) and not kwargs:
+            return self._each(lambda part: np.pad(part, *args[1:]))
+        if function is np.where and np.ndim(args[0]) < self.ndim and self._beside(*args[1:]):
+            mask, x, y = args
+            both = zip(x.groups, y.groups, strict=True)
+            return StackedTangent([Group(a.start, np.where(mask, a.part, b.part)) for a, b in both], self.shape[0])
         return super().__array_function__(function, types, args, kwargs)
+
+    def _beside(self, x: Any, y: Any) -> bool:
+        """Whether x and y are directions of one shape, whose groups lie at the same places."""
+        if not all(isinstance(t, StackedTangent) and t.shape == self.shape for t in (x, y)):
+            return False
+        bounds = ([(group.start, group.stop) for group in t.groups] for t in (x, y))
+        return next(bounds) == next(bounds)
 
     def _each(self, f: Any) -> StackedTangent:
         return StackedTangent([Group(group.start, f(group.part)) for group in self.groups], self.shape[0])
