@@ -45,10 +45,44 @@ MODELS = {
 }
 
 
+PICTURES = RNG.standard_normal((6, 2, 7, 6))
+
+
+def conv(inputs, outputs, *size, activation="relu", **options):
+    return nn.Conv2d(inputs, outputs, *size, activation=activation, seed=inputs, dtype=np.float64, **options)
+
+
+def head(inputs):
+    return nn.Flatten(), linear(inputs, 3)
+
+
+IMAGE_MODELS = {
+    "one convolution": lambda: [conv(2, 3, 3), *head(60)],
+    "two": lambda: [conv(2, 3, 3, stride=2, padding=1), conv(3, 4, 3, stride=2, padding=1), *head(16)],
+    "two, tanh": lambda: [conv(2, 3, 3, activation="tanh"), conv(3, 2, (2, 3), activation="tanh"), *head(16)],
+    "two, elu": lambda: [conv(2, 3, 3, activation="elu"), conv(3, 2, (2, 3), activation="elu"), *head(16)],
+    "dilated": lambda: [conv(2, 3, 3, padding=1), conv(3, 2, 2, dilation=2), *head(40)],
+    "max pooling": lambda: [conv(2, 3, 2, padding=1), nn.MaxPool2d(2), conv(3, 2, 2), nn.MaxPool2d((3, 2)), *head(2)],
+    "padded pooling": lambda: [conv(2, 3, 2), nn.MaxPool2d(3, stride=2, padding=1), conv(3, 2, 2), *head(8)],
+    "overlapping pooling": lambda: [conv(2, 3, 2), conv(3, 2, 2), nn.MaxPool2d(3, stride=1), *head(12)],
+    "mean pooling": lambda: [conv(2, 3, 2), nn.AvgPool2d(2), conv(3, 2, 2), nn.AdaptiveAvgPool2d(1), *head(2)],
+    "groups": lambda: [conv(2, 4, 3), conv(4, 2, 2, groups=2), *head(24)],
+    "normalised": lambda: [conv(2, 2, 3), nn.BatchNorm(2, dtype=np.float64), conv(2, 2, 2), *head(24)],
+    "three": lambda: [conv(2, 2, 3), conv(2, 2, 2), conv(2, 2, 2), *head(12)],
+    "a hidden layer": lambda: [conv(2, 2, 3), conv(2, 2, 2), nn.Flatten(), linear(24, 5, "relu"), linear(5, 3)],
+    "residual": lambda: [nn.Residual(conv(2, 2, 3, padding=1)), conv(2, 2, 3), *head(40)],
+    "the channels' means": lambda: [conv(2, 2, 3), conv(2, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()],
+}
+NETWORKS = {name: (make, X) for name, make in MODELS.items()} | {
+    name: (lambda make=make: nn.Sequential(make()), PICTURES) for name, make in IMAGE_MODELS.items()
+}
+
+
 @pytest.mark.parametrize("of", [loss, squared])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_units_give_the_gradient(name, of):
-    model = MODELS[name]()
+    make, X = NETWORKS[name]
+    model = make()
     value, gradient = ForwardGradient(Units())(of, model, X, Y)
     expected_value, expected = exact_gradient(of, model, X, Y, perturb="weight")
     assert value == pytest.approx(expected_value, rel=1e-13)

@@ -58,7 +58,7 @@ def by_matrix(w, r, s, v, e, window):
         matrix[where, :, q] += taps
     (top, left) = window.padding
     matrix = matrix.reshape(*size, channels, -1)[top : top + image[0], left : left + image[1]].reshape(r[0].size, -1)
-    tangents = (matrix * s.reshape(len(s), 1, -1)) @ v.reshape(-1, v.shape[-1])
+    tangents = (matrix * s.reshape(len(s), 1, -1)) @ v.reshape(s[0].size, -1)
     return r * (tangents @ e[:, :, None]).reshape(r.shape)
 
 

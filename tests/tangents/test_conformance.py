@@ -112,9 +112,56 @@ OPERATIONS = {
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_operations(kind, operation):
-    t, apply = example(kind, 4, (5, 6)), OPERATIONS[operation]
-    if t is None:  # a kind for vectors
-        t = example(kind, 4, (5,))
+    shape = next(shape for shape in [(5, 6), (5,), (5, 6, 1, 1)] if fits(kind, shape))
+    compare(example(kind, 4, shape), OPERATIONS[operation])
+
+
+PADDING = [(0, 0), (0, 0), (1, 0), (0, 2), (0, 0)]
+OF_IMAGES = {
+    "t * image": lambda t: np.arange(60.0).reshape(2, 5, 3, 2) * t,
+    "channels first": lambda t: np.transpose(t, (0, 1, 4, 2, 3)),
+    "examples last": lambda t: np.transpose(t, (0, 2, 3, 4, 1)),
+    "every second": lambda t: t[..., ::2, 1:, :],
+    "of each example": lambda t: t[:, :, 1:4, ::-1],
+    "one channel": lambda t: t[..., 1],
+    "one example": lambda t: t[:, 0],
+    "later examples": lambda t: t[:, 1:],
+    "pad": lambda t: np.pad(t, PADDING, "constant"),
+    "pad by edges": lambda t: np.pad(t, PADDING, "edge"),
+    "pad by ones": lambda t: np.pad(t, PADDING, "constant", constant_values=1),
+    "pad directions": lambda t: np.pad(t, [(1, 0), *PADDING[1:]], "constant"),
+    "flat": lambda t: t.reshape(len(t), 2, 30),
+    "flat, channels first": lambda t: np.transpose(t, (0, 1, 4, 2, 3)).reshape(len(t), 2, 30),
+    "flat @ w": lambda t: t.reshape(len(t), 2, 30) @ np.arange(90.0).reshape(30, 3),
+    "flat @ wide": lambda t: t.reshape(len(t), 2, 30) @ np.ones((30, 65)),
+    "some of them @ w": lambda t: t[:, :, ::2, 1:].reshape(len(t), 2, 12) @ np.arange(36.0).reshape(12, 3),
+    "flat @ w, some rows": lambda t: (t.reshape(len(t), 2, 30) @ np.arange(90.0).reshape(30, 3))[:, np.array([1, 1])],
+    "the larger": lambda t: np.where(np.arange(20).reshape(2, 5, 2, 1) % 3 > 0, t[..., 1:, :], t[..., :-1, :]),
+    "the larger @ w": lambda t: (
+        np.where(np.arange(20).reshape(2, 5, 2, 1) % 3 > 0, t[..., 1:, :], t[..., :-1, :]).reshape(len(t), 2, 20)
+        @ np.arange(60.0).reshape(20, 3)
+    ),
+    "where, by one mask": lambda t: np.where(np.arange(3)[:, None] > 1, t, 2 * t),
+    "where, of an array": lambda t: np.where(np.ones((2, 5, 3, 2)) > 0, t, np.ones((len(t), 2, 5, 3, 2))),
+    "where, of a number": lambda t: np.where(np.arange(60).reshape(2, 5, 3, 2) % 3 > 0, t, 0.0),
+    "where, of others": lambda t: np.where(np.arange(60).reshape(2, 5, 3, 2) % 3 > 0, t, t[::-1]),
+    "some rows": lambda t: t[:, np.array([1, 0, 1])],
+    "no rows": lambda t: t[:, np.zeros(0, int)],
+    "one more axis": lambda t: t[:, :, None],
+    "rows of rows": lambda t: np.broadcast_to(t[:, :1], t.shape),
+    "convolved": lambda t: kind_of(t).convolved(np.arange(36.0).reshape(3, 2, 2, 3), Window((3, 2))),
+}
+
+
+@pytest.mark.parametrize("operation", OF_IMAGES)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if fits(kind, (2, 5, 3, 2))])
+def test_operations_of_images(kind, operation):
+    compare(example(kind, 4, (2, 5, 3, 2)), OF_IMAGES[operation])
+
+
+def compare(t, apply):
+    """Compare what an operation makes of directions and of their array."""
+    operation = "the operation"
     try:
         expected = apply(as_dense(t))
     except (ValueError, IndexError) as error:

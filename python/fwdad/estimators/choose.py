@@ -21,11 +21,12 @@ def cost_of_units(loss: Loss, model: Model, *batch: object) -> float:
     --------
     >>> import numpy as np
     >>> from fwdad import nn
+    >>> from fwdad.nn import models
     >>> loss = lambda m, x, y: nn.cross_entropy(m(x), y)
     >>> x, y = np.ones((2, 784), np.float32), np.array([0, 1])
     >>> round(cost_of_units(loss, nn.MLP((784, 256, 256, 10)), x, y), 1)
     2.4
-    >>> round(cost_of_units(loss, nn.ConvNet((1, 28, 28), 10), x, y), 1)
+    >>> round(cost_of_units(loss, models.ConvNet((1, 28, 28), 10), x, y), 1)
     8.4
     """
     templates = Activities("batch").templates(loss, model, batch)

@@ -19,10 +19,12 @@ class Units(Sampler):
     A unit's direction is never stored: behind its activation it is one column, behind the next layer one row of its
     weights, scaled (`fwdad.tangents.ScaledRowsTangent`). So the layer before the last hidden one costs at most
     ``2 B m n c`` operations for n units, m units behind them and c outputs, and the two last layers next to nothing.
+    A convolution's unit moves what the next convolution sees of it; where a thin product follows, that costs at most
+    ``2 KH KW C c`` operations for each entry of the next convolution's output. Max pooling costs nothing.
     With two or more large products between a unit and the loss, directions become arrays of (n, B, m): for such layers
     random directions cost less.
 
-    For activity perturbation of layers whose z is a matrix (B, n).
+    For activity perturbation.
 
     Raises
     ------

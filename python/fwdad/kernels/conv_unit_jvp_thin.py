@@ -96,7 +96,7 @@ def conv_unit_jvp_thin_reference(w: Array, r: Array, s: Array, v: Array, e: Arra
         seen = padded[b, y : y + row * (height - 1) + 1 : row, x : x + column * (width - 1) + 1 : column]
         seen += tangents @ e[b]
     sums = padded[:, top : top + image[0], left : left + image[1]]
-    return np.where(r == 0, np.zeros((), r.dtype), r * sums)
+    return np.where(r == 0, np.zeros_like(r), r * sums)
 
 
 def conv_unit_jvp_thin_native(w: Array, r: Array, s: Array, v: Array, e: Array, window: Window) -> Array:

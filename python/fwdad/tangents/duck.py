@@ -199,7 +199,7 @@ def rows_of(index: Any) -> Any:
 
 
 def is_basic(index: Any) -> bool:
-    """Return whether an index of directions (k, ...) is a basic one that keeps all directions, as ``[:, :, 1, ...]``."""
+    """Return whether an index of directions (k, ...) is basic and keeps all directions, as ``[:, :, 1, ...]``."""
     if not isinstance(index, tuple) or not index or not _is_all(index[0]):
         return False
     return all(item is None or type(item) in (int, slice, EllipsisType) for item in index)

@@ -90,8 +90,8 @@ class _Picked(DuckTangent):
         if function is np.where and len(args) == 3 and np.shape(args[0]) == self.shape[1:]:
             mask, x, y = args
             if isinstance(x, _Picked) and isinstance(y, _Picked) and x.shape == y.shape and x._like(y):
-                both = (np.where(mask, of(x), of(y)) for of in (lambda t: t.source, lambda t: t.values))
-                return self._picks(*both, self.shape[1])
+                source, values = np.where(mask, x.source, y.source), np.where(mask, x.values, y.values)
+                return self._picks(source, values, self.shape[1])
         if function is np.broadcast_to and not kwargs and len(args[1]) == self.ndim:
             (k, rows), rest = args[1][:2], args[1][2:]
             if (k, rest) == (len(self), self.shape[2:]) and self.shape[1] in (1, rows):
@@ -188,16 +188,17 @@ class ConvolvedTangent(_Picked, name="convolved"):
         if len(primal_shape) != 4:
             return None
         random, (rows, height, width, n) = np.random.default_rng(seed), primal_shape
-        units = SelectedTangent.example(k, (rows, height, width, 2), dtype, seed)
+        units: Any = SelectedTangent.example(k, (rows, height, width, 2), dtype, seed)
         w, scale = (random.standard_normal(shape).astype(dtype) for shape in ((3, 3, 2, n), primal_shape))
         return cls(units, w, Window((3, 3), padding=(1, 1))) * scale
 
     def dense(self) -> np.ndarray:
         """Return the directions as an array."""
-        every = DuckTangent.convolved(self.units, self.w, self.window).reshape(*self.shape[:2], -1)
-        source = np.broadcast_to(self.source, self.shape[1:]).reshape(1, self.shape[1], -1)
-        picked: np.ndarray = np.take_along_axis(every, source, axis=2).reshape(self.shape)
-        return picked * self.values
+        every = DuckTangent.convolved(self.units, self.w, self.window)
+        every = every.reshape(*self.shape[:2], math.prod(self.place))
+        source = np.broadcast_to(self.source, self.shape[1:]).reshape(1, self.shape[1], math.prod(self.shape[2:]))
+        picked: np.ndarray = np.take_along_axis(every, source, axis=2).reshape(self.shape) * self.values
+        return picked
 
     def _of_rows(self, rows: np.ndarray) -> Any:
         some = super()._of_rows(rows)
@@ -249,7 +250,8 @@ class ThinImageTangent(DuckTangent, name="thin-image"):
         random, (rows, c) = np.random.default_rng(seed), primal_shape
         shapes = (2, 2, 2, 3), (rows, 2, 3, 3), (18, c)
         w, scale, v = (random.standard_normal(shape).astype(dtype) for shape in shapes)
-        return cls(SelectedTangent.example(k, (rows, 3, 4, 2), dtype, seed), w, Window((2, 2)), scale, v)
+        units: Any = SelectedTangent.example(k, (rows, 3, 4, 2), dtype, seed)
+        return cls(units, w, Window((2, 2)), scale, v)
 
     def dense(self) -> np.ndarray:
         """Return the directions as an array (k, B, c)."""

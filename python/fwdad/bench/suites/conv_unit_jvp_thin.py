@@ -52,8 +52,8 @@ def problem(m: int, w: int, n: int) -> Problem:
 def ours(**sizes: int) -> Task:
     """Call the kernel."""
     p = problem(**sizes)
-    there = tuple(map(send, p))
-    return Task(lambda: kernels.conv_unit_jvp_thin(*there, WINDOW), p.error, 1e-6)
+    weight, r, s, v, e = map(send, p)
+    return Task(lambda: kernels.conv_unit_jvp_thin(weight, r, s, v, e, WINDOW), p.error, 1e-6)
 
 
 def torch_backprop(**sizes: int) -> Task:
