@@ -28,8 +28,9 @@ def test_train_reports_epochs_result_and_files(fwdad_, tmp_path):
     code, out, err = fwdad_("train", *SMALL)
     assert (code, err) == (0, "")
     result = json.loads((tmp_path / "runs/digits/result.json").read_text())
-    directions, *epochs = out.splitlines()[:3]
-    last = out.splitlines()[3:]
+    examples, directions, *epochs = out.splitlines()[:4]
+    last = out.splitlines()[4:]
+    assert examples == "data: digits, 1197 / 300 / 300 examples (train / validation / test), 1x8x8, 10 classes"
     assert directions == "directions: 2 rademacher, combined by projection"
     assert [line.split("  ")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
     assert all(word in line for line in epochs for word in ("loss", "accuracy", "ms/step", "examples/s", "left"))
@@ -41,7 +42,7 @@ def test_train_reports_epochs_result_and_files(fwdad_, tmp_path):
     assert last[3].split() == ["metrics", "runs/digits/metrics.csv"]
     assert last[4].split() == ["checkpoint", "runs/digits/checkpoint.safetensors"]
     assert last[5].split() == ["best", "model", "runs/digits/best.safetensors"]
-    assert last[6].endswith("fwdad train --resume --out runs/digits")
+    assert last[6].endswith("fwdad predict runs/digits FILE")
 
 
 @pytest.mark.parametrize(
@@ -95,8 +96,8 @@ def test_resume_needs_no_more_than_the_folder(fwdad_, tmp_path):
     assert (code, out) == (0, "The run in a b is finished: 6 steps. Nothing to do.\n")
     code, out, _ = fwdad_("train", "--resume", "--out", "a b", "--epochs", "3")
     assert code == 0
-    assert out.splitlines()[1].startswith("epoch 3/3")
-    assert out.endswith("fwdad train --resume --out 'a b'\n")
+    assert out.splitlines()[2].startswith("epoch 3/3")
+    assert out.endswith("fwdad predict 'a b' FILE\n")
     assert config_of(tmp_path / "a b").epochs == 3
 
 
@@ -215,9 +216,20 @@ def test_a_regression_shows_losses_alone(fwdad_, tmp_path):
     code, out, err = fwdad_("train", *words)
     assert (code, err) == (0, "")
     assert "accuracy" not in out
-    assert out.startswith("directions: every unit, so that the gradient is exact\nepoch 1/3  step 2  loss ")
+    assert "directions: every unit, so that the gradient is exact\nepoch 1/3  step 2  loss " in out
     assert "at the end     test loss " in out
     assert (tmp_path / "runs" / "table" / "result.json").exists()
+
+
+@pytest.mark.filterwarnings("always::fwdad.train.RunWarning")  # printed as one line
+def test_a_run_that_learns_nothing_says_so(fwdad_):
+    words = ("train", "--hidden", "8", "--epochs", "1", "--learning-rate")
+    code, out, err = fwdad_(*words, "1e6")
+    assert (code, err.count("\n")) == (0, 1)
+    assert err.startswith("fwdad: warning: the training loss, ")
+    assert "is far above that of equal probabilities, 2.3026: nothing was learnt; start a new run" in err
+    assert "to resume" not in out
+    assert fwdad_(*words, "1e-2")[2] == ""
 
 
 def test_download_checks_its_arguments(fwdad_, monkeypatch):

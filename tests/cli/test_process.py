@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import shlex
 import signal
 import subprocess
@@ -41,6 +42,7 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_cleanly_and_says_how_to_resume(tmp_path, whole, number):
     process = start(*RUN, "--out", "a run", cwd=tmp_path)
+    assert process.stdout.readline().startswith("data: digits")
     assert process.stdout.readline().startswith("directions: 2 rademacher")
     assert process.stdout.readline().startswith("epoch 1/60")
     process.send_signal(number)
@@ -73,9 +75,10 @@ def test_threads_do_not_change_the_metrics(tmp_path, whole):
         assert (tmp_path / threads / "metrics.csv").read_bytes() == whole
 
 
-def test_a_terminal_gets_a_progress_bar(tmp_path, whole):
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_a_terminal_gets_a_progress_bar(tmp_path, whole, width):
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "160"}
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(width)}
     process = subprocess.Popen([*RUN, "--out", "run"], cwd=tmp_path, stdout=theirs, stderr=theirs, env=environment)
     os.close(theirs)
     shown = b""
@@ -87,8 +90,13 @@ def test_a_terminal_gets_a_progress_bar(tmp_path, whole):
     os.close(ours)
     text = shown.decode()
     assert process.wait(timeout=60) == 0
-    for word in ("epoch 60/60", "120/120", "loss ", "validation ", "ms/step", "test accuracy", "to resume"):
-        assert word in text
+    bar = next(
+        line for line in reversed(re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text))) if "left" in line
+    )
+    assert re.match(r"epoch 60/60  loss \d\.\d{4}  (accuracy \d\.\d{4}  )?validation \d\.\d{4}  0:00:00 left", bar)
+    assert len(bar) <= width
+    assert ("accuracy" in bar, "ms/step" in bar) == (width >= 80, width >= 160)
+    assert "test accuracy" in text
     assert "epoch 1/60  step 2 " not in text  # no plain lines beside it
     assert (tmp_path / "run" / "metrics.csv").read_bytes() == whole
 
@@ -122,7 +130,7 @@ def test_a_bad_variable_is_one_line(tmp_path, variable, value):
 def test_a_reader_that_goes_ends_the_run_quietly(tmp_path, whole):
     """As `| head -1` does: without a word, as by SIGPIPE, and with a folder that resumes."""
     process = start(*RUN, "--out", "run", cwd=tmp_path)
-    assert process.stdout.readline().startswith("directions: ")
+    assert process.stdout.readline().startswith("data: ")
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()

@@ -7,11 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
+from fwdad.cli.options import printable
 from fwdad.train import EpochMetrics, ObservedRun, Observer, TrainConfig
 
 YEARS = 1e8  # seconds from which nobody counts
+BAR = 5  # columns that are kept for the bar itself
 
 
 def report() -> Observer:
@@ -23,8 +26,8 @@ class Lines(Observer):
     """One plain line an epoch."""
 
     def began(self, run: ObservedRun) -> None:
-        """Say what the directions are."""
-        click.echo(_directions(run.config))
+        """Say what the data and the directions are."""
+        click.echo(_beginning(run))
 
     def epoch_ended(self, run: ObservedRun, row: EpochMetrics) -> None:
         """Print the line."""
@@ -36,22 +39,23 @@ class Lines(Observer):
 
 
 class Bar(Observer):
-    """A bar over the steps of the run, with the running epoch's loss and accuracy, the speed and the time left."""
+    """A bar over the steps of the run, with the running epoch's loss and accuracy, the speed and the time left.
+
+    In a narrow terminal some of it is left out, so that the rest can be read: the loss, the validation and the time.
+    """
 
     def __init__(self) -> None:
         self._bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[report]}"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[report]}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=None, table_column=Column(ratio=1)),
+            expand=True,
         )
-        self._task = self._bar.add_task("", total=None, epoch="", report="")
+        self._task = self._bar.add_task("", total=None, report="")
         self._validation = ""
 
     def began(self, run: ObservedRun) -> None:
-        """Say what the directions are, and show the bar."""
-        click.echo(_directions(run.config))
+        """Say what the data and the directions are, and show the bar."""
+        click.echo(_beginning(run))
         self._bar.start()
 
     def ended(self, run: ObservedRun, result: dict[str, Any] | None) -> None:
@@ -62,17 +66,49 @@ class Bar(Observer):
         """Move the bar."""
         progress = run.progress
         accuracy = None if run.data.classes is None else progress.correct / progress.seen
-        self._bar.update(
-            self._task,
-            completed=progress.step,
-            total=run.steps,
-            epoch=f"{len(progress.rows) + 1}/{run.config.epochs}",
-            report=f"{_train(progress.loss_sum / progress.seen, accuracy)}{self._validation}  {_speed(run)}",
-        )
+        parts = [
+            f"epoch {len(progress.rows) + 1}/{run.config.epochs}",
+            _train(progress.loss_sum / progress.seen, None),
+            "" if accuracy is None else f"accuracy {accuracy:.4f}",
+            self._validation,
+            f"{_left(run)} left",
+            *_speed(run).split("  "),
+        ]
+        report = "  ".join(_fitting(parts, self._bar.console.width - BAR))
+        self._bar.update(self._task, completed=progress.step, total=run.steps, report=report)
 
     def epoch_ended(self, run: ObservedRun, row: EpochMetrics) -> None:
         """Take the validation into the bar."""
-        self._validation = "  " + _validation(row)
+        self._validation = _validation(row)
+
+
+def _fitting(parts: list[str], width: int) -> list[str]:
+    """Return the parts that fit into a line: without the last, the speeds, and then the third, the accuracy.
+
+    Examples
+    --------
+    >>> _fitting(["epoch 1/2", "loss 2", "accuracy 0.3", "", "1:00 left", "5 ms"], 40)
+    ['epoch 1/2', 'loss 2', '1:00 left']
+    """
+    for absent in ([], [6], [5, 6], [2, 5, 6]):
+        left = [part for i, part in enumerate(parts) if part and i not in absent]
+        if len("  ".join(left)) <= width:
+            break
+    return left
+
+
+def _beginning(run: ObservedRun) -> str:
+    """Say how many examples there are and of what kind, and what the directions are."""
+    dataset, facts = run.data, run.data.facts
+    what = "x".join(map(str, dataset.shape))
+    if facts is not None and facts.columns:
+        what = f"{len(facts.columns)} columns"
+    elif facts is not None and facts.channels_last:
+        what += ", channels last in the file"
+    counts = " / ".join(str(len(part.targets)) for part in (dataset.train, dataset.validation, dataset.test))
+    target = f"{dataset.outputs} values" if dataset.classes is None else f"{dataset.classes} classes"
+    first = f"data: {dataset.name}, {counts} examples (train / validation / test), {what}, {target}"
+    return f"{printable(first)}\n{_directions(run.config)}"
 
 
 def _directions(config: TrainConfig) -> str:
@@ -84,12 +120,23 @@ def _directions(config: TrainConfig) -> str:
 
 
 def _train(loss: float, accuracy: float | None) -> str:
-    return f"loss {loss:.4f}" + ("" if accuracy is None else f"  accuracy {accuracy:.4f}")
+    return f"loss {short(loss)}" + ("" if accuracy is None else f"  accuracy {accuracy:.4f}")
 
 
 def _validation(row: EpochMetrics) -> str:
     """Show the validation accuracy, or the loss in a regression."""
-    return f"validation {row.validation_loss if row.validation_accuracy is None else row.validation_accuracy:.4f}"
+    return f"validation {short(row.validation_loss if row.validation_accuracy is None else row.validation_accuracy)}"
+
+
+def short(value: float) -> str:
+    """Write a loss or an accuracy in at most 9 characters.
+
+    Examples
+    --------
+    >>> short(0.25), short(1.5e21)
+    ('0.2500', '1.5e+21')
+    """
+    return f"{value:.4f}" if value < 1e4 else f"{value:.3g}"
 
 
 def _speed(run: ObservedRun) -> str:

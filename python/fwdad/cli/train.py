@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import signal
+import warnings
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fwdad.cli.options import TrainCommand, verbose
-from fwdad.cli.progress import report
+from fwdad.cli.progress import report, short
 from fwdad.cli.signals import stop_on_signals
-from fwdad.train import BEST, CHECKPOINT, METRICS, RunError, TrainConfig, Trainer
+from fwdad.train import BEST, CHECKPOINT, METRICS, RunError, RunWarning, TrainConfig, Trainer
 from fwdad.train.tensorboard import TensorBoard
 
 
@@ -51,10 +53,23 @@ def train(ctx: click.Context, /, out: Path | None, resume: bool, tensorboard: bo
         f"metrics        {trainer.folder / METRICS}\n"
         f"checkpoint     {trainer.folder / CHECKPOINT}\n"
         f"best model     {trainer.folder / BEST}\n"
-        f"to resume      {again}"
+        f"to use it      fwdad predict {shlex.quote(str(trainer.folder))} FILE"
     )
+    warn_of_nothing_learnt(trainer)
+
+
+def warn_of_nothing_learnt(trainer: Trainer) -> None:
+    """Warn if the training loss is over twice that of who knows nothing: equal probabilities, or the values' mean."""
+    classes, loss = trainer.data.classes, trainer.progress.rows[-1].train_loss
+    guessed, guess = (1.0, "the mean") if classes is None else (math.log(classes), "equal probabilities")
+    if loss > 2 * guessed:
+        rate = trainer.config.learning_rate
+        message = (
+            f"the training loss, {short(loss)}, is far above that of {guess}, {short(guessed)}: nothing was learnt"
+        )
+        warnings.warn(f"{message}; start a new run with a --learning-rate below {rate}", RunWarning, stacklevel=1)
 
 
 def _tested(result: dict[str, Any]) -> str:
     loss, accuracy = result["test_loss"], result["test_accuracy"]
-    return f"test loss {loss:.4f}" if accuracy is None else f"test accuracy {accuracy:.4f} (loss {loss:.4f})"
+    return f"test loss {short(loss)}" if accuracy is None else f"test accuracy {accuracy:.4f} (loss {short(loss)})"
