@@ -7,6 +7,7 @@ import json
 import math
 import os
 import stat
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,8 +17,11 @@ from fwdad.errors import RunError
 
 LOCK = ".lock"
 TEMPORARY = ".fwdad-{}.tmp"
-DTYPES = ("BOOL", "U8", "I8", "I16", "U16", "F16", "I32", "U32", "F32", "I64", "U64", "F64")
-"""The dtypes of safetensors that NumPy has."""
+DTYPES = ("BOOL", "U8", "I8", "I16", "U16", "I32", "U32", "F32", "I64", "U64", "F64")
+"""The dtypes of safetensors that are read as they are."""
+
+HALVES = ("F16", "BF16")
+"""Those of 16 bits, which are widened to float32: nothing here computes in them."""
 
 LONGEST_INTEGER = 20  # digits, of 2**64
 
@@ -108,6 +112,8 @@ def lock(folder: Path) -> Any:
 def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read the arrays in a safetensors file, and the texts in its header.
 
+    Arrays of 16-bit floats, float16 and bfloat16, are widened to float32, which holds all their values, with a warning.
+
     Raises
     ------
     OSError
@@ -121,12 +127,28 @@ def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]
         pass
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            for name in file.keys():  # noqa: SIM118  (no mapping)
-                if (dtype := file.get_slice(name).get_dtype()) not in DTYPES:
+            dtypes = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118  (no mapping)
+            for name, dtype in dtypes.items():
+                if dtype not in DTYPES + HALVES:
                     raise ValueError(f"{name[:80]!r} has dtype {dtype}, unknown to NumPy")
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name, dtype in dtypes.items() if dtype in DTYPES}
+            metadata = file.metadata() or {}
+        if halves := dtypes.keys() - arrays.keys():
+            raw = dict(safetensors.deserialize(path.read_bytes()))  # type: ignore[no-untyped-call]
+            arrays = {name: _widened(raw[name]) if name in halves else arrays[name] for name in dtypes}
+            message = f"{path}: {len(halves)} arrays are float16 or bfloat16; they were widened to float32"
+            warnings.warn(message, stacklevel=3)
     except safetensors.SafetensorError as error:
         raise ValueError(f"it is cut short or damaged ({error})") from error
+    return arrays, metadata
+
+
+def _widened(raw: dict[str, Any]) -> np.ndarray:
+    """Return the float32 array of a float16 or bfloat16 one; the latter is the upper half of its float32."""
+    words = np.frombuffer(raw["data"], "<u2").reshape(raw["shape"])
+    if raw["dtype"] == "F16":
+        return words.view("<f2").astype(np.float32)
+    return (words.astype(np.uint32) << 16).view(np.float32)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -221,3 +221,48 @@ def test_mistakes_in_layers_are_named(error, words, call):
 def test_batch_norm_needs_a_batch_to_train():
     with nn.training(0), pytest.raises(ValueError, match="more than one value per channel"):
         nn.BatchNorm(2)(np.ones((1, 2), np.float32))
+
+
+# ---- dtypes
+
+
+MAKERS = {
+    "Linear": lambda **o: nn.Linear(4, 3, **o),
+    "Conv2d": lambda **o: nn.Conv2d(4, 3, 1, **o),
+    "BatchNorm": lambda **o: nn.BatchNorm(4, **o),
+    "LayerNorm": lambda **o: nn.LayerNorm(4, **o),
+    "GroupNorm": lambda **o: nn.GroupNorm(2, 4, **o),
+    "Embedding": lambda **o: nn.Embedding(4, 3, **o),
+    "PatchEmbedding": lambda **o: nn.PatchEmbedding(4, 3, 1, **o),
+    "ClassToken": lambda **o: nn.ClassToken(2, 4, **o),
+    "MultiHeadAttention": lambda **o: nn.MultiHeadAttention(4, 2, **o),
+    "MLP": lambda **o: nn.MLP((4, 3), **o),
+    "resnet18": lambda **o: nn.MODELS["resnet18"]((3, 32, 32), 10, seed=0, widths=(2, 2, 2, 2), **o),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float16, "bfloat16", np.int32, complex, object])
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_dtype_that_layers_do_not_compute_in_is_refused_when_they_are_made(name, dtype):
+    with pytest.raises(
+        TypeError, match=r"a layer's dtype must be float32 or float64, got (float16|bfloat16|int32|c|o)"
+    ):
+        MAKERS[name](dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("MLP", "Linear"), ("Conv2d", "Conv2d"), ("PatchEmbedding", "PatchEmbedding"),
+                       ("MultiHeadAttention", "Linear")]
+)  # fmt: skip
+@pytest.mark.parametrize("given", ["float64", "float32", "uint8", "float16", "int64", "bool"])
+def test_an_input_of_another_dtype_is_refused_by_name_with_the_cure(name, says, given):
+    own = "float64" if given == "float32" else "float32"
+    shape = {"Linear": (2, 5, 4), "Conv2d": (2, 4, 4, 4), "PatchEmbedding": (2, 4, 4, 4)}[says]
+    x = np.ones(shape, given)
+    cure = rf"pass x.astype\(np.{own}\)"
+    if given.startswith("float") and given != "float16":
+        cure += f", or make the layer with dtype=np.{given}$"
+    with pytest.raises(
+        TypeError, match=rf"^{says}: the input x is {given} \(.*\), but the parameters are {own}; {cure}"
+    ):
+        MAKERS[name](dtype=own)(x)

@@ -220,8 +220,21 @@ def test_a_wrong_file_is_described(tmp_path):
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(ValueError, match="cut short or damaged"):
         nn.load_torch(nn.MLP((4, 3, 2)), path)
-    header = b'{"0.weight": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}'
+    header = b'{"0.weight": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}}'
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(2))
-    with pytest.raises(ValueError, match=r"weights.safetensors: '0.weight' has dtype BF16, unknown to NumPy"):
+    with pytest.raises(ValueError, match=r"weights.safetensors: '0.weight' has dtype F8_E4M3, unknown to NumPy"):
         nn.load_torch(nn.MLP((4, 3, 2)), path)
     assert [p.name for p in tmp_path.iterdir()] == ["weights.safetensors"]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_weights_of_16_bits_are_widened_with_a_warning(dtype, tmp_path):
+    module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)).to(
+        getattr(torch, dtype)
+    )
+    importlib.import_module("safetensors.torch").save_file(module.state_dict(), tmp_path / "half.safetensors")
+    with pytest.warns(UserWarning, match=r"half.safetensors: 4 arrays are float16 or bfloat16; they were widened"):
+        model = nn.load_torch(nn.MLP((4, 3, 2)), tmp_path / "half.safetensors")
+    for name, array in nn.state_dict(model).items():
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, module.state_dict()[name].float().numpy())

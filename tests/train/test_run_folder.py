@@ -119,13 +119,12 @@ def test_a_changed_byte_is_noticed(run, name):
     assert Trainer.resume(run).finished
 
 
-@pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3", "F8_E5M2"])
+@pytest.mark.parametrize("dtype", ["F8_E4M3", "F8_E5M2"])
 def test_a_dtype_that_numpy_does_not_have_is_named(tmp_path, dtype):
-    size = 2 if dtype == "BF16" else 1
-    header = json.dumps({"model.w": {"dtype": dtype, "shape": [4], "data_offsets": [0, 4 * size]},
+    header = json.dumps({"model.w": {"dtype": dtype, "shape": [4], "data_offsets": [0, 4]},
                          "__metadata__": {"fwdad": json.dumps({"format": checkpoint.FORMAT})}}).encode()  # fmt: skip
     path = tmp_path / "file"
-    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4 * size))
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
     with pytest.raises(CheckpointError, match=f"'model.w' has dtype {dtype}, unknown to NumPy"):
         checkpoint.load(path)
 

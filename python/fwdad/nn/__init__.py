@@ -2,6 +2,7 @@
 
 module         Module: a dataclass that is a tree
 mode           training: inside it layers train, outside they evaluate
+dtypes         float32 and float64
 seeds          what initial values follow from
 linear         Linear
 windows        the geometry of convolution and pooling

@@ -10,6 +10,7 @@ from fwdad import functions
 from fwdad.dual import Array
 from fwdad.functions import conv2d
 from fwdad.kernels import Window, patches
+from fwdad.nn.dtypes import check_input
 from fwdad.nn.linear import initial, outer_gradient
 from fwdad.nn.module import Module
 from fwdad.nn.seeds import Seed
@@ -84,6 +85,7 @@ class Conv2d(Module):
 
     def __call__(self, x: Array) -> Array:
         """Return y (B, out_channels, OH, OW) for x (B, in_channels, H, W)."""
+        check_input(self, x)
         if x.ndim != 4 or x.shape[1] != self.weight.shape[2] * self.groups:
             raise ValueError(
                 f"Conv2d takes (B, {self.weight.shape[2] * self.groups}, H, W); got an input of shape {x.shape}"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import Array
+from fwdad.nn.dtypes import floating
 from fwdad.nn.module import Module
 from fwdad.nn.seeds import Seed, generator
 from fwdad.perturbation import site
@@ -40,7 +41,7 @@ class Embedding(Module):
             raise ValueError(
                 f"num_embeddings and embedding_dim must be at least 1; got {num_embeddings} and {embedding_dim}"
             )
-        self.weight = generator(seed).standard_normal((num_embeddings, embedding_dim)).astype(dtype)
+        self.weight = generator(seed).standard_normal((num_embeddings, embedding_dim)).astype(floating(dtype))
 
     def __call__(self, x: np.ndarray) -> Array:
         """Return y (B, ..., embedding_dim) for integers x (B, ...).

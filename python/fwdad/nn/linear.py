@@ -8,6 +8,7 @@ import numpy as np
 
 from fwdad import functions, kernels
 from fwdad.dual import Array
+from fwdad.nn.dtypes import check_input, floating
 from fwdad.nn.module import Module
 from fwdad.nn.seeds import Seed, generator
 from fwdad.perturbation import site
@@ -17,7 +18,7 @@ from fwdad.tree import static
 def initial(shape: tuple[int, ...], activation: str, seed: Seed, dtype: Any) -> np.ndarray:
     """Draw weights (..., outputs), uniform in ``+-sqrt(3 gain / inputs)``; inputs are all axes but the last."""
     bound = np.sqrt(3 * functions.activation_row(activation).gain / np.prod(shape[:-1]))
-    return generator(seed).uniform(-bound, bound, shape).astype(dtype)
+    return generator(seed).uniform(-bound, bound, shape).astype(floating(dtype))
 
 
 class Linear(Module):
@@ -36,12 +37,14 @@ class Linear(Module):
     seed : int, numpy.random.SeedSequence or None
         What the initial weights follow from; None takes the next seed of the process (`fwdad.nn.seeds`).
     dtype : dtype
-        The floating dtype of the parameters.
+        Of the parameters, float32 or float64; the input must have it too.
 
     Raises
     ------
     ValueError
         For an unknown activation or a size below 1.
+    TypeError
+        For a dtype that is neither float32 nor float64, and for an input of another dtype.
 
     Notes
     -----
@@ -85,6 +88,7 @@ class Linear(Module):
 
     def __call__(self, x: Array) -> Array:
         """Return y (..., out_features) for x (..., in_features)."""
+        check_input(self, x)
         here = site(self, x, (*x.shape[:-1], self.weight.shape[1]), self.weight.dtype)
         return here.settled(functions.affine(x, self.weight, here.moved(self.bias), self.activation))
 

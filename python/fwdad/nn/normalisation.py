@@ -9,6 +9,7 @@ import numpy as np
 
 from fwdad.dual import Array, plain
 from fwdad.functions import standardise
+from fwdad.nn.dtypes import floating
 from fwdad.nn.mode import current
 from fwdad.nn.module import Module
 from fwdad.perturbation import site, unperturbed
@@ -67,6 +68,7 @@ class LayerNorm(Scaled):
     def __init__(self, normalized_shape: int | tuple[int, ...], *, eps: float = 1e-5, dtype: Any = np.float32) -> None:
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         _check(eps, *shape)
+        dtype = floating(dtype)
         self.weight, self.bias, self.eps = np.ones(shape, dtype), np.zeros(shape, dtype), eps
 
     def __call__(self, x: Array) -> Array:
@@ -111,6 +113,7 @@ class GroupNorm(Scaled):
         _check(eps, num_groups, num_channels)
         if num_channels % num_groups:
             raise ValueError(f"num_channels must be a multiple of num_groups; got {num_channels} and {num_groups}")
+        dtype = floating(dtype)
         self.weight, self.bias = np.ones(num_channels, dtype), np.zeros(num_channels, dtype)
         self.num_groups, self.eps = num_groups, eps
 
@@ -164,6 +167,7 @@ class BatchNorm(Scaled):
         _check(eps, num_features)
         if not 0 < momentum <= 1:
             raise ValueError(f"momentum must lie in (0, 1]; got {momentum}")
+        dtype = floating(dtype)
         self.weight, self.bias = np.ones(num_features, dtype), np.zeros(num_features, dtype)
         self.running_mean = Buffer(np.zeros(num_features, dtype))
         self.running_var = Buffer(np.ones(num_features, dtype))

@@ -8,6 +8,7 @@ import numpy as np
 
 from fwdad.dual import Array
 from fwdad.nn.conv import Conv2d
+from fwdad.nn.dtypes import floating
 from fwdad.nn.module import Module
 from fwdad.nn.seeds import Seed, generator
 from fwdad.perturbation import site
@@ -99,6 +100,7 @@ class ClassToken(Module):
     def __init__(self, num_positions: int, embed_dim: int, *, seed: Seed = None, dtype: Any = np.float32) -> None:
         if min(num_positions, embed_dim) < 1:
             raise ValueError(f"num_positions and embed_dim must be at least 1; got {num_positions} and {embed_dim}")
+        dtype = floating(dtype)
         self.class_token = np.zeros((1, 1, embed_dim), dtype)
         self.position = 0.02 * generator(seed).standard_normal((1, num_positions + 1, embed_dim)).astype(dtype)
 

@@ -101,11 +101,13 @@ def save_torch(model: Module, path: str | os.PathLike[str]) -> None:
 def load_torch(model: Model, path: str | os.PathLike[str]) -> Model:
     """Return the model with the weights of a safetensors file that PyTorch or `save_torch` wrote.
 
+    Weights of float16 and bfloat16 are widened, with a warning.
+
     Raises
     ------
     ValueError
-        For a file that is no whole safetensors file, has a dtype that NumPy does not have (bfloat16: save it as
-        float32), or is of another model, as `with_state_dict`.
+        For a file that is no whole safetensors file, has a dtype that NumPy does not have, as float8, or is of another
+        model, as `with_state_dict`.
     """
     try:
         return with_state_dict(model, read_safetensors(Path(path))[0])
