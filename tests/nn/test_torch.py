@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="the peer of these comparisons, PyTo
 load_file = pytest.importorskip("safetensors.torch").load_file
 
 # What PyTorch says of its own insides when it differentiates forward.
-pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 
 _spec = importlib.util.spec_from_file_location(
     "torch_models", Path(__file__).parents[2] / "benchmarks" / "torch_models.py"
