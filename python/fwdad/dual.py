@@ -40,17 +40,6 @@ RULES: dict[Callable[..., Any], Rule] = {}
 LIKE: dict[Callable[..., Any], Callable[..., Any]] = {}
 """NumPy function -> how it makes an array for ``like=dual``; its first argument is that Dual."""
 
-OPTIONAL_TABLES: list[Callable[[], None]] = []
-"""Functions that add to `RULES` what an optional library's functions need, if the program has imported it."""
-
-
-def optional_rule(function: Callable[..., Any]) -> Rule | None:
-    """Read the optional tables, and return the function's rule if one of them has it."""
-    for fill in OPTIONAL_TABLES:
-        fill()
-    return RULES.get(function)
-
-
 _fresh_levels = itertools.count(1)
 
 
@@ -184,7 +173,7 @@ class Dual:
         if "out" in kwargs:
             return _into(kwargs.pop("out"), ufunc, method, inputs, kwargs)
         if method == "__call__":
-            rule = RULES.get(ufunc) or optional_rule(ufunc)
+            rule = RULES.get(ufunc)
             return rule(*inputs, **kwargs) if rule is not None else no_rule(ufunc)
         function = UFUNC_METHODS.get((ufunc, method))
         if function is None:

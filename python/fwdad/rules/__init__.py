@@ -3,7 +3,6 @@
 kinks         points where a derivative does not exist
 forms         how a row becomes a rule
 elementwise   sin, exp, +, *, ...
-special       scipy.special's erf, gammaln, xlogy, ...
 reductions    sum, mean, max, prod, ...
 statistics    median, quantile, nanmean, average, cov, ...
 shaping       reshape, transpose, flip, concatenate, where, pad, x[index], ...
@@ -44,7 +43,6 @@ from fwdad.rules import (
     scipy,
     shaping,
     sorting,
-    special,
     statistics,
     views,
 )
@@ -54,5 +52,5 @@ scipy.watch()
 
 __all__ = [
     "assignment", "creation", "decompositions", "einsum", "elementwise", "fft", "forms", "kinks", "linalg", "methods", "moving", "operators", "polynomials", "products",
-    "reductions", "sampling", "scipy", "shaping", "sorting", "special", "statistics", "views",
+    "reductions", "sampling", "scipy", "shaping", "sorting", "statistics", "views",
 ]  # fmt: skip

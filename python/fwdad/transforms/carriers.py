@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import LIKE, RULES, Array, Dual, check_arguments, defers, memory, name_of, no_rule, optional_rule
+from fwdad.dual import LIKE, RULES, Array, Dual, check_arguments, defers, memory, name_of, no_rule
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.assignment import VIEWS, remember_view
 from fwdad.rules.forms import ENTRIES
@@ -99,7 +99,7 @@ def rule_of(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Raises NoRuleError where there is none.
     """
-    return RULES.get(function) or getattr(function, "rule", None) or optional_rule(function) or no_rule(function)
+    return RULES.get(function) or getattr(function, "rule", None) or no_rule(function)
 
 
 def kind_of_rule(function: Callable[..., Any]) -> str:

@@ -6,6 +6,7 @@ among its arguments, and is SciPy's own where there are none. This happens when 
 or when it imports this library if that is later; a program without SciPy reads nothing but this file. A function without
 a rule stays as it is, and its error names it: see `fwdad.dual.lost`.
 
+special       erf, gammaln, jv, logsumexp, ...; slopes: derivatives of them by series
 linalg        solve, cho_solve, expm, sqrtm, lu, solve_sylvester, ...
 sparse        products of sparse matrices with moving arrays; spsolve
 """
@@ -24,6 +25,7 @@ from fwdad.rules.forms import enter
 
 TABLES = {
     "scipy.linalg": "linalg",
+    "scipy.special": "special",
     "scipy.sparse": "sparse",
     "scipy.sparse.linalg": "sparse_linalg",
 }
