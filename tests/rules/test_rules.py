@@ -548,7 +548,7 @@ def test_every_entry_has_a_case(called_rules):
         case(lambda x, f=f: (f(x), x)[1], [V])
     places = {f: entry.place for f, entry in ENTRIES.items()}
     ours = [f for f, place in places.items() if place.startswith(("fwdad.rules.", "fwdad.functions."))]
-        missing = {name_of(f) for f in ours if f not in called_rules and not places[f].startswith("fwdad.rules.scipy")}
+    missing = {name_of(f) for f in ours if f not in called_rules and not places[f].startswith("fwdad.rules.scipy")}
     assert missing == set(), "give each a row in CASES, WRITES or CONSTANTS"
 
 
