@@ -7,6 +7,7 @@ or when it imports this library if that is later; a program without SciPy reads 
 a rule stays as it is, and its error names it: see `fwdad.dual.lost`.
 
 special       erf, gammaln, jv, logsumexp, ...; slopes: derivatives of them by series
+stats         log-densities and distribution functions of the common families
 linalg        solve, cho_solve, expm, sqrtm, lu, solve_sylvester, ...
 sparse        products of sparse matrices with moving arrays; spsolve
 """
@@ -26,6 +27,7 @@ from fwdad.rules.forms import enter
 TABLES = {
     "scipy.linalg": "linalg",
     "scipy.special": "special",
+    "scipy.stats": "stats",
     "scipy.sparse": "sparse",
     "scipy.sparse.linalg": "sparse_linalg",
 }
@@ -33,12 +35,16 @@ TABLES = {
 
 
 def replaces(module: Any, name: str, kind: str = "composed", singular: str = "") -> Callable[[Rule], Rule]:
-    """Enter a rule for a function of SciPy, which takes its place in the module; nothing where this SciPy lacks it."""
+    """Enter a rule for a function of a module of SciPy, or a method of a class, and put it in its place.
+
+    Where this SciPy lacks it, nothing is done.
+    """
 
     def enter_rule(rule: Rule) -> Rule:
         if hasattr(module, name):
             call = primitive(getattr(module, name))
-            call.__module__ = module.__name__  # where pickle finds it
+            if isinstance(module, ModuleType):
+                call.__module__ = module.__name__  # where pickle finds it
             setattr(module, name, call)
             enter(call, rule, kind, singular)
         return rule
