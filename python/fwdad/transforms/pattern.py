@@ -130,11 +130,12 @@ class Bits(Carrier):
         """Call any other function with random numbers where a bit is set; what is not zero depends on that bit."""
         rng = np.random.default_rng(0)
         totals: list[Any] = []
+        solid = self.solid
         for bit in range(WORD):
             mask = np.uint64(1) << np.uint64(bit)
 
             def numbers(leaf: Any, mask: np.uint64 = mask) -> Any:
-                if self.solid and type(leaf) is np.ndarray and leaf.dtype.kind in "fc":
+                if solid and type(leaf) is np.ndarray and leaf.dtype.kind in "fc":
                     return np.asarray(rng.uniform(1, 2, leaf.shape), leaf.dtype)
                 if type(leaf) is not Bits:
                     return leaf
@@ -143,8 +144,18 @@ class Bits(Carrier):
                 return np.asarray(np.where(leaf.words & mask, values, 0), leaf.dtype)
 
             some_args, some_kwargs = tree.map(numbers, (args, kwargs))
-            answers, structure = tree.flatten(function(*some_args, **some_kwargs))
-            words = [np.where(a != 0, mask, np.uint64(0)) if isinstance(a, np.ndarray) else a for a in answers]
+            try:
+                answers, structure = tree.flatten(function(*some_args, **some_kwargs))
+            except np.linalg.LinAlgError:  # random factors lack what the function asks for: that they are definite, ...
+                solid = False
+                some_args, some_kwargs = tree.map(numbers, (args, kwargs))
+                answers, structure = tree.flatten(function(*some_args, **some_kwargs))
+            words = [
+                np.where((a != 0) | (self.solid and not solid and np.any(a)), mask, np.uint64(0))
+                if isinstance(a, np.ndarray)
+                else a
+                for a in answers
+            ]
             totals = [a | b if isinstance(b, np.ndarray) else b for a, b in zip(totals or words, words, strict=True)]
         dtypes = [getattr(answer, "dtype", None) for answer in answers]
         made = [self._with(t, d) if isinstance(t, np.ndarray) else t for t, d in zip(totals, dtypes, strict=True)]
