@@ -6,6 +6,7 @@ machine    what the machine is, and what it can do at most
 benchmark  what is computed at which sizes, what it costs, and how each competitor computes it
 peers      other libraries, imported when they are needed
 suites/    the benchmarks, one file each
+adbench/   a public benchmark of differentiation tools, by its own rules
 worker     a competitor's process
 racers     who trains a network to an accuracy, and how
 races      searches for their settings, and races between them
@@ -18,6 +19,7 @@ plots      records as pictures
 How to read the figures: docs/benchmarks.md.
 """
 
+from fwdad.bench import adbench
 from fwdad.bench.machine import Peaks, as_json, describe, measure_device_peaks, measure_peaks
 from fwdad.bench.records import Record
 from fwdad.bench.task import BenchError, Task, WrongAnswer, verified
@@ -28,6 +30,7 @@ __all__ = [
     "Record",
     "Task",
     "WrongAnswer",
+    "adbench",
     "as_json",
     "describe",
     "measure_device_peaks",

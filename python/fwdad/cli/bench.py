@@ -118,6 +118,30 @@ def time_to_accuracy(
 
 
 @bench.command()
+@click.option("--data-dir", required=True, metavar="DIR", type=click.Path(path_type=Path), help="`data` of ADBench.")
+@click.option("--only", default="ba1_,ba10_,hand5,gmm_d2_K5,lstm", metavar="WORDS", show_default=True, help="Of files.")
+@click.option("--out-dir", metavar="DIR", type=click.Path(path_type=Path), help="Write output files in ADBench's form.")
+@click.option("--peers", metavar="NAMES", help="jax,torch,autograd, or none.  [default: those installed]")
+@click.option("--quick", is_flag=True, help="One short run: a look, not a result.")
+@click.option("--json", "json_", metavar="FILE", type=click.Path(path_type=Path), help="Write the records.")
+def adbench(
+    data_dir: Path, only: str, out_dir: Path | None, peers: str | None, quick: bool, json_: Path | None
+) -> None:
+    """Jacobians and gradients of ADBench's problems, from its files and by its rules, on one core.
+
+    A run repeats the work until it takes half a second; the time is that of the shortest of ten. Bundle adjustment is
+    beside a Jacobian in C++ that was written by hand and is compiled here.
+    """
+    names = measuring.adbench.chosen_peers(peers)
+
+    def measure(threads: int, peaks: Peaks) -> list[Record]:
+        with measuring.adbench.one_core():
+            return measuring.adbench.run(data_dir, only.split(","), names, _report, out_dir, quick)
+
+    _run(measure, lambda found: [], plots.steps, threads=1, json_=json_, plot=None)
+
+
+@bench.command()
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
 def compare(before: Path, after: Path) -> None:
