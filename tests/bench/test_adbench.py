@@ -74,6 +74,7 @@ def test_the_jacobian_by_hand(data):
 
 
 @pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")  # PyTorch's own
 @pytest.mark.parametrize("folder", problems.FOLDERS)
 @pytest.mark.parametrize("who", ["jax", "jax-reverse", "torch", "autograd"])
 def test_peers(data, folder, who):
