@@ -17,7 +17,7 @@ SMALL = {"data": "digits", "hidden": (16, 16), "epochs": 1, "batch_size": 250, "
         ({"combiner": "mean"}, "random"),
         ({"model": "convnet"}, "random"),
         ({"directions": "random"}, "random"),
-        ({"hidden": (300, 300, 300)}, "random"),
+        ({"hidden": (300, 300, 300)}, "classes"),
     ],
 )
 def test_auto_chooses_by_cost(tmp_path, given, directions):
@@ -36,8 +36,9 @@ def test_units_train_further_than_random_directions(tmp_path):
     assert end["units"] < end["random"]
 
 
-def test_a_run_on_rows_counts_all_examples_and_resumes_bit_for_bit(tmp_path):
-    config = TrainConfig(**SMALL | {"directions": "units", "rows": 0.25, "epochs": 20})
+@pytest.mark.parametrize("directions", [{"directions": "units"}, {"directions": "classes", "hidden": (16, 16, 16)}])
+def test_a_run_on_rows_counts_all_examples_and_resumes_bit_for_bit(tmp_path, directions):
+    config = TrainConfig(**SMALL | directions | {"rows": 0.25, "epochs": 20})
     whole = Trainer.new(config, tmp_path / "whole")
     whole.run()
     assert 0.5 < whole.progress.rows[-1].train_accuracy <= 1
@@ -56,7 +57,7 @@ def test_a_run_on_rows_counts_all_examples_and_resumes_bit_for_bit(tmp_path):
         ({"directions": "units", "perturb": "weight"}, "perturb is a setting of random directions"),
         ({"rows": 0.0}, "rows must be above 0"),
         ({"rows": 1.5}, "rows must be from 0 to 1"),
-        ({"directions": "all"}, "directions must be one of auto, units, random"),
+        ({"directions": "all"}, "directions must be one of auto, units, classes, random"),
     ],
 )
 def test_what_cannot_be_is_refused(given, message):

@@ -111,12 +111,17 @@ def _beginning(run: ObservedRun) -> str:
     return f"{printable(first)}\n{_directions(run.config)}"
 
 
+STRUCTURED = {
+    "units": "every unit, so that the gradient is exact",
+    "classes": "one an output in early layers, every unit in the last three",
+}
+
+
 def _directions(config: TrainConfig) -> str:
     """Say what the directions of a run are."""
     rows = "" if config.rows is None else f", on {config.rows:.0%} of the rows, drawn by their errors"
-    if config.directions == "units":
-        return f"directions: every unit, so that the gradient is exact{rows}"
-    return f"directions: {config.tangents} {config.sampler}, combined by {config.combiner}{rows}"
+    random = f"{config.tangents} {config.sampler}, combined by {config.combiner}"
+    return f"directions: {STRUCTURED.get(config.directions, random)}{rows}"
 
 
 def _train(loss: float, accuracy: float | None) -> str:

@@ -18,7 +18,7 @@ exact             the gradient itself, from passes that cover all coordinates
 from collections.abc import Callable
 
 from fwdad.estimators import theory
-from fwdad.estimators.choose import cost_of_units
+from fwdad.estimators.choose import best_directions, cost_of_units
 from fwdad.estimators.classes import ClassDirections
 from fwdad.estimators.combiners import (
     COMBINERS,
@@ -63,9 +63,13 @@ _SAMPLERS: dict[str, Callable[..., Sampler]] = {
 SAMPLERS = Registry("fwdad.samplers", _SAMPLERS)
 """Samplers by their names on the command line; each is called as ``sampler(k, seed=seed)``."""
 
+STRUCTURED: dict[str, Callable[[], Sampler]] = {"units": Units, "classes": ClassDirections}
+"""Samplers that know the network, whose directions are no choice of k, by their names on the command line."""
+
 __all__ = [
     "COMBINERS",
     "SAMPLERS",
+    "STRUCTURED",
     "ByError",
     "ClassDirections",
     "Combiner",
@@ -94,6 +98,7 @@ __all__ = [
     "StandardBasis",
     "Sum",
     "Units",
+    "best_directions",
     "cost_of_units",
     "exact_gradient",
     "theory",

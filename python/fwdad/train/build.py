@@ -9,17 +9,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fwdad import nn, optim
-from fwdad.estimators import COMBINERS, SAMPLERS, ByError, ForwardGradient, Units, cost_of_units
+from fwdad.estimators import COMBINERS, SAMPLERS, STRUCTURED, ByError, ForwardGradient, best_directions
 from fwdad.estimators.combiners import Combiner
 from fwdad.estimators.samplers import Sampler
 from fwdad.train.config import OBJECTS, ConfigError, TrainConfig, is_object, name_of_object
 
 Part = TypeVar("Part")
-
-MOST_FOR_UNITS = 64.0
-"""Forward passes that the directions of all units may cost to be chosen.
-
-At 256 hidden units, 16 random directions cost 16 passes for a cosine^2 to the gradient of less than 0.1."""
 
 
 def objects_of(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,11 +79,11 @@ def check_model(model: Any, inputs: Any, outputs: int) -> None:
 
 
 def choose_directions(config: TrainConfig, loss: Callable[..., Any], model: Any, *batch: Any) -> TrainConfig:
-    """Return the configuration with units or random directions in place of auto: what costs less for what it gives."""
+    """Return the configuration with units, classes or random in place of auto: what costs least for what it gives."""
     if config.directions != "auto":
         return config
-    cheap = not config.given_random() and cost_of_units(loss, model, *batch) < MOST_FOR_UNITS
-    return dataclasses.replace(config, directions="units" if cheap else "random")
+    directions = "random" if config.given_random() else best_directions(loss, model, *batch)
+    return dataclasses.replace(config, directions=directions)
 
 
 def make_estimator(
@@ -96,8 +91,8 @@ def make_estimator(
 ) -> ForwardGradient:
     """Make the estimator of a resolved configuration, before its first step; of objects where they are given."""
     rows = None if config.rows is None else ByError(config.rows, seed=config.seed)
-    if config.directions == "units":
-        return ForwardGradient(Units(), rows=rows)
+    if config.directions in STRUCTURED:
+        return ForwardGradient(STRUCTURED[config.directions](), rows=rows)
     assert config.sampler is not None
     assert config.combiner is not None
     if sampler is None:

@@ -13,7 +13,7 @@ from fwdad import estimators, functions, nn, optim
 from fwdad.data import AUGMENTATIONS, NAMES, TASKS
 from fwdad.perturbation import DEFAULT, PERTURBATIONS
 
-DIRECTIONS = ("auto", "units", "random")
+DIRECTIONS = ("auto", *estimators.STRUCTURED, "random")
 RANDOM: dict[str, Any] = {"tangents": 16, "sampler": "rademacher", "combiner": "projection"}
 """The settings of random directions, and what they are where none is given."""
 
@@ -102,8 +102,9 @@ class TrainConfig:
     directions: str = setting(
         "auto",
         str,
-        "units: every unit, so that the gradient is exact. random: as tangents, sampler and combiner say. auto: units, "
-        "where they cost less than 64 forward passes and no setting of random directions is given; else random.",
+        "units: every unit, so that the gradient is exact. classes: one an output in early layers, every unit in the "
+        "last three. random: as tangents, sampler and combiner say. auto: random where one of these is given, else what "
+        "costs least for what it gives.",
         choices=DIRECTIONS,
     )
     rows: float | None = setting(
@@ -182,8 +183,9 @@ class TrainConfig:
                 raise ConfigError(name, f"must be below 1, got {value}")
         if re.fullmatch(r"cpu|cuda(:\d+)?", self.device) is None:
             raise ConfigError("device", f'must be "cpu", "cuda" or "cuda:N", got {self.device!r}')
-        if self.directions == "units" and (given := self.given_random()):
-            raise ConfigError(given[0], "is a setting of random directions, and directions are units; leave it out")
+        if self.directions in estimators.STRUCTURED and (given := self.given_random()):
+            problem = f"is a setting of random directions, and directions are {self.directions}; leave it out"
+            raise ConfigError(given[0], problem)
         if self.rows == 0:
             raise ConfigError("rows", "must be above 0, got 0.0")
         if self.clip == 0:
@@ -199,7 +201,7 @@ class TrainConfig:
 
     def resolved(self) -> TrainConfig:
         """Return this configuration with the defaults that depend on the optimiser and the directions filled in."""
-        if self.directions != "units":
+        if self.directions not in estimators.STRUCTURED:
             derived = {name: value for name, value in RANDOM.items() if getattr(self, name) is None}
             if is_object(self.sampler):
                 del derived["tangents"]  # it has its own
