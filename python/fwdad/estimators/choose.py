@@ -81,7 +81,7 @@ def best_directions(loss: Loss, model: Model, *batch: object) -> str:
     cost = cost_of_units(loss, model, *batch)
     if cost < CHEAP:
         return "units"
-    sites = Activities().templates(loss, model, batch)
+    sites = [t for t in Activities().templates(loss, model, batch) if isinstance(t, Survey)]
     if sites and all(len(site.z_shape) == 2 for site in sites) and sites[-1].z_shape[1] <= MOST_OUTPUTS:
         return "classes"
     return "units" if cost < MOST else "random"

@@ -25,7 +25,8 @@ def exact_gradient(
         What the passes move. Activities: one unit of one layer a direction, in all examples at once, so that
         ``d = dL/dz`` there, and each layer's parameter gradient follows locally. There are as many directions as units,
         far fewer than parameters, and what comes before a layer does not move. Weights: one parameter entry a
-        direction, for any model and loss.
+        direction, for any model and loss. Each new `Activities` checks a program before it trusts it: keep an
+        ``Activities("batch")`` for many calls, and the check is made once.
     chunk_size : int
         Directions a pass; memory is that many times a pass's own. The last layers' units move in one pass, by
         directions that are hardly ever stored; they take up to 2 GB where they are.

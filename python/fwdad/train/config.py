@@ -103,8 +103,8 @@ class TrainConfig:
         "auto",
         str,
         "units: every unit, so that the gradient is exact. classes: one an output in early layers, every unit in the "
-        "last three. random: as tangents, sampler and combiner say. auto: random where one of these is given, else what "
-        "costs least for what it gives.",
+        "last three. random: as tangents, sampler and combiner say. auto: random where one of these is given, else "
+        "what costs least for what it gives.",
         choices=DIRECTIONS,
     )
     rows: float | None = setting(
