@@ -57,10 +57,10 @@ def kernel_cases(peers: Sequence[str], quick: bool = False, only: str = "", devi
     return cases
 
 
-def step_cases(peers: Sequence[str], widths: Sequence[int], tangents: Sequence[int]) -> list[Case]:
+def step_cases(peers: Sequence[str], widths: Sequence[int], tangents: Sequence[int], device: str = "cpu") -> list[Case]:
     """Return the step at every width and number of tangents."""
     all_sizes = [{"w": w, "k": k} for w in widths for k in tangents]
-    return [Case("step", sizes, _competitors(benchmarks()["step"], sizes, peers, "cpu")) for sizes in all_sizes]
+    return [Case("step", sizes, _competitors(benchmarks()["step"], sizes, peers, device)) for sizes in all_sizes]
 
 
 def _competitors(benchmark: Benchmark, sizes: Sizes, peers: Sequence[str], device: str) -> list[str]:

@@ -45,10 +45,7 @@ def common(command: F) -> F:
 @click.option("--device", default="cpu", help='"cuda" or "cuda:N": CUDA kernels, beside CuPy (cuBLAS), torch and jax.')
 def kernels_(only: str, device: str, quick: bool, peers: str | None, **options: Any) -> None:
     """Each kernel by itself: GFLOP/s or GB/s, and the fraction of the machine's peak."""
-    try:
-        target.use(device)
-    except ValueError as error:
-        raise BenchError(f"--device: {error}") from error
+    _use(device)
     cases = plans.kernel_cases(plans.chosen_peers(peers, device), quick, only, device)
     _run(
         lambda threads, peaks: plans.measure(cases, QUICK if quick else Effort(), threads, peaks, _report, device),
@@ -63,16 +60,22 @@ def kernels_(only: str, device: str, quick: bool, peers: str | None, **options: 
 @common
 @click.option("--w", "widths", type=integers, default="256,1024", show_default=True, help="Widths of the network.")
 @click.option("--k", "tangents", type=integers, default="1,16,64", show_default=True, help="Numbers of tangents.")
-def step(widths: Sequence[int], tangents: Sequence[int], quick: bool, peers: str | None, **options: Any) -> None:
+@click.option("--device", default="cpu", help='"cuda" or "cuda:N": everyone on that device.')
+def step(
+    widths: Sequence[int], tangents: Sequence[int], device: str, quick: bool, peers: str | None, **options: Any
+) -> None:
     """Measure a training step: sample k normal directions, JVP, exact global projection, SGD update.
 
     Batch 64, network 784-w-w-10, float32. With k = 1 also one step of the peers' backpropagation.
     """
-    cases = plans.step_cases(plans.chosen_peers(peers), _positive("--w", widths), _positive("--k", tangents))
+    _use(device)
+    who = plans.chosen_peers(peers, device)
+    cases = plans.step_cases(who, _positive("--w", widths), _positive("--k", tangents), device)
     _run(
-        lambda threads, peaks: plans.measure(cases, QUICK if quick else Effort(), threads, peaks, _report),
+        lambda threads, peaks: plans.measure(cases, QUICK if quick else Effort(), threads, peaks, _report, device),
         tables.step_summary,
         plots.steps,
+        device=device,
         **options,
     )
 
@@ -178,6 +181,14 @@ def _run(
         records.write_records(json_, machine, measuring.as_json(peaks), found)
     if plot is not None:
         draw(found, peaks, plot)
+
+
+def _use(device: str) -> None:
+    """Compute on a device from now on."""
+    try:
+        target.use(device)
+    except ValueError as error:
+        raise BenchError(f"--device: {error}") from error
 
 
 def _positive(option: str, values: Sequence[int]) -> list[int]:

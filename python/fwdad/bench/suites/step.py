@@ -5,7 +5,7 @@ Everyone but fwdad makes the projection from the Gram matrix, layer by layer, wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 
 import fwdad
 from fwdad import estimators, nn, optim, tangents, tree
-from fwdad.bench import peers
+from fwdad.bench import peers, target
 from fwdad.bench.benchmark import Work, normals, register
 from fwdad.bench.task import Task, relative_error
 
@@ -112,14 +112,21 @@ def stepping(
     return Task(lambda: advance(RATE), check, 1e-4)
 
 
+def hosted(arrays: Iterable[Any]) -> Arrays:
+    """Return arrays of any library as NumPy's."""
+    return [target.on_host(array) for array in arrays]
+
+
 def ours(w: int, k: int) -> Task:
     """Call ForwardGradient with normal directions and the global projection, then SGD."""
     net = network(w)
+    x, labels = target.send(net.x), target.send(net.labels)
     sampler = estimators.Normal(k=k, seed=0)
     state: dict[str, Any] = {}
 
     def restart() -> None:
-        state["model"] = tree.unflatten(tree.flatten(nn.MLP((784, w, w, 10)))[1], [p.copy() for p in net.params])
+        params = [target.send(p.copy()) for p in net.params]
+        state["model"] = tree.unflatten(tree.flatten(nn.MLP((784, w, w, 10)))[1], params)
         state["fg"] = fwdad.ForwardGradient(sampler, estimators.Projection(), perturb="weight")
         state["optimizer"] = optim.sgd(RATE).init(state["model"])
 
@@ -127,35 +134,36 @@ def ours(w: int, k: int) -> Task:
         return nn.cross_entropy(model(x), labels)
 
     def advance(rate: float) -> None:
-        _, grads = state["fg"](loss, state["model"], net.x, net.labels)
+        _, grads = state["fg"](loss, state["model"], x, labels)
         state["model"], state["optimizer"] = optim.sgd(rate).step(grads, state["optimizer"], state["model"])
 
     def directions() -> Arrays:
         return [tangents.as_dense(part) for part in sampler.directions(net.params, step=0).parts]
 
-    return stepping(w, restart, advance, lambda: tree.leaves(state["model"]), directions)
+    return stepping(w, restart, advance, lambda: hosted(tree.leaves(state["model"])), directions)
 
 
 def by_numpy(w: int, k: int) -> Task:
     """Compute the tangents of the network by hand: NumPy differentiates nothing."""
     net = network(w)
+    x, each, labels = (target.send(array) for array in (net.x, np.arange(BATCH), net.labels))
     state: dict[str, Any] = {}
 
     def restart() -> None:
-        state.update(params=net.params, random=np.random.default_rng(0))
+        state.update(params=[target.send(p) for p in net.params], random=target.generator())
 
     def advance(rate: float) -> None:
         params = state["params"]
-        v = [state["random"].standard_normal((k, *p.shape), np.float32) for p in params]
+        v = [state["random"].standard_normal((k, *p.shape), dtype=np.float32) for p in params]
         w1, b1, w2, b2, w3, b3 = params
-        z1 = net.x @ w1 + b1
-        h1, dh1 = np.maximum(z1, 0), (z1 > 0) * (net.x @ v[0] + v[1][:, None])
+        z1 = x @ w1 + b1
+        h1, dh1 = np.maximum(z1, 0), (z1 > 0) * (x @ v[0] + v[1][:, None])
         z2 = h1 @ w2 + b2
         h2, dh2 = np.maximum(z2, 0), (z2 > 0) * (dh1 @ w2 + h1 @ v[2] + v[3][:, None])
         z3, dz3 = h2 @ w3 + b3, dh2 @ w3 + h2 @ v[4] + v[5][:, None]
         p = np.exp(z3 - z3.max(axis=1, keepdims=True))
         p /= p.sum(axis=1, keepdims=True)
-        p[np.arange(BATCH), net.labels] -= 1
+        p[each, labels] -= 1
         d = np.sum(p * dz3, axis=(1, 2)) / BATCH
         flat = [part.reshape(k, -1) for part in v]
         gram = sum((part @ part.T for part in flat[1:]), flat[0] @ flat[0].T)
@@ -163,7 +171,7 @@ def by_numpy(w: int, k: int) -> Task:
         state["params"] = [p - rate * (c @ part).reshape(p.shape) for p, part in zip(params, flat, strict=True)]
         state["directions"] = v
 
-    return stepping(w, restart, advance, lambda: state["params"], lambda: state["directions"])
+    return stepping(w, restart, advance, lambda: hosted(state["params"]), lambda: hosted(state["directions"]))
 
 
 def torch_loss(torch: Any, params: Any, x: Any, labels: Any) -> Any:
@@ -177,15 +185,15 @@ def torch_loss(torch: Any, params: Any, x: Any, labels: Any) -> Any:
 def by_torch(derivatives: Callable[[Any, Any, Any, Any], Any], w: int, k: int) -> Task:
     """Sample, differentiate, project, update in place; `derivatives` gives d (k,) for the directions."""
     torch, net = peers.torch(), network(w)
-    x, labels = torch.tensor(net.x), torch.tensor(net.labels)
+    x, labels = (torch.tensor(array, device=target.name()) for array in (net.x, net.labels))
     state: dict[str, Any] = {}
 
     def restart() -> None:
-        state["params"] = [torch.tensor(p) for p in net.params]
+        state["params"] = [torch.tensor(p, device=target.name()) for p in net.params]
 
     def advance(rate: float) -> None:
         params = state["params"]
-        v = [torch.randn((k, *p.shape)) for p in params]
+        v = [torch.randn((k, *p.shape), device=target.name()) for p in params]
         d = derivatives(torch, lambda *p: torch_loss(torch, p, x, labels), params, v)
         flat = [part.flatten(1) for part in v]
         gram = sum((part @ part.T for part in flat[1:]), flat[0] @ flat[0].T)
@@ -194,10 +202,7 @@ def by_torch(derivatives: Callable[[Any, Any, Any, Any], Any], w: int, k: int) -
             p.sub_((c @ part).view_as(p), alpha=rate)
         state["directions"] = v
 
-    def numbers(name: str) -> Arrays:
-        return [a.numpy() for a in state[name]]
-
-    return stepping(w, restart, advance, lambda: numbers("params"), lambda: numbers("directions"))
+    return stepping(w, restart, advance, lambda: hosted(state["params"]), lambda: hosted(state["directions"]))
 
 
 def by_vmap(torch: Any, loss: Any, params: Any, v: Any) -> Any:
@@ -222,11 +227,11 @@ def by_loop(torch: Any, loss: Any, params: Any, v: Any) -> Any:
 def torch_backprop(w: int, k: int) -> Task:
     """Compute the gradient by autograd, update in place; there is no k."""
     torch, net = peers.torch(), network(w)
-    x, labels = torch.tensor(net.x), torch.tensor(net.labels)
+    x, labels = (torch.tensor(array, device=target.name()) for array in (net.x, net.labels))
     state: dict[str, Any] = {}
 
     def restart() -> None:
-        state["params"] = [torch.tensor(p, requires_grad=True) for p in net.params]
+        state["params"] = [torch.tensor(p, device=target.name(), requires_grad=True) for p in net.params]
 
     def advance(rate: float) -> None:
         grads = torch.autograd.grad(torch_loss(torch, state["params"], x, labels), state["params"])
@@ -234,7 +239,7 @@ def torch_backprop(w: int, k: int) -> Task:
             for p, g in zip(state["params"], grads, strict=True):
                 p.sub_(g, alpha=rate)
 
-    return stepping(w, restart, advance, lambda: [p.detach().numpy() for p in state["params"]], None)
+    return stepping(w, restart, advance, lambda: hosted(p.detach() for p in state["params"]), None)
 
 
 def jax_loss(params: Any, x: Any, labels: Any) -> Any:
@@ -282,7 +287,7 @@ def by_jax(w: int, k: int) -> Task:
         draw, _ = jax.random.split(jax.random.key(0))
         return [np.asarray(v) for v in sample(net.params, draw)]
 
-    return stepping(w, restart, advance, lambda: [np.asarray(p) for p in state["params"]], directions)
+    return stepping(w, restart, advance, lambda: hosted(state["params"]), directions)
 
 
 def jax_backprop(w: int, k: int) -> Task:
@@ -303,7 +308,7 @@ def jax_backprop(w: int, k: int) -> Task:
     def advance(rate: float) -> None:
         state["params"] = jax.block_until_ready(compiled(state["params"], rate))
 
-    return stepping(w, restart, advance, lambda: [np.asarray(p) for p in state["params"]], None)
+    return stepping(w, restart, advance, lambda: hosted(state["params"]), None)
 
 
 def work(w: int, k: int) -> Work:
@@ -331,5 +336,4 @@ register(
         "jax-backprop": jax_backprop,
     },
     only={"torch-backprop": alone, "jax-backprop": alone},
-    on_cuda=False,
 )
