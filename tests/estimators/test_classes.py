@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fwdad
+from fwdad import data as datasets
 from fwdad import nn, optim, tree
-from fwdad.data import load_digits
 from fwdad.dual import new_level, split
 from fwdad.estimators import ByError, ClassDirections, ForwardGradient, Projection, exact_gradient
 from fwdad.estimators.classes import jacobians
@@ -94,7 +94,7 @@ def test_three_layers_are_exact():
 
 @pytest.mark.parametrize("rows", [None, ByError(0.5)])
 def test_it_sees_most_of_the_gradient_on_its_own_way(rows):
-    data = load_digits().train
+    data = datasets.load("digits").train
     x, y = data.inputs[:512].astype(np.float32), data.targets[:512]
     model = nn.MLP((x.shape[1], 32, 32, 32, 10), seed=0)
     fg = ForwardGradient(ClassDirections(), rows=rows)
