@@ -15,7 +15,7 @@ SMALL = {"data": "digits", "hidden": (16, 16), "epochs": 1, "batch_size": 250, "
         ({"tangents": 16}, "random"),
         ({"perturb": "weight"}, "random"),
         ({"combiner": "mean"}, "random"),
-        ({"model": "convnet"}, "random"),
+        ({"model": "convnet"}, "units"),
         ({"directions": "random"}, "random"),
         ({"hidden": (300, 300, 300)}, "classes"),
     ],
