@@ -70,13 +70,11 @@ TAKES_PLAIN_DATA = {
     "add.at": lambda x: np.add.at(np.ones(3), [0, 0], x),
     "histogram": lambda x: np.histogram(x),
     "histogram of moving edges": lambda x: np.histogram([0.5], bins=x),
-    "weights": lambda x: np.quantile(x, 0.5, weights=[1, 2], method="inverted_cdf"),
     "moving quantile": lambda x: np.quantile([1.0, 2.0], x),
     "polyfit cov": lambda x: np.polyfit(x, x, 1, cov=True),
     "qr complete": lambda x: np.linalg.qr(x[:, np.newaxis], "complete"),
     "full_matrices": lambda x: np.linalg.svd(x[:, np.newaxis]),
     "pad with a function": lambda x: np.pad(x, 1, lambda *_: None),
-    "pad with a moving constant": lambda x: np.pad(x, 1, constant_values=x[0]),
     "gradient of moving spacing": lambda x: np.gradient(x, x),
     "roots from infinity": lambda x: np.roots(x * [0.0, 1.0]),
     "clip out": lambda x: np.clip(x, 0, 1, out=np.ones(2)),
@@ -86,7 +84,6 @@ TAKES_PLAIN_DATA = {
     "nansum out": lambda x: np.nansum(x, out=np.ones(())),
     "einsum out": lambda x: np.einsum("i->", x, out=np.ones(())),
     "trace out": lambda x: np.trace(np.diag(x), out=np.ones(())),
-    "reshape order": lambda x: np.reshape(x, (1, 2), order="F"),
 }
 
 

@@ -176,11 +176,13 @@ class Dual:
             rule = RULES.get(ufunc)
             return rule(*inputs, **kwargs) if rule is not None else no_rule(ufunc)
         function = UFUNC_METHODS.get((ufunc, method))
-        if function is None:
+        if function is not None:
+            if method != "at":
+                kwargs.setdefault("axis", 0)
+            return function(*inputs, **kwargs)
+        if ufunc not in RULES or method not in ANY_UFUNC_METHODS:
             no_rule(ufunc, f".{method}")
-        if method != "at":
-            kwargs.setdefault("axis", 0)
-        return function(*inputs, **kwargs)
+        return ANY_UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
 
     def __array_function__(
         self, function: Callable[..., Any], types: tuple[type, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -188,6 +190,8 @@ class Dual:
         """Call the rule of any other NumPy function."""
         if len(types) > 1:
             check_arguments(function, args, kwargs)
+        if kwargs and kwargs.get("out") is not None:
+            return written_out(function, args, kwargs)
         rule = RULES.get(function)
         return rule(*args, **kwargs) if rule is not None else self.like(function, args, kwargs)
 
@@ -247,9 +251,28 @@ def _into(
             "in-place operator such as 'array += dual'), which would lose the derivative; "
             "write 'array = array + dual' instead"
         )
-    if kwargs.get("where", True) is not True:
-        raise LostDerivativeError(f"np.{ufunc.__name__} takes no where= beside out= on a Dual; use np.where and assign")
-    RULES[np.copyto](target, getattr(ufunc, method)(*inputs, **kwargs))
+    if method != "__call__":
+        RULES[np.copyto](target, getattr(ufunc, method)(*inputs, **kwargs))
+        return target
+    where = kwargs.pop("where", True)
+    with np.errstate(all="ignore" if where is not True else None):  # what is not written may be anything
+        answer = ufunc(*inputs, **kwargs)
+    RULES[np.copyto](target, answer, where=where)
+    return target
+
+
+def written_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function without its out=, and write the answer into that, if it is a Dual."""
+    target = kwargs["out"]
+    if not isinstance(target, Dual):
+        raise LostDerivativeError(
+            f"{name_of(function)}: out= is a plain array, where the derivative would be lost; leave it out, or make it "
+            "like what moves (np.zeros_like(x))"
+        )
+    answer = function(*args, **{name: value for name, value in kwargs.items() if name != "out"})
+    if np.shape(answer) != target.shape:
+        raise ValueError(f"{name_of(function)}: out= has shape {target.shape}, and the answer {np.shape(answer)}")
+    RULES[np.copyto](target, answer)
     return target
 
 
@@ -368,6 +391,10 @@ UFUNC_METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {
     (np.maximum, "reduce"): np.max,
     (np.minimum, "reduce"): np.min,
 }
+
+
+ANY_UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
+"""The methods of every other ufunc that has a rule, as functions of the ufunc and the method's arguments."""
 
 
 def _operator(ufunc: np.ufunc) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:

@@ -28,6 +28,8 @@ AT_SINGULAR_POINTS = {
     "divide by a Python 0": (lambda x: x[0] / 0.0, [0.0, 1.0], [[0.0, 1.0], [1.0, 0.0]], [0, INF]),
     "arcsin": (np.arcsin, [1.0, 0.0], [[0.0, 1.0]], [[0, 1]]),
     "sinc": (np.sinc, [0.0], [[1.0]], [[0]]),
+    "norm of small numbers": (np.linalg.norm, [3e-200, 4e-200], [[1.0, 0.0], [0.0, 1.0]], [0.6, 0.8]),
+    "norm of large numbers": (np.linalg.norm, [3e200, 4e200], [[1.0, 0.0], [0.0, 1.0]], [0.6, 0.8]),
     "relu": (functions.relu, [0.0, -0.0], [[1.0, 1.0]], [[0, 0]]),
     "max tie": (np.max, [2.0, 1.0, 2.0], [[1.0, 5.0, 3.0]], [2]),
     "min tie": (np.min, [2.0, 2.0, 2.0], [[1.0, 5.0, 3.0]], [3]),

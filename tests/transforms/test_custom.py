@@ -87,3 +87,20 @@ def test_custom_rules_are_checked(error, words, rule):
         f.defjvp(rule)
     with pytest.raises(error, match=words):
         jvp(f, (np.ones(2),), (np.ones((3, 2)),))
+
+
+def test_arguments_by_keyword():
+    @fwdad.custom_jvp
+    def product(x, y=2.0, z=1.0):
+        return x * y * z
+
+    @product.defjvp
+    def rule(primals, tangents):
+        parts = [np.prod([*primals[:i], *primals[i + 1 :]]) * t for i, t in enumerate(tangents) if t is not None]
+        return product(*primals), sum(parts)
+
+    assert fwdad.derivative(lambda x: product(x, z=x))(3.0) == 12.0
+    assert fwdad.derivative(lambda x: product(y=x, x=5.0))(3.0) == 5.0
+
+    with pytest.raises(TypeError, match=r"by position.*scale"):
+        fwdad.derivative(lambda x: fwdad.custom_jvp(lambda x, *, scale: x)(x, scale=2.0))(1.0)

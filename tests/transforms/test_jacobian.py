@@ -9,7 +9,7 @@ import pytest
 import fwdad
 from fwdad import hessian, hvp, jacfwd, jvp
 from fwdad.testing import expect_close
-from fwdad.tree import static
+from fwdad.tree import Buffer, static
 
 RNG = np.random.default_rng(5)
 A = RNG.standard_normal((3, 4))
@@ -160,3 +160,19 @@ def test_chunks_bound_the_memory():
 def test_mistakes_are_named(error, words, call):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("transform", [fwdad.jacfwd, fwdad.hessian, fwdad.laplacian, fwdad.sparse_jacfwd])
+def test_buffers_of_a_model_do_not_move(transform):
+    """Also integers are taken, which carry no tangent."""
+    x = np.array([0.3, -1.2])
+
+    def loss(model):
+        assert model["count"].value.dtype == np.int64
+        return np.sum(model["w"] ** 3 * model["mean"].value)
+
+    model = {"w": x, "mean": Buffer(np.array([2.0, 3.0])), "count": Buffer(np.zeros((), np.int64))}
+    found, expected = (
+        fwdad.tree.leaves(transform(f)(y))[0] for f, y in ((loss, model), (lambda w: np.sum(w**3 * [2, 3]), x))
+    )
+    assert np.allclose(found, expected)

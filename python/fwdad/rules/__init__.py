@@ -4,6 +4,8 @@ kinks         points where a derivative does not exist
 forms         how a row becomes a rule
 elementwise   sin, exp, +, *, ...
 reductions    sum, mean, max, prod, ...
+emath         np.emath
+folds         np.subtract.outer, np.maximum.accumulate, np.logaddexp.reduce, ...: ufuncs' methods
 statistics    median, quantile, nanmean, average, cov, ...
 shaping       reshape, transpose, flip, concatenate, where, pad, x[index], ...
 views         rot90, split, atleast_2d, diagonal, ...: composed of slices
@@ -29,7 +31,9 @@ from fwdad.rules import (
     decompositions,
     einsum,
     elementwise,
+    emath,
     fft,
+    folds,
     forms,
     kinks,
     linalg,
@@ -51,6 +55,6 @@ assignment.watch_views()
 scipy.watch()
 
 __all__ = [
-    "assignment", "creation", "decompositions", "einsum", "elementwise", "fft", "forms", "kinks", "linalg", "methods", "moving", "operators", "polynomials", "products",
+    "assignment", "creation", "decompositions", "einsum", "elementwise", "emath", "fft", "folds", "forms", "kinks", "linalg", "methods", "moving", "operators", "polynomials", "products",
     "reductions", "sampling", "scipy", "shaping", "sorting", "statistics", "views",
 ]  # fmt: skip

@@ -1,20 +1,21 @@
 """Matrix decompositions: cholesky, qr, eigh, eig, svd and their values alone.
 
 Where eigenvalues or singular values repeat, their vectors are not unique and have no derivative. There the values move
-as in JAX, each with its own diagonal entry, so that their sum is right; the vectors raise LinAlgError, unless the
-direction does not mix them. Source of the formulas: M. Giles, An extended collection of matrix derivative results, 2008.
+as in JAX, each with its own diagonal entry, so that their sum is right. What does not depend on single vectors has a
+derivative, which jvp finds by transforms/repeated; else LinAlgError, unless the direction does not mix them. Source of the formulas: M. Giles, An extended collection of matrix derivative results, 2008.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fwdad.dual import Array, Dual, plain
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.forms import rule_for
-from fwdad.rules.linalg import adjoint
+from fwdad.rules.linalg import adjoint, exponent_of
 
 
 def hermitian_from(a: Array, triangle: str) -> Array:
@@ -24,24 +25,54 @@ def hermitian_from(a: Array, triangle: str) -> Array:
     return strict + adjoint(strict) + diagonal
 
 
-def divided_by_gaps(change: Array, x: Array, what: str) -> Array:
-    """Return ``change_ij / (x_j - x_i)``, 0 on the diagonal: how much vector i enters the change of vector j.
+class FirstOrder(NamedTuple):
+    """How the numbers of `divided_by_gaps` change where repeated values part: values s, changes c, x + delta x1 + ..."""
 
-    Raises LinAlgError where a gap is zero and the change is not.
+    spread: Array
+    change: Array
+    x1: Array
+    x2: Array
+
+
+def divided_by_gaps(
+    change: Array, x: Array, what: str, level: Any, parted: Callable[[], FirstOrder]
+) -> tuple[Array, bool]:
+    """Return ``change_ij / (x_j - x_i)``, 0 on the diagonal, and whether it is split: how much vector i enters vector j.
+
+    Where a gap is zero and the change is not, the vectors have no derivative: see transforms/repeated, which jvp provides.
+    Raises LinAlgError there in higher derivatives and under other transforms.
     """
-    gaps = np.expand_dims(x, -2) - np.expand_dims(x, -1)
+    gaps = differences(x)
     values = plain(gaps)
     size = np.max(np.abs(plain(x)), axis=-1, initial=0)[..., np.newaxis, np.newaxis]
     n = values.shape[-1]
     same = np.abs(values) <= n * np.finfo(values.dtype).eps * size
     change = np.where(np.eye(n, dtype=bool), 0, change)
     repeated = same & ~np.eye(n, dtype=bool)
-    if np.any(repeated) and _mixes(plain(change), repeated):
+    regular = np.where(same, 0, change / np.where(same, 1, gaps))
+    if not np.any(repeated) or not _mixes(plain(change), repeated):
+        return regular, False
+    order = parted()
+    slope = np.where(repeated, differences(order.x1), 1)
+    if not hasattr(level, "split") or isinstance(change, Dual) or isinstance(x, Dual) or np.any(slope == 0):
         raise np.linalg.LinAlgError(
             f"{what}: two of the values are equal, so the derivative of their vectors does not exist. If only the values "
-            "are needed, call eigvalsh, eigvals or svdvals; else write the function without vectors"
+            "are needed, call eigvalsh, eigvals or svdvals; else write the function without vectors. A first derivative "
+            "by jvp or jacfwd takes what does not depend on single vectors"
         )
-    return np.where(same, 0, change / np.where(same, 1, gaps))
+    divided = np.where(repeated, change / slope, 0)
+    rest = np.where(repeated, (order.change - divided * differences(order.x2)) / slope, regular)
+    return level.split(divided, rest), True
+
+
+def in_first_order(level: Any, x: Array, change: Array) -> Array:
+    """Return the values ``x + delta change`` that go with split vectors."""
+    return level.to_first_order(x, change)
+
+
+def differences(x: Array) -> Array:
+    """Return ``x_j - x_i``."""
+    return np.expand_dims(x, -2) - np.expand_dims(x, -1)
 
 
 def _mixes(change: np.ndarray, repeated: np.ndarray) -> bool:
@@ -96,7 +127,16 @@ def _qr(a: Dual, mode: str = "reduced") -> Any:
 
 
 REPEATED = "repeated values: each moves by its own diagonal entry (their sum is right)"
-REPEATED_VECTORS = f"{REPEATED}; their vectors raise LinAlgError, unless the direction does not mix them"
+REPEATED_VECTORS = (
+    f"{REPEATED}; single vectors raise LinAlgError, unless the direction does not mix them; what does not depend on single "
+    "vectors has its first derivative by jvp, jacfwd and derivative, and raises elsewhere"
+)
+
+
+def apart(w: Array) -> FirstOrder:
+    """Part eigenvalues by 1, 2, ... times delta; the vectors stay."""
+    spread = np.arange(w.shape[-1], dtype=w.dtype)
+    return FirstOrder(spread, 0, spread, np.zeros_like(spread))
 
 
 @rule_for(np.linalg.eigh, singular=f"reads one triangle; {REPEATED_VECTORS}")
@@ -105,8 +145,9 @@ def _eigh(a: Dual, UPLO: Any = "L") -> Any:
     result: Any = np.linalg.eigh(a.primal, UPLO)
     w, v = result
     inner = np.matmul(np.matmul(adjoint(v), hermitian_from(a.tangent, UPLO.upper())), v)
-    mixing = divided_by_gaps(inner, w, "np.linalg.eigh")
-    return type(result)(Dual(w, np.real(diagonal(inner)), a.level), Dual(v, np.matmul(v, mixing), a.level))
+    mixing, split = divided_by_gaps(inner, w, "np.linalg.eigh", a.level, lambda: apart(w))
+    values = in_first_order(a.level, w, apart(w).spread) if split else w
+    return type(result)(Dual(values, np.real(diagonal(inner)), a.level), Dual(v, np.matmul(v, mixing), a.level))
 
 
 @rule_for(np.linalg.eigvalsh, singular=f"reads one triangle; {REPEATED}")
@@ -126,14 +167,16 @@ def _eig(a: Dual) -> Any:
     result: Any = np.linalg.eig(a.primal)
     w, v = result
     inner = _in_eigenvectors(v, a.tangent)
-    dv = np.matmul(v, divided_by_gaps(inner, w, "np.linalg.eig"))
+    mixing, split = divided_by_gaps(inner, w, "np.linalg.eig", a.level, lambda: apart(w))
+    values = in_first_order(a.level, w, apart(w).spread) if split else w
+    dv = np.matmul(v, mixing)
     along = np.sum(np.conjugate(v) * dv, -2, keepdims=True)
     dv = dv - v * np.real(along)
     if np.iscomplexobj(plain(v)):
         largest = np.argmax(np.abs(plain(v)), -2)[..., np.newaxis, :]
         turn = np.take_along_axis(dv, largest[np.newaxis], -2)
         dv = dv - v * 1j * np.imag(turn / np.take_along_axis(v, largest, -2))
-    return type(result)(Dual(w, diagonal(inner), a.level), Dual(v, dv, a.level))
+    return type(result)(Dual(values, diagonal(inner), a.level), Dual(v, dv, a.level))
 
 
 @rule_for(np.linalg.eigvals, singular=REPEATED)
@@ -150,28 +193,61 @@ def _svd(a: Dual, full_matrices: Any = True, compute_uv: Any = True, hermitian: 
     if not compute_uv:
         return np.linalg.svdvals(a)
     m, n = a.shape[-2:]
-    if full_matrices and m != n:
-        raise LostDerivativeError(
-            f"np.linalg.svd on a Dual of shape {a.shape} needs full_matrices=False: the other vectors are arbitrary"
-        )
-    result: Any = np.linalg.svd(a.primal, full_matrices=False)
+    full = bool(full_matrices) and m != n
+    result: Any = np.linalg.svd(a.primal, full_matrices=full)
     u, s, vh = result
-    v, t = adjoint(vh), a.tangent
+    rank, t = s.shape[-1], a.tangent
+    others_u, others_v = u[..., rank:], adjoint(vh)[..., rank:]
+    u, v = u[..., :rank], adjoint(vh)[..., :rank]
     p = np.matmul(np.matmul(adjoint(u), t), v)
-    ph, row, column = adjoint(p), np.expand_dims(s, -2), np.expand_dims(s, -1)
-    squares = s * s
-    turn_u = divided_by_gaps(p * row + column * ph, squares, "np.linalg.svd")
-    turn_v = divided_by_gaps(column * p + ph * row, squares, "np.linalg.svd")
+    ds = np.real(diagonal(p))
+    scale = np.exp2(exponent_of(np.max(plain(s), -1, keepdims=True, initial=0)))  # squares of small numbers vanish
+    x, part = s / scale, np.arange(1, rank + 1, dtype=s.dtype)
+    p = p / scale[..., np.newaxis]
+    ph, row, column = adjoint(p), np.expand_dims(x, -2), np.expand_dims(x, -1)
+
+    def parted(left: Array, right: Array) -> FirstOrder:
+        return FirstOrder(part, left * part + np.expand_dims(part, -1) * right, 2 * x * part, part * part)
+
+    squares = x * x
+    turn_u, split = divided_by_gaps(p * row + column * ph, squares, "np.linalg.svd", a.level, lambda: parted(p, ph))
+    turn_v, _ = divided_by_gaps(column * p + ph * row, squares, "np.linalg.svd", a.level, lambda: parted(ph, p))
+    values = in_first_order(a.level, s, scale * part) if split else s
     if p.dtype.kind == "c":
-        turn_u = turn_u + 1j * np.imag(p) * np.eye(s.shape[-1], dtype=plain(s).dtype) / row
+        turn_u = turn_u + 1j * np.imag(p) * np.eye(rank, dtype=plain(s).dtype) / row
     du, dv = np.matmul(u, turn_u), np.matmul(v, turn_v)
     if m > n:
-        moved = np.matmul(t, v) / row
+        moved = np.matmul(t, v) / np.expand_dims(s, -2)
         du = du + moved - np.matmul(u, np.matmul(adjoint(u), moved))
     if n > m:
-        moved = np.matmul(adjoint(t), u) / row
-        dv = dv + moved - np.matmul(v, np.matmul(vh, moved))
-    return type(result)(Dual(u, du, a.level), Dual(s, np.real(diagonal(p)), a.level), Dual(vh, adjoint(dv), a.level))
+        moved = np.matmul(adjoint(t), u) / np.expand_dims(s, -2)
+        dv = dv + moved - np.matmul(v, np.matmul(vh[..., :rank, :], moved))
+    if full:
+        u, du = with_others(u, du, others_u, t, a.level)
+        v, dv = with_others(v, dv, others_v, t, a.level)
+        vh = adjoint(v)
+    return type(result)(Dual(u, du, a.level), Dual(values, ds, a.level), Dual(vh, adjoint(dv), a.level))
+
+
+def with_others(u: Array, du: Array, others: Array, t: Array, level: int) -> tuple[Array, Array]:
+    """Join vectors that belong to no value: they stay orthogonal to u, and are else undetermined unless it is one real one.
+
+    Raises LinAlgError where vectors cannot be marked as undetermined.
+    """
+    count = others.shape[-1]
+    if count == 0:
+        return u, du
+    change = -np.matmul(u, np.matmul(adjoint(du), others))
+    if count > 1 or others.dtype.kind == "c":
+        if not hasattr(level, "split") or isinstance(t, Dual) or isinstance(others, Dual):
+            raise np.linalg.LinAlgError(
+                "np.linalg.svd with full_matrices=True: the vectors that belong to no value are arbitrary, so their "
+                "derivative does not exist; use full_matrices=False, or jvp or jacfwd for what does not depend on them"
+            )
+        turn = np.sign(differences(np.arange(count))) + (1j * np.eye(count) if others.dtype.kind == "c" else 0)
+        moved = np.max(np.abs(t), (-2, -1), keepdims=True, initial=0)
+        change = change + level.split(np.matmul(others, turn.astype(others.dtype)) * moved, 0 * change)
+    return np.concatenate([u, others], -1), np.concatenate([du, change], -1)
 
 
 @rule_for(np.linalg.svdvals, singular=f"{REPEATED}; at 0 the sign is that of LAPACK's vectors")

@@ -142,8 +142,8 @@ UNARY = [
     Unary(np.sin,         lambda x, y: np.cos(x)),
     Unary(np.cos,         lambda x, y: -np.sin(x)),
     Unary(np.tan,         lambda x, y: 1 + y * y,                       (-1.2, 1.2)),
-    Unary(np.arcsin,      lambda x, y: 1 / (np.sqrt(1 - x) * np.sqrt(1 + x)),  (-0.9, 0.9),    f"{STRONG} at -1, 1"),
-    Unary(np.arccos,      lambda x, y: -1 / (np.sqrt(1 - x) * np.sqrt(1 + x)), (-0.9, 0.9),    f"{STRONG} at -1, 1"),
+    Unary(np.arcsin,      lambda x, y: 1 / (root_to_one(x) * np.sqrt(1 + x)),  (-0.9, 0.9),    f"{STRONG} at -1, 1"),
+    Unary(np.arccos,      lambda x, y: -1 / (root_to_one(x) * np.sqrt(1 + x)), (-0.9, 0.9),    f"{STRONG} at -1, 1"),
     Unary(np.arctan,      lambda x, y: square_sum(x)),
     Unary(np.sinh,        lambda x, y: np.cosh(x)),
     Unary(np.cosh,        lambda x, y: np.sinh(x)),
@@ -196,6 +196,11 @@ def square_sum(x: Array) -> Array:
 def root_of_square_sum(x: Array) -> Array:
     """Return ``sqrt(1 + x^2)``, without overflow of the square where x is real."""
     return np.sqrt(1 + x * x) if x.dtype.kind == "c" else np.hypot(1, x)
+
+
+def root_to_one(x: Array) -> Array:
+    """Return ``sqrt(1 - x)``; of a complex x > 1 on the side of the cut that the sign of its imaginary zero says."""
+    return np.sqrt(-(x - 1)) if x.dtype.kind == "c" else np.sqrt(1 - x)
 
 
 def over_square(numerator: Array, x: Array, y: Array) -> Array:

@@ -464,10 +464,6 @@ def reshaping(function: Callable[..., Any]) -> None:
 
     def rule(x: Dual, *args: Any, **kwargs: Any) -> Dual:
         reject_duals(function, args, kwargs)
-        if kwargs.get("order", "C") != "C" or "F" in args or "A" in args or "K" in args:
-            raise LostDerivativeError(
-                f"np.{function.__name__} on a Dual takes order='C' only; transpose first for another order"
-            )
         answer = function(x.primal, *args, **kwargs)
         return Dual(answer, x.tangent.reshape(x.tangent.shape[:1] + answer.shape), x.level)
 

@@ -73,15 +73,15 @@ def adjugate(a: Array) -> Array:
     Rows and columns are scaled to size 1 by powers of two, which is exact, so that no entry is lost beside a large one.
     """
     size = np.abs(plain(a))
-    row = _exponent(np.max(size, -1, keepdims=True, initial=0))
-    column = _exponent(np.max(size * np.exp2(-row), -2, keepdims=True, initial=0))
+    row = exponent_of(np.max(size, -1, keepdims=True, initial=0))
+    column = exponent_of(np.max(size * np.exp2(-row), -2, keepdims=True, initial=0))
     total = np.sum(row, (-2, -1), keepdims=True) + np.sum(column, (-2, -1), keepdims=True)
     back = np.matrix_transpose(total - row - column)
     half = np.rint(back / 2)
     return _adjugate_of_scaled(a * np.exp2(-row) * np.exp2(-column)) * np.exp2(half) * np.exp2(back - half)
 
 
-def _exponent(size: np.ndarray) -> np.ndarray:
+def exponent_of(size: np.ndarray) -> np.ndarray:
     """Return the power of two of each size, as a floating array; 0 for what is zero or not finite."""
     regular = np.isfinite(size) & (size > 0)
     exponent = np.frexp(np.where(regular, size, 1))[1]
@@ -206,7 +206,7 @@ NORM = f"0 at 0; {STRONG} where the derivative is infinite; {TIES}"
 def _norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
     if axis is None:
         if ord is None:
-            return np.sqrt(_sum_of_squares(x, None, keepdims))
+            return _euclidean(x, None, keepdims)
         axis = tuple(range(-x.ndim, 0))
     axes = axis if isinstance(axis, tuple) else (axis,)
     if len(axes) == 1:
@@ -226,13 +226,18 @@ def _matrix_norm(x: Array, /, *, keepdims: bool = False, ord: Any = "fro") -> Ar
     return _matrix_norm_along(x, ord, (-2, -1), keepdims)
 
 
-def _sum_of_squares(x: Array, axis: Any, keepdims: bool = False) -> Array:
-    return np.sum(squared_size(x), axis=axis, keepdims=keepdims)
+def _euclidean(x: Array, axis: Any, keepdims: bool = False) -> Array:
+    """Return the root of the sum of squares; of numbers whose squares would overflow or vanish, scaled by a power of two."""
+    exponent = exponent_of(np.max(np.abs(plain(x)), initial=0))
+    if abs(exponent) < np.finfo(x.dtype).maxexp // 3:
+        return np.sqrt(np.sum(squared_size(x), axis=axis, keepdims=keepdims))
+    size = np.exp2(exponent)
+    return np.sqrt(np.sum(squared_size(x / size), axis=axis, keepdims=keepdims)) * size
 
 
 def _vector_norm_along(x: Array, order: Any, axis: Any, keepdims: bool) -> Array:
     if order == 2:
-        return np.sqrt(_sum_of_squares(x, axis, keepdims))
+        return _euclidean(x, axis, keepdims)
     size = np.abs(x)
     if order == 0:
         return np.sum(np.not_equal(plain(x), 0), axis=axis, keepdims=keepdims).astype(size.dtype)
@@ -250,7 +255,7 @@ def _vector_norm_along(x: Array, order: Any, axis: Any, keepdims: bool) -> Array
 def _matrix_norm_along(x: Array, order: Any, axes: Any, keepdims: bool) -> Array:
     row, column = (a % x.ndim for a in axes)
     if order == "fro":
-        return np.sqrt(_sum_of_squares(x, (row, column), keepdims))
+        return _euclidean(x, (row, column), keepdims)
     if order in (1, -1, np.inf, -np.inf):
         within, over = (row, column) if abs(order) == 1 else (column, row)
         sums = np.sum(np.abs(x), axis=within, keepdims=True)

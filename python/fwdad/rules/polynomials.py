@@ -8,7 +8,7 @@ import numpy as np
 
 from fwdad.dual import Array, Dual, plain
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.forms import composed, of_dtype, of_one_dtype, reject_duals, rule_for
+from fwdad.rules.forms import composed, of_dtype, of_one_dtype, rule_for
 
 
 @composed(np.polyval)
@@ -89,19 +89,28 @@ def _vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:
 @composed(np.polyfit)
 def _polyfit(
     x: Array, y: Array, deg: int, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False
-) -> Array:
+) -> Any:
     """Least squares on a Vandermonde matrix whose columns have length one."""
-    reject_duals(np.polyfit, (), {"w": w})
-    if full or cov:
-        raise LostDerivativeError("np.polyfit on a Dual gives the coefficients only: leave full= and cov= out")
     matrix = np.vander(x if isinstance(x, Dual) else np.asarray(x, np.float64), deg + 1)
     if w is not None:
-        weights = np.asarray(w)
+        weights = w if isinstance(w, Dual) else np.asarray(w)
         matrix, y = matrix * weights[:, np.newaxis], (y.T * weights).T
     scale = np.sqrt(np.sum(np.square(matrix), axis=0))
     rcond = np.shape(x)[0] * np.finfo(plain(matrix).dtype).eps if rcond is None else rcond
-    solution = np.linalg.lstsq(matrix / scale, y, rcond)[0]
-    return (solution.T / scale).T
+    solution, residuals, rank, s = np.linalg.lstsq(matrix / scale, y, rcond)
+    coefficients = (solution.T / scale).T
+    if full:
+        return coefficients, residuals, rank, s, rcond
+    if not cov:
+        return coefficients
+    base = np.linalg.inv(np.matmul(matrix.T, matrix))
+    if isinstance(cov, str) and cov == "unscaled":
+        return coefficients, base
+    free = np.shape(x)[0] - deg - 1
+    if free <= 0:
+        raise ValueError("np.polyfit: cov=True needs more points than coefficients")
+    factor = residuals / free
+    return coefficients, base * factor if np.ndim(y) == 1 else base[..., np.newaxis] * factor
 
 
 @composed(np.poly)

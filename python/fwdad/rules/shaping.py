@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from fwdad.dual import Array, Dual, highest_level, plain, split
+from fwdad.dual import Array, Dual, highest_level, memory, plain, split
 from fwdad.errors import LostDerivativeError
+from fwdad.rules.creation import holds_duals
 from fwdad.rules.forms import (
     REQUIRED,
     align,
@@ -22,6 +23,7 @@ from fwdad.rules.forms import (
     from_back,
     linear,
     moves,
+    of_dtype,
     reject_duals,
     reshaping,
     rule_for,
@@ -37,7 +39,7 @@ linear(np.copy)
 linear(np.tril)
 linear(np.triu)
 
-for _function in (np.reshape, np.ravel, np.expand_dims, np.squeeze):
+for _function in (np.expand_dims, np.squeeze):
     reshaping(_function)
 
 constant(np.shape, np.ndim, np.size, np.result_type)
@@ -46,6 +48,25 @@ constant(
     np.array_repr, np.array_str, np.array2string, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from,
 )
 # fmt: on
+
+
+@rule_for(np.reshape, kind="linear")
+def _reshape(a: Array, /, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Array:
+    """Regroup the entries, in C order; in Fortran's that is the transposed array's in C order, transposed."""
+    if order == "F" or (order == "A" and memory(a).flags.fnc):
+        sizes = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+        return np.transpose(np.reshape(np.transpose(a), sizes[::-1], copy=copy))
+    primal = np.reshape(a.primal, shape, copy=copy)
+    return Dual(primal, a.tangent.reshape(a.tangent.shape[:1] + primal.shape), a.level)
+
+
+@rule_for(np.ravel, kind="linear")
+def _ravel(a: Array, order: Any = "C") -> Array:
+    """Flatten; order="K" is that of memory."""
+    if order != "K":
+        return np.reshape(a, -1, order=order)
+    held = memory(a)
+    return np.reshape(np.transpose(a, np.argsort([-abs(step) for step in held.strides], kind="stable")), -1)
 
 
 @rule_for(np.roll, kind="linear")
@@ -209,9 +230,27 @@ def _pad(array: Array, pad_width: Any, mode: Any = "constant", **options: Any) -
         raise LostDerivativeError(
             f"np.pad on a Dual cannot have mode={mode!r}: the derivative of its padding is not known"
         )
+    if mode == "constant" and holds_duals(options.get("constant_values")):
+        return _pad_with_values(array, widths(pad_width, array.ndim), options["constant_values"])
     if mode in STATISTICS:
         return _pad_with_statistic(array, widths(pad_width, array.ndim), STATISTICS[mode], options.get("stat_length"))
     return _pad_linearly(array, widths(pad_width, array.ndim), mode, **options)
+
+
+def _pad_with_values(x: Array, width: list[tuple[int, int]], values: Any) -> Array:
+    """Pad axis by axis with values that move: one, a pair, or a pair for each axis."""
+    nested = isinstance(values, (list, tuple)) and any(isinstance(v, (list, tuple)) for v in values)
+    pairs = list(values) if nested and len(values) == x.ndim else [values[0] if nested else values] * x.ndim
+    for axis, ((before, after), pair) in enumerate(zip(width, pairs, strict=True)):
+        several = pair if isinstance(pair, (list, tuple)) else (pair,)
+        shape = list(x.shape)
+        ends = []
+        for count, value in ((before, several[0]), (after, several[-1])):
+            shape[axis] = count
+            value = of_dtype(value if isinstance(value, Dual) else np.asarray(value), x.dtype)
+            ends.append(np.broadcast_to(value, shape))
+        x = np.concatenate([ends[0], x, ends[1]], axis)
+    return x
 
 
 def _pad_linearly(x: Dual, width: list[tuple[int, int]], mode: str, **options: Any) -> Dual:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import Array, plain
-from fwdad.errors import LostDerivativeError
 from fwdad.rules.forms import composed, of_dtype, reject_duals
 from fwdad.rules.reductions import every_axis
 from fwdad.rules.sorting import STABLE
@@ -73,14 +72,19 @@ def quantile(function: Any, scale: float, skip_nan: bool) -> None:
         weights: Any = None,
     ) -> Array:
         reject_duals(function, (axis,), {"out": out, "q": q})
-        if weights is not None:
-            raise LostDerivativeError(f"np.{function.__name__} on a Dual takes no weights=")
         axes = every_axis(axis, a.ndim)
         rest = tuple(i for i in range(-a.ndim, 0) if i not in axes)
         kept = tuple(a.shape[i] for i in rest)
         size = int(np.prod([a.shape[i] for i in axes], dtype=np.int64))
         order = tuple(i % a.ndim for i in (*rest, *axes))
         rows = np.sort(np.reshape(np.transpose(a, order), (*kept, size)), -1)
+        shape = tuple(1 if i in axes else a.shape[i] for i in range(-a.ndim, 0)) if keepdims else kept
+        if weights is not None:  # the answer is an entry, which the weights select
+            values = function(plain(a), q, axis, method=method, weights=plain(weights))
+            place = np.argmax(plain(rows) == values[..., np.newaxis], -1)
+            picked = [np.take_along_axis(rows, place[i][..., np.newaxis], -1)[..., 0] for i in np.ndindex(np.shape(q))]
+            answer = np.where(np.isnan(values), np.nan, np.reshape(np.stack(picked), values.shape))
+            return np.reshape(answer, (*np.shape(q), *shape))[()]
         nan = np.isnan(plain(rows))
         counts = np.sum(~nan, -1) if skip_nan else np.full(kept, size)
         fractions = np.asarray(q, np.float64) / scale
@@ -98,7 +102,6 @@ def quantile(function: Any, scale: float, skip_nan: bool) -> None:
             high = np.take_along_axis(rows, np.minimum(lower[i] + 1, size - 1)[..., np.newaxis], -1)[..., 0]
             mixed = np.where(share[i] == 0, low, low * (1 - share[i]) + high * share[i])
             answers.append(mixed if skip_nan else np.where(np.any(nan, -1), np.nan, mixed))
-        shape = tuple(1 if i in axes else a.shape[i] for i in range(-a.ndim, 0)) if keepdims else kept
         return np.reshape(np.stack(answers), (*fractions.shape, *shape))[()]
 
     composed(function, singular=STABLE)(rule)

@@ -10,6 +10,7 @@ laplacian    laplacian: the Hessian's trace in one pass
 pattern      jacobian_pattern: where a Jacobian has entries
 terms        from a sum the vector of its summands
 sparse       sparse_jacfwd, sparse_hessian, colouring: few entries, few directions
+repeated     what jvp does where eigenvalues or singular values repeat
 debug        debug_nans: the operation that makes the first NaN
 carriers     values that linearize, taylor, laplacian and sparse send through a program in place of Duals or tangents
 arguments    which arguments move

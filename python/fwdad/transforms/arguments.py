@@ -65,6 +65,8 @@ def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 def choose(args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """Return the arguments that move (one tree, or a tuple of trees for several), and a function that replaces them.
 
+    A model's `fwdad.tree.Buffer` does not move: it is None among what moves, and comes back in its place.
+
     Raises ValueError for a position that does not exist, or that is named twice.
     """
     several = isinstance(argnums, tuple)
@@ -81,7 +83,10 @@ def choose(args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, Callable[[Any]
             new[position] = value
         return tuple(new)
 
-    return tuple(args[p] for p in positions) if several else args[positions[0]], put
+    x = tuple(args[p] for p in positions) if several else args[positions[0]]
+    if not any(map(tree.is_buffer, tree.flatten(x, tree.is_buffer)[0])):
+        return x, put
+    return tree.learned(x), lambda moving: put(tree.with_learned(x, moving))
 
 
 def check_chunk_size(chunk_size: int | None) -> None:

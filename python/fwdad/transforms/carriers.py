@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import LIKE, RULES, Array, Dual, check_arguments, defers, memory, name_of, no_rule
+from fwdad.dual import (
+    LIKE,
+    RULES,
+    Array,
+    Dual,
+    check_arguments,
+    defers,
+    memory,
+    name_of,
+    no_rule,
+    written_out,
+)
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.assignment import VIEWS, remember_view
 from fwdad.rules.forms import ENTRIES
@@ -61,6 +72,8 @@ class Carrier(Dual):
             check_arguments(function, args, kwargs)
         if function in LIKE:
             return self.like(function, args, kwargs)
+        if kwargs and kwargs.get("out") is not None:
+            return written_out(function, args, kwargs)
         method = METHODS.get(function)
         return dispatch(function, args, kwargs) if method is None else method(*args, **kwargs)
 

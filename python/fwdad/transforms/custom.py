@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -24,9 +25,9 @@ class custom_jvp:
     Parameters
     ----------
     f : callable
-        A function of pytrees, all given by position. Its own operations are not differentiated, so it may use any
-        library. Without Duals among its arguments it is called as it is. A moving value that f closes over moves the
-        answer by f's own operations; `jet` and `laplacian` refuse it.
+        A function of pytrees, none of them keyword-only: a rule knows them by position. Its own operations are not
+        differentiated, so it may use any library. Without Duals among its arguments it is called as it is. A moving
+        value that f closes over moves the answer by f's own operations; `jet` and `laplacian` refuse it.
 
     Raises
     ------
@@ -55,8 +56,16 @@ class custom_jvp:
         self._name = getattr(f, "__name__", repr(f))
         self._f = f
 
-    def __call__(self, *args: Tree) -> Tree:
+    def __call__(self, *args: Tree, **kwargs: Tree) -> Tree:
         """Call f, or its rule where an argument moves."""
+        if kwargs:
+            bound = inspect.signature(self._f).bind(*args, **kwargs)
+            bound.apply_defaults()
+            if bound.kwargs:
+                raise TypeError(
+                    f"{self._name}: a rule knows arguments by position, and these have none: {[*bound.kwargs]}"
+                )
+            args = bound.args
         moves = any(isinstance(leaf, Dual) for leaf in tree.leaves(args))
         return dispatch(self, args, {}) if moves else self._f(*args)
 

@@ -11,6 +11,7 @@ from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain
 from fwdad.rules import forms as _rules_are_loaded  # noqa: F401  importing the package fills the tables
 from fwdad.transforms.arguments import as_array, call, choose, moving_array, tangent_array
+from fwdad.transforms.repeated import SplittingLevel, resolved
 
 Tree = Any
 
@@ -71,7 +72,7 @@ def jvp(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree,
             "primals and tangents must be tuples of one length, one entry an argument of f; "
             f"got {primals!r} and {tangents!r}"
         )
-    level = new_level()
+    level = SplittingLevel(new_level())
     seeds = Seeds(level)
     duals = [seeds.attach(x, t, f"argument {i}") for i, (x, t) in enumerate(zip(primals, tangents, strict=True))]
     result = call(f, *duals)
@@ -146,7 +147,7 @@ def _leaf_apart(value: Any, level: int, k: int) -> tuple[Any, Any]:
                 "a function differentiated inside f stored it outside"
             )
         if value.level == level:
-            return value.primal, value.tangent
+            return resolved(value.primal, value.tangent, level)
     array = as_array(value)
     if array.dtype.kind not in "fc":
         return value, None
