@@ -153,7 +153,7 @@ def test_repeated_values_of_a_matrix():
     assert np.sum(slopes(np.linalg.eigvalsh, np.eye(2), direction)) == 6
     assert np.sum(slopes(np.linalg.svdvals, np.eye(2), direction)) == pytest.approx(6)
     for f in (np.linalg.eigh, np.linalg.eig, np.linalg.svd):
-        with pytest.raises(np.linalg.LinAlgError, match="two of the values are equal"):
+        with pytest.raises(np.linalg.LinAlgError, match="single vectors"):  # tests/rules/test_repeated.py
             jvp(lambda a, f=f: tuple(f(a)), (np.eye(2),), (direction,))
     # a direction that does not mix the vectors has derivatives
     assert slopes(lambda a: np.linalg.eigh(a)[1], np.eye(2), np.diag([1.0, 3.0])).tolist() == [[0, 0], [0, 0]]
