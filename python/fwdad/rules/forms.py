@@ -423,7 +423,7 @@ def linear(
     directly it takes half the time for small arrays.
     """
 
-    def rule(x: Dual, *args: Any, **kwargs: Any) -> Any:
+    def rule(x: Dual, /, *args: Any, **kwargs: Any) -> Any:
         tangent = x.tangent
         if ufunc is not None and type(x.primal) is type(tangent) is np.ndarray and not args and kwargs.keys() <= AXIS:
             axes, ndim = kwargs.get("axis"), x.primal.ndim

@@ -9,6 +9,10 @@ a rule stays as it is, and its error names it: see `fwdad.dual.lost`.
 special       erf, gammaln, jv, logsumexp, ...; slopes: derivatives of them by series
 stats         log-densities and distribution functions of the common families
 linalg        solve, cho_solve, expm, sqrtm, lu, solve_sylvester, ...
+signal        convolutions and filters
+fft           Fourier, cosine and sine transforms
+interpolate   splines, by the point and by their coefficients or data
+integrate     solve_ivp and odeint by the same steps; sums over samples
 sparse        products of sparse matrices with moving arrays; spsolve
 """
 
@@ -22,12 +26,16 @@ from types import ModuleType
 from typing import Any
 
 from fwdad.dual import Rule, primitive
-from fwdad.rules.forms import enter
+from fwdad.rules.forms import ALL, enter, linear
 
 TABLES = {
+    "scipy.fft": "fft",
+    "scipy.integrate": "integrate",
+    "scipy.interpolate": "interpolate",
     "scipy.linalg": "linalg",
     "scipy.special": "special",
     "scipy.stats": "stats",
+    "scipy.signal": "signal",
     "scipy.sparse": "sparse",
     "scipy.sparse.linalg": "sparse_linalg",
 }
@@ -42,14 +50,25 @@ def replaces(module: Any, name: str, kind: str = "composed", singular: str = "")
 
     def enter_rule(rule: Rule) -> Rule:
         if hasattr(module, name):
-            call = primitive(getattr(module, name))
-            if isinstance(module, ModuleType):
-                call.__module__ = module.__name__  # where pickle finds it
-            setattr(module, name, call)
-            enter(call, rule, kind, singular)
+            enter(put(module, name, primitive(getattr(module, name))), rule, kind, singular)
         return rule
 
     return enter_rule
+
+
+def put(module: Any, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Put a function in the place of one that it wraps, and return it."""
+    if isinstance(module, ModuleType):
+        call.__module__ = module.__name__  # where pickle finds it
+    setattr(module, name, call)
+    return call
+
+
+def linear_in(module: Any, names: str, axis: int | None = None, default: Any = ALL, axes: str = "axis") -> None:
+    """Enter functions of a module that are linear in their first argument: see `fwdad.rules.forms.linear`."""
+    for name in names.split():
+        if hasattr(module, name):
+            linear(put(module, name, primitive(getattr(module, name))), axis, default, (axes,))
 
 
 class _Watch:
