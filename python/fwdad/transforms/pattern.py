@@ -129,29 +129,24 @@ class Bits(Carrier):
     def _bit_by_bit(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call any other function with random numbers where a bit is set; what is not zero depends on that bit."""
         rng = np.random.default_rng(0)
-
-        def numbers(leaf: Any, mask: Any, solid: bool) -> Any:
-            if solid and type(leaf) is np.ndarray and leaf.dtype.kind in "fc":
-                return np.asarray(rng.uniform(1, 2, leaf.shape), leaf.dtype)
-            if type(leaf) is not Bits:
-                return leaf
-            unit = 1j if leaf.dtype.kind == "c" else 0
-            values = np.asarray(rng.uniform(1, 2, leaf.shape) + unit * rng.uniform(1, 2, leaf.shape))
-            return np.asarray(np.where(leaf.words & mask, values, 0), leaf.dtype)
-
-        def answer(mask: Any, solid: bool) -> tuple[list[Any], tree.Structure]:
-            some_args, some_kwargs = tree.map(lambda leaf: numbers(leaf, mask, solid), (args, kwargs))
-            return tree.flatten(function(*some_args, **some_kwargs))
-
-        everywhere = False
+        # SciPy's functions take points and structured matrices, in whose place random numbers have no meaning
+        everywhere = self.solid and getattr(function, "__module__", "").startswith(("scipy.", "fwdad.rules.scipy"))
+        random_factors = self.solid and not everywhere
         totals: list[Any] = []
         for bit in range(WORD):
             mask = np.uint64(1) << np.uint64(bit)
-            try:
-                answers, structure = answer(mask, self.solid and not everywhere)
-            except np.linalg.LinAlgError:  # random factors are not what the function asks for, such as definite
-                everywhere = self.solid
-                answers, structure = answer(mask, False)
+
+            def numbers(leaf: Any, mask: np.uint64 = mask) -> Any:
+                if random_factors and type(leaf) is np.ndarray and leaf.dtype.kind in "fc":
+                    return np.asarray(rng.uniform(1, 2, leaf.shape), leaf.dtype)
+                if type(leaf) is not Bits:
+                    return leaf
+                unit = 1j if leaf.dtype.kind == "c" else 0
+                values = np.asarray(rng.uniform(1, 2, leaf.shape) + unit * rng.uniform(1, 2, leaf.shape))
+                return np.asarray(np.where(leaf.words & mask, values, 0), leaf.dtype)
+
+            some_args, some_kwargs = tree.map(numbers, (args, kwargs))
+            answers, structure = tree.flatten(function(*some_args, **some_kwargs))
             words = [
                 np.where((a != 0) | (everywhere and np.any(a)), mask, np.uint64(0)) if isinstance(a, np.ndarray) else a
                 for a in answers

@@ -69,6 +69,17 @@ def test_odeint():
     assert np.allclose(fwdad.jet(solution, (1.3,), ([1.0, 0.0],))[1][1], TIMES**2 * y, atol=1e-6)
 
 
+def test_odeint_by_the_times():
+    """The start stays at its time, so the solution moves by t - t0: dy_i = -p y_i (dt_i - dt_0)."""
+
+    def solution(t):
+        return integrate.odeint(lambda t, y, p: -p * y, [1.0], t, args=(1.3,), tfirst=True)[:, 0]
+
+    y = np.exp(-1.3 * TIMES)
+    expected = -1.3 * y[:, np.newaxis] * (np.eye(3) - np.eye(3)[0])
+    assert np.allclose(fwdad.jacfwd(solution)(TIMES), expected, atol=1e-7)
+
+
 @pytest.mark.parametrize(
     "options",
     [{"method": "BDF"}, {"dense_output": True}, {"events": len}, {"method": "DOP853", "t_eval": [1]}],

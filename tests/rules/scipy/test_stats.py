@@ -76,6 +76,7 @@ def test_discrete(name):
         assert np.all(np.isfinite(change))
 
 
+LINE = np.array([1.0, 2.0])
 A = np.array([[1.0, 0.2], [-0.3, 0.8]])
 CASES = {
     "norm": (lambda x, m, s: stats.norm.logpdf(x, m, s), Q, 0.1, 1.3),
@@ -89,6 +90,14 @@ CASES = {
         A - 1,
         A[0],
         A,
+    ),
+    "multivariate_normal, entropy": (lambda a: stats.multivariate_normal.entropy(A[0], a @ a.T + np.eye(2)), A),
+    "multivariate_normal, singular": (
+        lambda x, c: stats.multivariate_normal.logpdf(
+            x * LINE, [0.0, 0.0], c * np.outer(LINE, LINE), allow_singular=True
+        ),
+        0.5,
+        1.3,
     ),
     "multivariate_normal, pdf": (lambda x: stats.multivariate_normal.pdf(x, mean=[0.1, 0.2], cov=2.0), A),
     "dirichlet": (lambda a: stats.dirichlet.logpdf([0.2, 0.5, 0.3], a), Q + 1),

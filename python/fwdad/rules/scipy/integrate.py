@@ -140,25 +140,37 @@ def _odeint(
     t: Any,
     args: Any = (),
     tfirst: bool = False,
-    rtol: Any = None,
-    atol: Any = None,
+    rtol: Any = 1.49012e-8,
+    atol: Any = 1.49012e-8,
     **options: Any,
 ) -> Array:
-    """Go from each time to the next by DOP853, with odeint's tolerances."""
-    if _is_moving(t) or options.get("full_output"):
-        raise LostDerivativeError("scipy.integrate.odeint with moving values takes constant times, and no full_output=")
-    bounds: dict[str, Any] = {
-        "rtol": 1.49012e-8 if rtol is None else rtol,
-        "atol": 1.49012e-8 if atol is None else atol,
-    }
-    fun = func if tfirst else (lambda t, y, *args: func(y, t, *args))
+    """Return odeint's values; their derivatives are those of steps of DOP853 from each time to the next.
+
+    Times may move: ``dy/ds = h f(y, t + s h)``, s from 0 to 1.
+    """
+    if options.get("full_output"):
+        raise LostDerivativeError("scipy.integrate.odeint with moving values takes no full_output=")
+
+    def right_side(t: Array, y: Array, *args: Any) -> Array:
+        return _vector(func(t, y, *args) if tfirst else func(y, t, *args))
+
+    def still(y: np.ndarray, t: float) -> np.ndarray:
+        value: np.ndarray = plain(right_side(t, y, *tree.map(plain, args)))
+        return value
+
     answers = [_vector(y0)]
-    for start, stop in itertools.pairwise(t):
-        found = _solve_ivp(fun, (start, stop), answers[-1], "DOP853", args=args, **bounds)
+    values = ODEINT(still, plain(answers[0]), plain(t), rtol=rtol, atol=atol, **options)
+    for i in range(len(t) - 1):
+
+        def scaled(s: float, y: Array, *args: Any, start: Array = t[i], width: Array = t[i + 1] - t[i]) -> Array:
+            return width * right_side(start + s * width, y, *args)
+
+        found = _solve_ivp(scaled, (0, 1), answers[-1], "DOP853", args=args, rtol=rtol, atol=atol)
         if not found.success:
             raise RuntimeError(f"scipy.integrate.odeint: {found.message}")
         answers.append(found.y[:, -1])
-    return np.stack(answers)
+    moving = np.stack(answers)
+    return moving + (values - plain(moving))
 
 
 def _replace(name: str, moving: Callable[..., Any]) -> Callable[..., Any]:
@@ -179,4 +191,4 @@ def _replace(name: str, moving: Callable[..., Any]) -> Callable[..., Any]:
 
 
 SOLVE_IVP = _replace("solve_ivp", _solve_ivp)
-_replace("odeint", _odeint)
+ODEINT = _replace("odeint", _odeint)

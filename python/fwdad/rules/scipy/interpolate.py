@@ -77,7 +77,9 @@ class MovingSpline:
 
     def __call__(self, x: Array, nu: int = 0) -> Array:
         """Evaluate the spline, or its nu-th derivative."""
-        return evaluate(self._make, self.c, x if isinstance(x, Dual) else np.asarray(x, float), nu)
+        if isinstance(x, Dual):
+            return evaluate(self._make, self.c, x, nu)
+        return _linear(lambda c: np.asarray(self._make(c)(x, nu)), self.c, self.c.ndim)
 
     def derivative(self, nu: int = 1) -> MovingSpline:
         """Return the derivative as a spline."""
@@ -117,7 +119,7 @@ def _linear(function: Callable[[np.ndarray], np.ndarray], y: Array, own: int) ->
         front = t.shape[: t.ndim - own]
         behind = np.moveaxis(t.reshape(-1, *t.shape[t.ndim - own :]), 0, -1)
         answer = np.moveaxis(function(behind), -1, 0)
-        return answer.reshape(*front, *answer.shape[1:])
+        return answer.reshape((*front, *answer.shape[1:]))
 
     return apply_operator(operator, y)
 

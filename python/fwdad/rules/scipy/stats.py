@@ -266,19 +266,42 @@ _Normal: Any = type(stats.multivariate_normal)
 _Dirichlet: Any = type(stats.dirichlet)
 
 
-@replaces(_Normal, "logpdf", singular="LinAlgError unless cov is positive definite")
+def _whitening(cov: Array, allow_singular: bool) -> tuple[Array, Array, int]:
+    """Return W with ``W^T W = C^+``, log det C and the rank: by Cholesky's factor, of a singular C by its eigenvectors."""
+    if not allow_singular:
+        factor = np.linalg.cholesky(cov)
+        return np.linalg.inv(factor), 2 * np.sum(np.log(np.diagonal(factor))), cov.shape[-1]
+    w, v = np.linalg.eigh(cov)
+    kept = plain(w) > 1e6 * np.finfo(plain(w).dtype).eps * np.max(np.abs(plain(w)))  # as SciPy does
+    w, v = w[kept], v[:, kept]
+    return np.matrix_transpose(v / np.sqrt(w)), np.sum(np.log(w)), len(w)
+
+
+def _covariance(mean: Array, cov: Array) -> Array:
+    """Return cov as a matrix; a number stands for a multiple of the identity, a vector for a diagonal."""
+    if np.ndim(cov) == 2:
+        return cov
+    return cov * np.eye(np.size(plain(mean)) if mean is not None else np.size(plain(cov)))
+
+
+@replaces(_Normal, "logpdf", singular="LinAlgError unless cov is positive definite, or allow_singular")
 def _normal_logpdf(self: Any, x: Array, mean: Array = None, cov: Array = 1, allow_singular: bool = False) -> Array:
-    """``-(x - m)^T C^-1 (x - m) / 2 - log det(2 pi C) / 2``, by Cholesky's factor of C."""
+    """``-|W (x - m)|^2 / 2 - log det(2 pi C) / 2``."""
     x, mean, cov = as_numbers(x), as_numbers(mean), as_numbers(cov)
+    cov = _covariance(mean, cov)
+    white, log_det, rank = _whitening(cov, allow_singular)
     difference = np.atleast_1d(x if mean is None else x - mean)
-    n = np.shape(cov)[-1] if np.ndim(cov) == 2 else np.size(plain(mean)) if mean is not None else 1
+    n = cov.shape[-1]
     difference = difference if difference.shape[-1] == n else difference[..., np.newaxis]
-    cov = cov * np.eye(n) if np.ndim(cov) < 2 else cov
-    factor = np.linalg.cholesky(cov)
-    flat = np.reshape(difference, (-1, n))
-    white = np.linalg.solve(factor, np.matrix_transpose(flat))
-    log = -np.sum(white * white, 0) / 2 - np.sum(np.log(np.diagonal(factor))) - n * HALF_LOG_2PI
-    return np.reshape(log, difference.shape[:-1])[()]
+    scaled = np.matmul(difference, np.matrix_transpose(white))
+    return (-np.sum(scaled * scaled, -1) / 2 - log_det / 2 - rank * HALF_LOG_2PI)[()]
+
+
+@replaces(_Normal, "entropy", singular="LinAlgError unless cov is positive definite")
+def _normal_entropy(self: Any, mean: Array = None, cov: Array = 1) -> Array:
+    """``log det(2 pi e C) / 2``."""
+    _, log_det, rank = _whitening(_covariance(as_numbers(mean), as_numbers(cov)), False)
+    return log_det / 2 + rank * (HALF_LOG_2PI + 0.5)
 
 
 @replaces(_Normal, "pdf", singular="LinAlgError unless cov is positive definite")
