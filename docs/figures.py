@@ -54,6 +54,7 @@ MEASURED: dict[str, tuple[float, tuple[str, ...], str]] = {
     "memory":                (0.5, ("fwdad bench memory",),                                "--quick"),
     "train":                 (3,   TRAIN,                                                  "--epochs 1"),
     "time-to-accuracy":      (18,  RACES,                                                 "--quick"),
+    "frontier":              (4,   ("fwdad bench frontier",),                              "--quick"),
     "cosines":               (0.5, ("python benchmarks/cosines.py",),                      "--batches 1"),
     "network-step":          (0.5, ("python benchmarks/network_step.py",),                 "--rounds 1"),
     "units":                 (0.5, ("python benchmarks/units_step.py",),                   "--rounds 3"),
@@ -273,6 +274,16 @@ def race(record: Record) -> list[str]:
     return markdown(["", *(LONG.get(name, name) for name in who)], lines)
 
 
+def frontier(record: Record) -> list[str]:
+    """Show what a step costs along each kind of direction, and how near it comes to the gradient."""
+    lines = [
+        [row["who"], str(row.get("k", "")), *(number(row[name]) for name in ("ms", "mb", "cos2")),
+         number(row["cos2"] / row["ms"])]
+        for row in record["records"]
+    ]  # fmt: skip
+    return markdown(["directions", "k", "ms", "MB", "cos^2", "cos^2 / ms"], lines)
+
+
 def train(record: Record) -> list[str]:
     """Show what `fwdad train` reaches, and how long it takes."""
     lines = [
@@ -309,6 +320,7 @@ TABLES: dict[str, tuple[tuple[str, ...], Callable[[Record], list[str]]]] = {
     "memory":                (("memory",),                     memory),
     "train":                 (("train",),                      train),
     "time-to-accuracy":      (("time-to-accuracy",),           race),
+    "frontier":              (("frontier",),                   frontier),
     "cosines":               (("cosines",),                    lambda r: by_two(r, "case", "k", "{cosine:.4f}")),
     "network-step":          (("network-step",),               lambda r: by_two(r, "size", "case", "{ms:.3g}")),
     "units":                 (("units",),

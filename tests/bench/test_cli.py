@@ -136,6 +136,18 @@ def test_memory_prints_the_bound(bench):
     assert "of the bound 2 B (sum of widths) 4 bytes" in out
 
 
+def test_the_frontier(bench, tmp_path):
+    code, out, err = bench("frontier --data digits --hidden 8,8 --quick --k 4 --json a.json")
+    assert code == 0, err
+    records = json.loads((tmp_path / "a.json").read_text())["records"]
+    units, rows = records[:2]
+    assert (units["who"], rows["who"]) == ("units", "units, 25% of the rows")
+    assert units["cos2"] == pytest.approx(1, abs=1e-6)
+    assert all(0 < r["cos2"] < 1 for r in records if r.get("k") == 4)
+    assert all(r["ms"] > 0 and r["mb"] > 0 for r in records)
+    assert "on the frontier: " in out
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -147,6 +159,9 @@ def test_memory_prints_the_bound(bench):
         ("step --json missing/a.json", "cannot write missing/a.json: No such file or directory"),
         ("step --json .", "cannot write .: it is a folder"),
         ("step --plot picture.txt", "--plot: expected a name that ends in .png"),
+        ("frontier --data digits --model rnn", "model must be one of"),
+        ("frontier --data digits --hidden 8 --model convnet", "hidden is a setting of mlp, not of convnet"),
+        ("time-to-accuracy --data cifar", "'cifar' is not one of 'digits', 'mnist', 'fashion-mnist'"),
         ("kernels --device gpu", "--device: device: expected"),
         ("kernels --only sorting", "--only: no benchmark has 'sorting' in its name; there are affine JVP,"),
         ("compare none.json none.json", "none.json is no report of fwdad bench"),

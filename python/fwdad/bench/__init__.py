@@ -10,6 +10,7 @@ adbench/   a public benchmark of differentiation tools, by its own rules
 worker     a competitor's process
 racers     who trains a network to an accuracy, and how
 races      searches for their settings, and races between them
+frontier   what a step along each kind of direction costs, and how near it comes to the gradient
 processes  competitors in processes of their own, asked in turn
 plans      which benchmarks and competitors; from times to records
 records    figures, their ratios, files of them, and two files compared

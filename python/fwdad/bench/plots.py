@@ -82,6 +82,19 @@ def race(records: Sequence[Record], peaks: Peaks, path: Path) -> None:
     _finish(figure, [axes], path)
 
 
+def frontier(records: Sequence[Record], peaks: Peaks, path: Path) -> None:
+    """Draw cos^2 against the time of a step; a line joins the numbers of directions of one sampler."""
+    figure, (axes,) = _axes(1, (9, 6))
+    for who in dict.fromkeys(r.who for r in records):
+        own = [r for r in records if r.who == who]
+        axes.plot([r.ms for r in own], [r.cos2 for r in own], "o-" if own[0].k is not None else "*", ms=8, label=who)
+        for r in own if own[0].k is not None else []:
+            axes.annotate(f"k={r.k}", (r.ms, r.cos2), fontsize=7, xytext=(4, 3), textcoords="offset points")
+    title = "How near one step's estimate is to the gradient, on its own trajectory"
+    axes.set(xscale="log", yscale="log", xlabel="ms per step, one core", ylabel="cos^2 to the gradient", title=title)
+    _finish(figure, [axes], path)
+
+
 def _axes(n: int, size: tuple[float, float]) -> tuple[Any, list[Axes]]:
     from matplotlib.figure import Figure
 

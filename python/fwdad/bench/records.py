@@ -56,11 +56,13 @@ class Record:
     ns : float or None
         Nanoseconds for each random value.
     mb : float or None
-        Peak memory of the process, in MB (memory benchmark only).
+        Peak memory in MB: of the process (memory benchmark), or of the arrays of one step (frontier).
     setting : str
         Learning rate, momentum and schedule, in words.
     steps : int or None
         Steps of training until an accuracy is reached, the median over seeds; then `ms` is the processor's time.
+    cos2 : float or None
+        The mean squared cosine of an estimate to the exact gradient.
     error : float
         Relative error of the answer against the truth.
     blocks : tuple of float
@@ -82,6 +84,7 @@ class Record:
     mb: float | None = None
     setting: str = ""
     steps: int | None = None
+    cos2: float | None = None
     error: float | None = None
     blocks: tuple[float, ...] = ()
 

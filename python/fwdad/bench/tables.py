@@ -22,6 +22,8 @@ COLUMNS: dict[str, Callable[[Record], str]] = {
     "% peak":  lambda r: "" if r.share is None else f"{100 * r.share:.0f}",
     "ns":      lambda r: number(r.ns),
     "MB":      lambda r: number(r.mb),
+    "cos^2":   lambda r: number(r.cos2),
+    "cos^2/ms": lambda r: "" if r.cos2 is None or r.ms is None else number(r.cos2 / r.ms),
     "error":   lambda r: "" if r.error is None else f"{r.error:.0e}",
     "x fwdad": lambda r: "" if r.ahead is None or r.who == OURS else number(r.ahead),
     "setting": lambda r: r.setting,
@@ -154,6 +156,18 @@ def race_summary(records: Sequence[Record]) -> list[str]:
             elif r is not base and base.ms is not None:
                 ratio = 1 / paired_ratio(r.blocks, base.blocks)
                 lines.append(f"{what}: {r.who} takes {ratio:.2f} of the time of {base.who}")
+    return lines
+
+
+def frontier_summary(records: Sequence[Record]) -> list[str]:
+    """Return which estimators no other beats in time and in cos^2 at once, the fastest first."""
+    best, lines = 0.0, []
+    for r in sorted(records, key=lambda r: r.ms or 0.0):
+        if r.cos2 is not None and r.cos2 > best:
+            best = r.cos2
+            lines.append(
+                f"on the frontier: {r.who}{'' if r.k is None else f', k = {r.k}'}: {number(r.ms)} ms, {r.cos2:.3f}"
+            )
     return lines
 
 

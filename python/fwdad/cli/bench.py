@@ -11,9 +11,11 @@ import click
 from fwdad import bench as measuring
 from fwdad import kernels
 from fwdad.bench import BenchError, Peaks, Record, plans, plots, races, records, tables, target
+from fwdad.bench.frontier import frontier
 from fwdad.bench.processes import QUICK, Effort
 from fwdad.bench.racers import PROBLEMS
 from fwdad.cli.options import F, integers
+from fwdad.train import TrainConfig
 
 
 @click.group()
@@ -24,11 +26,13 @@ def bench() -> None:
     """
 
 
+beside = click.option("--peers", metavar="NAMES", help="torch,jax,numpy, or none.  [default: those installed]")
+
+
 def common(command: F) -> F:
     """Add the options that all measurements share."""
     for option in reversed(
         [
-            click.option("--peers", metavar="NAMES", help="torch,jax,numpy, or none.  [default: those installed]"),
             click.option("--threads", type=click.IntRange(1, 1024), help="Threads of everyone.  [default: all cores]"),
             click.option("--quick", is_flag=True, help="One short round: a look, not a result."),
             click.option("--json", "json_", metavar="FILE", type=click.Path(path_type=Path), help="Write the records."),
@@ -40,6 +44,7 @@ def common(command: F) -> F:
 
 
 @bench.command("kernels")
+@beside
 @common
 @click.option("--only", default="", metavar="WORD", help="Those whose name contains this word.")
 @click.option("--device", default="cpu", help='"cuda" or "cuda:N": CUDA kernels, beside CuPy (cuBLAS), torch and jax.')
@@ -57,6 +62,7 @@ def kernels_(only: str, device: str, quick: bool, peers: str | None, **options: 
 
 
 @bench.command()
+@beside
 @common
 @click.option("--w", "widths", type=integers, default="256,1024", show_default=True, help="Widths of the network.")
 @click.option("--k", "tangents", type=integers, default="1,16,64", show_default=True, help="Numbers of tangents.")
@@ -81,6 +87,7 @@ def step(
 
 
 @bench.command()
+@beside
 @common
 @click.option("--w", "width", type=click.IntRange(1), default=1024, show_default=True, help="Width of the network.")
 @click.option("--k", "tangents", type=integers, default="1,4,16,64,256", show_default=True, help="Numbers of tangents.")
@@ -98,6 +105,7 @@ def memory(width: int, tangents: Sequence[int], quick: bool, peers: str | None, 
 
 
 @bench.command("time-to-accuracy")
+@beside
 @common
 @click.option("--data", "problem", type=click.Choice(list(PROBLEMS)), default="mnist", show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Runs of each competitor.")
@@ -118,6 +126,40 @@ def time_to_accuracy(
         return races.race(problem, who, settings, 1 if quick else seeds, threads, _report)
 
     _run(measure, tables.race_summary, plots.race, threads=threads or 1, **options)
+
+
+@bench.command("frontier")
+@common
+@click.option("--data", default="mnist", show_default=True, help="Data set, as of fwdad train.")
+@click.option("--model", default="mlp", show_default=True, help="Network, as of fwdad train.")
+@click.option("--hidden", type=integers, help="Widths of an mlp.  [default: 256,256]")
+@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Examples per step.")
+@click.option("--steps", type=click.IntRange(1), default=400, show_default=True, help="Steps of each trajectory.")
+@click.option("--k", "tangents", type=integers, default="4,16,64", show_default=True, help="Numbers of tangents.")
+def frontier_(
+    steps: int,
+    tangents: Sequence[int],
+    hidden: Sequence[int] | None,
+    quick: bool,
+    threads: int | None,
+    **options: Any,
+) -> None:
+    """Compare kinds of direction: time of a step, memory, and cos^2 to the gradient on a trajectory of its own.
+
+    Every unit, every unit on a quarter of the rows, and random directions of activities and weights, whose estimates
+    are projections. All train the same network by SGD with momentum, and take turns, on one thread by default.
+    """
+    about = {name: options.pop(name) for name in ("data", "model", "batch_size")}
+    if hidden is not None or about["model"] == "mlp":
+        about["hidden"] = tuple(hidden or (256, 256))
+    config = TrainConfig(**about)
+    _run(
+        lambda threads, peaks: frontier(config, 20 if quick else steps, _positive("--k", tangents), _report),
+        tables.frontier_summary,
+        plots.frontier,
+        threads=threads or 1,
+        **options,
+    )
 
 
 @bench.command()

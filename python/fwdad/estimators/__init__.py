@@ -18,6 +18,7 @@ exact             the gradient itself, from passes that cover all coordinates
 from collections.abc import Callable
 
 from fwdad.estimators import theory
+from fwdad.estimators.blocks import Blocks
 from fwdad.estimators.choose import best_directions, cost_of_units
 from fwdad.estimators.classes import ClassDirections
 from fwdad.estimators.combiners import (
@@ -59,6 +60,7 @@ _SAMPLERS: dict[str, Callable[..., Sampler]] = {
     "haar": Haar,
     "orthogonal": Orthogonal,
     "fixed-angle": FixedAngle,
+    "blocks": Blocks,
 }
 SAMPLERS = Registry("fwdad.samplers", _SAMPLERS)
 """Samplers by their names on the command line; each is called as ``sampler(k, seed=seed)``."""
@@ -70,6 +72,7 @@ __all__ = [
     "COMBINERS",
     "SAMPLERS",
     "STRUCTURED",
+    "Blocks",
     "ByError",
     "ClassDirections",
     "Combiner",

@@ -96,7 +96,9 @@ class Activities(Perturbation):
             site.shape = site.rows if self.per_row else site.rows[1:]
             site.exact = draw.exact
             noise = self._part(draw, number, site)
-            site.noise = as_dense(noise) if self.per_row and not draw.exact else noise
+            if self.per_row and noise is not None and not draw.exact:
+                noise = noise.reshape(noise.shape)  # what is generated is made once; a kind that is stored stays
+            site.noise = noise
 
         with layer_pass(Noise, model, new_level(), prepare) as running:
             losses, d = split(call(loss, model, *batch), running.level)

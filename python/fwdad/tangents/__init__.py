@@ -4,6 +4,7 @@ duck      what every kind shares: the duties and their defaults
 dense     an ndarray: the reference for all others
 stream    random entries that a counter-based generator makes tile by tile: nothing is stored
 basis     unit vectors: one integer a direction
+blocks    groups of neighbouring units, each a direction
 columns   a unit vector behind an activation: one column of a matrix a direction
 diagonal  all units of a layer, each a direction
 scaled_rows  ... and behind the next layer: its rows of weights, scaled
@@ -16,6 +17,7 @@ A new kind is one file here and one line below; one conformance suite holds ever
 """
 
 from fwdad.tangents.basis import BasisTangent as BasisTangent
+from fwdad.tangents.blocks import BlocksTangent as BlocksTangent
 from fwdad.tangents.columns import ColumnTangent as ColumnTangent
 from fwdad.tangents.dense import DenseTangent as DenseTangent
 from fwdad.tangents.dense import kind_of as kind_of

@@ -149,6 +149,8 @@ class StackedTangent(DuckTangent, name="stacked"):
             mask, x, y = args
             both = zip(x.groups, y.groups, strict=True)
             return StackedTangent([Group(a.start, np.where(mask, a.part, b.part)) for a, b in both], self.shape[0])
+        if function is np.any and len(args) == 1 and kwargs == {"axis": 0}:
+            return np.any([np.any(group.part, axis=0) for group in self.groups], axis=0)
         return super().__array_function__(function, types, args, kwargs)
 
     def _beside(self, x: Any, y: Any) -> bool:
