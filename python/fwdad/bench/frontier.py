@@ -47,12 +47,12 @@ class Entry(NamedTuple):
 def entries(tangents: Sequence[int]) -> Iterator[Entry]:
     """Yield what is compared."""
     rate_of: Callable[..., Any] = optim.OPTIMIZERS["sgd"].learning_rate
-    for who, sampler, rows in (
+    for who, every, rows in (
         ("units", estimators.Units(), None),
         (f"units, {SHARE:.0%} of the rows", estimators.Units(), estimators.ByError(SHARE)),
         ("class directions", estimators.ClassDirections(), None),
     ):
-        yield Entry(who, None, ForwardGradient(sampler, rows=rows), rate_of("activity", "units"))
+        yield Entry(who, None, ForwardGradient(every, rows=rows), rate_of("activity", "units"))
     for k in tangents:
         for sampler, perturb in RANDOM:
             estimator = ForwardGradient(SAMPLERS[sampler](k, seed=0), estimators.Projection(), perturb)
