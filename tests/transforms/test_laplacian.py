@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fwdad
-from fwdad import functions, jacfwd, laplacian
+from fwdad import functions, jacfwd, laplacian, laplacian_estimate
 from fwdad.testing import expect_close
 
 RNG = np.random.default_rng(9)
@@ -93,3 +93,31 @@ def test_laplacian_of_programs_that_write(f, x, value, expected):
 def test_mistakes_are_named(error, words, call):
     with pytest.raises(error, match=words):
         call()
+
+
+def two_layers(w, v):
+    return lambda x: np.tanh(np.tanh(x["a"] @ w) @ v + x["b"] ** 2)
+
+
+def test_estimates_are_unbiased():
+    """The mean over all sets of coordinates, each by its own seed, is the Laplacian."""
+    rng = np.random.default_rng(24)
+    f = two_layers(rng.standard_normal((5, 3)), rng.standard_normal((3, 2)))
+    x = {"a": rng.standard_normal(5), "b": rng.standard_normal(2)}
+    expected = laplacian(f)(x)
+    expect_close(laplacian_estimate(f, 7, seed=0)(x), expected, 1e-13, "all coordinates")
+    found = {}
+    for seed in range(200):
+        coordinate = int(np.random.default_rng(seed).choice(7, 1, replace=False)[0])
+        found[coordinate] = laplacian_estimate(f, 1, seed=seed)(x)
+    assert len(found) == 7
+    expect_close(np.mean(list(found.values()), axis=0), expected, 1e-13, "the mean")
+
+
+def test_what_estimates_refuse():
+    for k in (0, 4):
+        with pytest.raises(ValueError, match="from 1 to the 3 of the argument"):
+            laplacian_estimate(np.sum, k, seed=0)(np.ones(3))
+    with pytest.raises(TypeError, match="real numbers"):
+        laplacian_estimate(np.sum, 1, seed=0)(np.ones(3, complex))
+    assert laplacian_estimate(lambda x: (x.shape[0], np.ones(2)), 1, seed=0)(np.ones(3))[0] is None

@@ -13,8 +13,8 @@ from fwdad.tangents.duck import DuckTangent, Tangent
 class BasisTangent(DuckTangent, name="basis"):
     """k directions of one parameter, each a unit vector of it or zero: direction i is e_j with ``j = index[i]``.
 
-    ``x @ t`` picks columns of x; `gram` costs k^2 and `combine` k operations. Unit vectors (1, n) times a matrix
-    (B, n), as in a bias before an activation, are a `ColumnTangent`.
+    ``x @ t`` picks columns of x, and ``t @ x`` rows where t moves a vector; `gram` costs k^2, `combine` k operations.
+    Unit vectors (1, n) times a matrix (B, n), as in a bias before an activation, are a `ColumnTangent`.
 
     Parameters
     ----------
@@ -93,6 +93,8 @@ class BasisTangent(DuckTangent, name="basis"):
         if method == "__call__" and not kwargs and len(inputs) == 2:
             x = inputs[0] if inputs[1] is self else inputs[1]
             if type(x) is np.ndarray and x.ndim == 2:
+                if ufunc is np.matmul and inputs[0] is self and self.primal_shape == x.shape[:1]:
+                    return np.where(self.index[:, np.newaxis] < 0, np.zeros((), x.dtype), x[self.index])
                 if ufunc is np.matmul and inputs[1] is self and len(self.primal_shape) == 2:
                     return self._left_product(x)
                 if ufunc is np.multiply and self.primal_shape == (1, x.shape[1]) and np.all(self.index >= 0):

@@ -27,7 +27,7 @@ from fwdad.transforms.forward import (
 )
 from fwdad.transforms.implicit import custom_minimum, custom_root
 from fwdad.transforms.jacobian import hessian, hvp, jacfwd, value_and_hessian, value_and_jacfwd
-from fwdad.transforms.laplacian import laplacian, value_and_laplacian
+from fwdad.transforms.laplacian import laplacian, laplacian_estimate, value_and_laplacian
 from fwdad.transforms.linearize import LinearMap, linearize
 from fwdad.transforms.pattern import Pattern, jacobian_pattern
 from fwdad.transforms.sparse import Colouring, SparseJacobian, colouring, sparse_hessian, sparse_jacfwd
@@ -36,6 +36,6 @@ from fwdad.transforms.taylor import jet
 __all__ = [
     "Colouring", "LinearMap", "Pattern", "SparseJacobian", "colouring", "custom_jvp", "custom_minimum", "custom_root",
     "debug_nans", "derivative", "directional_derivative", "hessian", "hvp", "jacfwd", "jacobian_pattern", "jet", "jvp",
-    "laplacian", "linear", "linearize", "sparse_hessian", "sparse_jacfwd", "stop_gradient", "value_and_derivative",
-    "value_and_hessian", "value_and_jacfwd", "value_and_laplacian",
+    "laplacian", "laplacian_estimate", "linear", "linearize", "sparse_hessian", "sparse_jacfwd", "stop_gradient",
+    "value_and_derivative", "value_and_hessian", "value_and_jacfwd", "value_and_laplacian",
 ]  # fmt: skip
