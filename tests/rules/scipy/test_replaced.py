@@ -14,6 +14,7 @@ from fwdad.dual import name_of
 from fwdad.rules.forms import ENTRIES
 
 linalg = pytest.importorskip("scipy.linalg", reason="SciPy is not installed")
+optimize = pytest.importorskip("scipy.optimize", reason="SciPy is not installed")
 
 
 def run(program):
@@ -57,6 +58,21 @@ def test_plain_arrays_meet_scipys_own_function():
 )
 def test_a_function_without_a_rule_is_named(name, call):
     with pytest.raises(fwdad.LostDerivativeError, match=name + ".*fwdad.linear"):
+        fwdad.jvp(call, (np.eye(2),), (np.eye(2),))
+
+
+@pytest.mark.parametrize(
+    ("instead", "call"),
+    [
+        ("root", lambda x: optimize.brentq(lambda y: y - x[0, 0], -1.0, 2.0)),
+        ("root", lambda x: optimize.newton(lambda y: y - 1.0, x[0, 0])),
+        ("minimum", lambda x: optimize.minimize(lambda y: np.sum((y - x[0]) ** 2), np.zeros(2))),
+        ("minimum", lambda x: optimize.minimize_scalar(lambda y: (y - x[0, 0]) ** 2)),
+        ("minimum", lambda x: optimize.least_squares(lambda y: y - x[0], np.zeros(2))),
+    ],
+)
+def test_a_solver_says_what_to_use_instead(instead, call):
+    with pytest.raises(fwdad.LostDerivativeError, match=rf"scipy.optimize.\w+ computes .* fwdad.custom_{instead}"):
         fwdad.jvp(call, (np.eye(2),), (np.eye(2),))
 
 

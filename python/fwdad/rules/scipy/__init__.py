@@ -13,6 +13,7 @@ signal        convolutions and filters
 fft           Fourier, cosine and sine transforms
 interpolate   splines, by the point and by their coefficients or data
 integrate     solve_ivp and odeint by the same steps; sums over samples
+optimize      what to use instead of a solver that meets a Dual
 sparse        products of sparse matrices with moving arrays; spsolve
 """
 
@@ -33,6 +34,7 @@ TABLES = {
     "scipy.integrate": "integrate",
     "scipy.interpolate": "interpolate",
     "scipy.linalg": "linalg",
+    "scipy.optimize": "optimize",
     "scipy.special": "special",
     "scipy.stats": "stats",
     "scipy.signal": "signal",
