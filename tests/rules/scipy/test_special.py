@@ -96,6 +96,8 @@ FUNCTIONS = {
     "airy": (lambda z: np.stack(sp.airy(z)), A[0]),
     "ellipj": (lambda u, m: np.stack(sp.ellipj(u, m)), A[0], np.array([0.05, 0.3, 0.15])),
     "sici": (lambda x: np.stack(sp.sici(x)), A[0] + 2),
+    "shichi": (lambda x: np.stack(sp.shichi(x)), A[0] + 2),
+    "ellipkm1": (sp.ellipkm1, np.array([0.2, 0.95, 1.05])),
     "betainc": (lambda x: sp.betainc(2.0, 3.0, x), np.array([0.2, 0.4, 0.7])),
     "hyp2f1": (lambda z: sp.hyp2f1(0.5, 1.5, 2.0, z), np.array([0.2, 0.4, 0.7])),
     "ellipeinc": (sp.ellipeinc, A[0], np.array([0.0, 0.3, 0.05])),
@@ -116,3 +118,19 @@ def test_a_function_without_a_rule_is_named():
         fwdad.jvp(lambda x: sp.diric(x, 3), (A[0],), (A[0],))
     with pytest.raises(fwdad.LostDerivativeError, match=r"scipy.special.zeta has no JVP rule for a moving x"):
         fwdad.jvp(sp.zeta, (A[0],), (A[0],))
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "slope"),
+    [
+        (sp.ellipkm1, 1.0, -np.pi / 8),
+        (sp.exprel, 0.0, 0.5),
+        (lambda x: sp.shichi(x)[0], 0.0, 1.0),
+        (lambda x: sp.sici(x)[0], 0.0, 1.0),
+        (lambda m: sp.ellipkinc(0.7, m), 0.0, (0.7 - np.sin(1.4) / 2) / 4),
+        (lambda p: sp.boxcox(3.0, p), 0.0, np.log(3.0) ** 2 / 2),
+        (lambda p: sp.inv_boxcox(0.4, p), 0.0, -np.exp(0.4) * 0.08),
+    ],
+)
+def test_removable_points(f, x, slope):
+    assert np.isclose(fwdad.derivative(f)(x), slope, rtol=1e-14)

@@ -193,6 +193,14 @@ def ellipk_derivative(m: Array, y: Array) -> Array:
     return np.where(near, series(ELLIPTIC, np.where(near, m, 0)), direct)
 
 
+def ellipkm1_derivative(p: Array, y: Array) -> Array:
+    """``(K - E / p) / (2 (1 - p))`` for K and E at m = 1 - p, which is -pi / 8 at 1."""
+    near = np.less(np.abs(plain(p) - 1), 0.1)
+    elsewhere = np.where(near, 0.5, p)
+    direct = (y - sp.ellipe(1 - elsewhere) / elsewhere) / (2 * (1 - elsewhere))
+    return np.where(near, -series(ELLIPTIC, np.where(near, 1 - p, 0)), direct)
+
+
 def ellipe_derivative(m: Array, y: Array) -> Array:
     """``(E - K) / 2m``, which is -pi / 8 at 0."""
     near = np.less(np.abs(plain(m)), 0.1)

@@ -46,6 +46,7 @@ from fwdad.rules.scipy.slopes import (
     ellipj_by_m,
     ellipk_derivative,
     ellipkinc_by_m,
+    ellipkm1_derivative,
     erfcx_derivative,
     exprel_slope,
     faddeeva_slope,
@@ -101,7 +102,8 @@ def several(row: Several) -> None:
         for (_, tangent), by in zip(pairs, row.by, strict=True):
             if tangent is None or isinstance(by, str):
                 continue
-            slope: Any = by(*values, answers)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # as in `strongly_scaled`
+                slope: Any = by(*values, answers)
             for n, factor in enumerate(slope if several else (slope,)):
                 term = strongly_scaled(align(tangent, factor.ndim), lambda factor=factor: factor)
                 totals[n] = term if totals[n] is None else totals[n] + term
@@ -211,7 +213,7 @@ UNARY = [
     Unary(sp.tandg,      lambda x, y: DEGREE * (1 + y * y)),
     Unary(sp.cotdg,      lambda x, y: -DEGREE * (1 + y * y),                        (5.0, 80.0)),
     Unary(sp.ndtri_exp,  lambda x, y: 1 / log_ndtr_derivative(y),                   (-3.0, -0.1)),
-    Unary(sp.ellipkm1,   lambda x, y: (y - sp.ellipe(1 - x) / x) / (2 * (1 - x)),    (0.1, 0.8),    f"{STRONG} at 0"),
+    Unary(sp.ellipkm1,   ellipkm1_derivative,    (0.1, 0.8),    f"{STRONG} at 0"),
     Unary(sp.wrightomega, lambda x, y: y / (1 + y)),
     Unary(sp.ber,        lambda x, y: sp.berp(x),                                   (0.5, 4.0)),
     Unary(sp.bei,        lambda x, y: sp.beip(x),                                   (0.5, 4.0)),
@@ -312,7 +314,7 @@ SEVERAL = [
     Several(sp.radian,         (lambda d, m, s, y: DEGREE + 0 * y, lambda d, m, s, y: DEGREE / 60 + 0 * y, lambda d, m, s, y: DEGREE / 3600 + 0 * y), (U, U, U)),
     Several(sp.airy,           (lambda z, y: (y[1], z * y[0], y[3], z * y[2]),),            ((-2.0, 2.0),)),
     Several(sp.sici,           (lambda x, y: (np.sinc(x / math.pi), np.cos(x) / x),),       ((0.5, 3.0),), f"{STRONG} at 0"),
-    Several(sp.shichi,         (lambda x, y: (np.sinh(x) / x, np.cosh(x) / x),),            ((0.5, 3.0),)),
+    Several(sp.shichi,         (lambda x, y: ((sp.exprel(x) + sp.exprel(-x)) / 2, np.cosh(x) / x),),  ((0.5, 3.0),), f"{STRONG} at 0"),
     Several(sp.fresnel,        (lambda z, y: (np.sin(math.pi / 2 * z * z), np.cos(math.pi / 2 * z * z)),),  ((-1.0, 2.0),)),
     Several(sp.ellipj,         (lambda u, m, y: (y[1] * y[2], -y[0] * y[2], -m * y[0] * y[1], y[2]), lambda u, m, y: ellipj_by_m(u, m, *y)),   ((0.1, 1.2), (0.05, 0.8))),
     Several(sp.pbdv,           ("v", lambda v, x, y: (y[1], (x * x / 4 - v - 0.5) * y[0])), ((0.0, 1.5), U)),
