@@ -43,7 +43,6 @@ template <class T>
 struct Scratch {
     int64_t* listed;  // (n)
     T* factors;       // [group][n][columns of the group]; room for a row of registers more
-    T* sums;          // [c][panel_units]
     T* window;        // [panel][panel_units]
 };
 
@@ -72,6 +71,7 @@ template <class T>
 void run_example(const Job<T>& job, int64_t example, const Scratch<T>& own) {
     constexpr int units = panel_units<T>;
     T* const d = job.d.data + example * job.units;
+    const T* const e = job.e.data + example * job.groups.c;
     memset(d, 0, static_cast<size_t>(job.units) * sizeof(T));
     for (int64_t position = 0; position < job.positions; ++position) {
         const Place& place = job.places[position];
@@ -82,14 +82,15 @@ void run_example(const Job<T>& job, int64_t example, const Scratch<T>& own) {
         }
         for (int64_t p = 0; p < place.panel_count; ++p) {
             const int64_t panel = place.panels[p];
+            Vector<T> total[panel_vectors] = {};
             for (int64_t group = 0; group < job.groups.count; ++group) {
                 const int64_t column = job.groups.column(group);
+                const int64_t columns = job.groups.column(group + 1) - column;
                 const Part<T> part{own.listed, own.factors + job.n * column, count};
-                multiply(job.groups.column(group + 1) - column, job.panels + panel * job.n * units, part, false,
-                         own.sums + column * units);
+                multiply(columns, job.panels + panel * job.n * units, part, [&](int j, int i, Vector<T> sum) {
+                    total[i] = fma(splat(e[column + j]), sum, total[i]);
+                });
             }
-            Vector<T> total[panel_vectors] = {};
-            contract_panel(own.sums, job.e.data + example * job.groups.c, job.groups.c, total);
             for (int i = 0; i < panel_vectors; ++i) {
                 store(own.window + panel * units + i * lanes<T>, total[i]);
             }
@@ -172,14 +173,12 @@ void conv_unit_jvp_thin(Matrix<T> w, In<T, 4> r, In<T, 4> s, In<T, 4> v, In<T, 2
     const double work = static_cast<double>(positions) * static_cast<double>(w.rows * n) * static_cast<double>(c);
     const int threads = threads_for(shape.count, work * static_cast<double>(shape.count) / lanes<T>);
     const int64_t factors_size = round_up(n * c + whole, 64);
-    const int64_t sums_size = round_up(max(c, 1) * units, 64);
     const int64_t window_size = round_up(panel_count * units, 64);
     const Buffer<int64_t> listed(threads * round_up(n + 1, 64));
-    const Buffer<T> memory(threads * (factors_size + sums_size + window_size));
+    const Buffer<T> memory(threads * (factors_size + window_size));
     parallel_ranges(threads, shape.count, [&](int64_t begin, int64_t end, int thread) {
-        T* const own = memory.get() + thread * (factors_size + sums_size + window_size);
-        const Scratch<T> scratch{listed.get() + thread * round_up(n + 1, 64), own, own + factors_size,
-                                 own + factors_size + sums_size};
+        T* const own = memory.get() + thread * (factors_size + window_size);
+        const Scratch<T> scratch{listed.get() + thread * round_up(n + 1, 64), own, own + factors_size};
         for (int64_t example = begin; example < end; ++example) {
             run_example(job, example, scratch);
         }

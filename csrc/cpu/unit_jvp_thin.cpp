@@ -80,7 +80,13 @@ void make_list(const T* s, const T* v, const Cut& cut, int64_t whole, const List
 template <class T>
 void contract(const T* sums, const T* r, const T* e, int64_t c, int64_t units, T* d) {
     Vector<T> total[panel_vectors] = {};
-    contract_panel(sums, e, c, total);
+    for (int64_t j = 0; j < c; ++j) {
+        const Vector<T> factor = splat(e == nullptr ? T(1) : e[j]);
+#pragma GCC unroll 2
+        for (int i = 0; i < panel_vectors; ++i) {
+            total[i] = fma(factor, load(sums + j * panel_units<T> + i * lanes<T>), total[i]);
+        }
+    }
 #pragma GCC unroll 2
     for (int i = 0; i < panel_vectors; ++i) {
         const int64_t left = units - i * lanes<T>;
@@ -142,7 +148,10 @@ void run_tiles(const Job<T>& job, int64_t panel, int64_t begin, int64_t end, T* 
                 const int64_t column = cut.column(group);
                 const int64_t width = cut.column(group + 1) - column;
                 const Part<T> part{list.units + start, list.factors + cut.n2 * column + start * width, count};
-                multiply(width, columns, part, stretch > 0, sums + column * units);
+                multiply(width, columns, part, [&](int j, int i, Vector<T> sum) {
+                    T* const to = sums + (column + j) * units + i * lanes<T>;
+                    store(to, stretch > 0 ? load(to) + sum : sum);
+                });
             }
             if (stretch + 1 < cut.stretches) {
                 continue;

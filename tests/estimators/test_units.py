@@ -5,8 +5,10 @@ import pytest
 
 import fwdad
 from fwdad import nn, tree
-from fwdad.estimators import ByError, ForwardGradient, Normal, Units, exact_gradient
+from fwdad.estimators import ByError, ForwardGradient, Normal, Units, cost_of_units, exact_gradient
 from fwdad.estimators.rows import probabilities, systematic
+from fwdad.nn import models
+from fwdad.tangents import ConvolvedTangent, RenamedTangent, SelectedTangent, ThinImageTangent, images
 from fwdad.testing import expect_close
 
 RNG = np.random.default_rng(5)
@@ -81,13 +83,42 @@ NETWORKS = {name: (make, X) for name, make in MODELS.items()} | {
 @pytest.mark.parametrize("of", [loss, squared])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_units_give_the_gradient(name, of):
-    make, X = NETWORKS[name]
+    make, x = NETWORKS[name]
     model = make()
-    value, gradient = ForwardGradient(Units())(of, model, X, Y)
-    expected_value, expected = exact_gradient(of, model, X, Y, perturb="weight")
+    value, gradient = ForwardGradient(Units())(of, model, x, Y)
+    expected_value, expected = exact_gradient(of, model, x, Y, perturb="weight")
     assert value == pytest.approx(expected_value, rel=1e-13)
     expect_close(flat(gradient), flat(expected), 1e-12, "gradient")
-    expect_close(flat(exact_gradient(of, model, X, Y)[1]), flat(expected), 1e-12, "exact_gradient")
+    expect_close(flat(exact_gradient(of, model, x, Y)[1]), flat(expected), 1e-12, "exact_gradient")
+
+
+@pytest.mark.parametrize("name", ["two", "two, tanh", "dilated", "max pooling"])
+@pytest.mark.parametrize("rows", [None, ByError(0.5)])
+def test_directions_of_images_are_not_stored(name, rows, monkeypatch):
+    for kind in (SelectedTangent, ConvolvedTangent, ThinImageTangent, RenamedTangent):
+        monkeypatch.delattr(kind, "dense")
+    ForwardGradient(Units(), rows=rows)(loss, nn.Sequential(IMAGE_MODELS[name]()), PICTURES, Y)
+
+
+def test_directions_that_would_fill_the_memory_are_refused(monkeypatch):
+    monkeypatch.setattr(images, "MOST_BYTES", 1000)
+    with pytest.raises(MemoryError, match=r"GiB: more than one large layer .* Take random directions"):
+        ForwardGradient(Units())(loss, nn.Sequential(IMAGE_MODELS["three"]()), PICTURES, Y)
+
+
+@pytest.mark.parametrize(
+    ("make", "low", "high"),
+    [
+        (lambda: models.ConvNet((1, 28, 28), 10), 8, 9),
+        (lambda: models.ConvNet((1, 28, 28), 10, channels=(8, 16, 32)), 100, 10_000),
+        (lambda: models.LeNet5((1, 28, 28), 10), np.inf, np.inf),
+        (lambda: nn.Sequential([nn.Conv2d(1, 4, 5, stride=4), nn.Flatten(), nn.Linear(144, 10)]), 0, 0),
+    ],
+    ids=["two convolutions", "three", "LeNet", "one"],
+)
+def test_cost_of_convolutional_networks(make, low, high):
+    x = np.ones((2, 1, 28, 28), np.float32)
+    assert low <= cost_of_units(loss, make(), x, np.zeros(2, int)) <= high
 
 
 def test_units_in_float32():
@@ -115,17 +146,23 @@ def test_units_are_for_activities():
 
 
 @pytest.mark.parametrize(
-    ("sampler", "perturb"),
-    [(Units(), "activity"), (Normal(40, seed=1), "activity"), (Normal(200, seed=1), "weight")],
-    ids=["units", "activities", "weights"],
+    ("sampler", "perturb", "name"),
+    [
+        (Units(), "activity", "one hidden layer"),
+        (Normal(40, seed=1), "activity", "one hidden layer"),
+        (Normal(200, seed=1), "weight", "one hidden layer"),
+        (Units(), "activity", "two"),
+        (Units(), "activity", "max pooling"),
+    ],
 )
 @pytest.mark.parametrize("share", [0.3, 0.5])
-def test_rows_by_error_are_unbiased(sampler, perturb, share):
+def test_rows_by_error_are_unbiased(sampler, perturb, name, share):
     """The mean of many draws is the gradient: random directions span their spaces, so that the projection is exact."""
-    model = mlp(4)
+    make, x = NETWORKS[name]
+    model = make()
     fg = ForwardGradient(sampler, perturb=perturb, rows=ByError(share, seed=3))
-    draws = np.array([flat(fg(loss, model, X, Y)[1]) for _ in range(400)])
-    _, expected = exact_gradient(loss, model, X, Y, perturb="weight")
+    draws = np.array([flat(fg(loss, model, x, Y)[1]) for _ in range(400)])
+    _, expected = exact_gradient(loss, model, x, Y, perturb="weight")
     error = np.abs(draws.mean(0) - flat(expected))
     assert np.all(error <= 5 * draws.std(0) / np.sqrt(len(draws)) + 1e-10)
     assert np.any(draws.std(0) > 0)

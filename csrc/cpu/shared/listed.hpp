@@ -50,10 +50,10 @@ struct Part {
     int64_t count;
 };
 
-// sums [Columns][panel_units] = sum of factor times column of the panel; `adds`: to what is there. With few columns,
-// several units of the list have sums of their own: each would wait for the one before.
-template <int Columns, class T>
-static void multiply(const T* panel, const Part<T>& part, bool adds, T* sums) {
+// finish(j, i, sum): the sum of factor times column of the panel, register i of output j. With few columns, several
+// units of the list have sums of their own: each would wait for the one before.
+template <int Columns, class T, class F>
+FWDAD_INLINE void multiply(const T* panel, const Part<T>& part, const F& finish) {
     constexpr int at_once = Columns >= 4 ? 1 : 4 / Columns;
     constexpr int units = panel_units<T>;
     Vector<T> sum[at_once][Columns][panel_vectors] = {};
@@ -88,23 +88,22 @@ static void multiply(const T* panel, const Part<T>& part, bool adds, T* sums) {
     for (int j = 0; j < Columns; ++j) {
 #pragma GCC unroll 2
         for (int i = 0; i < panel_vectors; ++i) {
-            T* const to = sums + j * units + i * lanes<T>;
             Vector<T> total = sum[0][j][i];
 #pragma GCC unroll 4
             for (int own = 1; own < at_once; ++own) {
                 total += sum[own][j][i];
             }
-            store(to, adds ? load(to) + total : total);
+            finish(j, i, total);
         }
     }
 }
 
-template <int Columns = most_columns, class T>
-static void multiply(int64_t columns, const T* panel, const Part<T>& part, bool adds, T* sums) {
+template <int Columns = most_columns, class T, class F>
+static void multiply(int64_t columns, const T* panel, const Part<T>& part, const F& finish) {
     if (columns == Columns) {
-        multiply<Columns>(panel, part, adds, sums);
+        multiply<Columns>(panel, part, finish);
     } else if constexpr (Columns > 1) {
-        multiply<Columns - 1>(columns, panel, part, adds, sums);
+        multiply<Columns - 1>(columns, panel, part, finish);
     }
 }
 
@@ -112,18 +111,6 @@ static void multiply(int64_t columns, const T* panel, const Part<T>& part, bool 
 template <class V>
 FWDAD_INLINE V moved(V r, V x) {
     return r == V{} ? V{} : r * x;
-}
-
-// total [panel_units] = sum_j e[j] sums[j][panel_units], of c sums; null for e is ones.
-template <class T>
-FWDAD_INLINE void contract_panel(const T* sums, const T* e, int64_t c, Vector<T> (&total)[panel_vectors]) {
-    for (int64_t j = 0; j < c; ++j) {
-        const Vector<T> factor = splat(e == nullptr ? T(1) : e[j]);
-#pragma GCC unroll 2
-        for (int i = 0; i < panel_vectors; ++i) {
-            total[i] = fma(factor, load(sums + j * panel_units<T> + i * lanes<T>), total[i]);
-        }
-    }
 }
 
 }  // namespace fwdad::FWDAD_ISA

@@ -74,7 +74,10 @@ class Sum(Combiner):
         """Return d times the factor, or over the norm ratio."""
         if not self.corrected:
             factor = self.factor(directions)
-            return d * (factor if isinstance(factor, float) else np.expand_dims(factor, -1))
+            if isinstance(factor, float) and factor == 1:
+                return d
+            scaled: np.ndarray = d * (factor if isinstance(factor, float) else np.expand_dims(factor, -1))
+            return scaled
         ratio = theory.norm_ratio_of_sum(directions.gram(), directions.n)
         corrected: np.ndarray = d / np.expand_dims(np.where(ratio == 0, 1, ratio), -1)
         return corrected

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from fwdad import functions
+from fwdad import functions, kernels
 from fwdad.dual import Array
 from fwdad.functions import conv2d
 from fwdad.kernels import Window, patches
 from fwdad.nn.dtypes import check_input
-from fwdad.nn.linear import initial, outer_gradient
+from fwdad.nn.linear import initial
 from fwdad.nn.module import Module
 from fwdad.nn.seeds import Seed
 from fwdad.nn.windows import Pair, window
@@ -119,8 +119,15 @@ class Conv2d(Module):
         parts = []
         for i, o in self._groups():
             seen = patches(x[..., i], self.window)
-            part, _ = outer_gradient(seen.reshape(-1, seen.shape[-1]), g[..., o].reshape(-1, g[..., o].shape[-1]))
-            parts.append(part.reshape(*self.weight.shape[:3], -1))
-        gradient.weight = np.concatenate(parts, axis=-1)
-        gradient.bias = None if self.bias is None else np.sum(g, axis=(0, 1, 2))
+            rows, of_rows = seen.reshape(-1, seen.shape[-1]), g[..., o].reshape(-1, self.weight.shape[3] // self.groups)
+            parts.append(_outer_product(rows, of_rows).reshape(*self.weight.shape[:3], -1))
+        gradient.weight = parts[0] if self.groups == 1 else np.concatenate(parts, axis=-1)
+        gradient.bias = None if self.bias is None else np.sum(np.sum(g, axis=(0, 1)), axis=0)  # long runs first
         return gradient
+
+
+def _outer_product(x: Array, g: Array) -> Array:
+    """Return ``x^T g`` for x (M, K) and g (M, N), with the larger of K and N along the kernel's wide tiles."""
+    left, right = (g, x) if x.shape[1] > g.shape[1] else (x, g)
+    product = kernels.affine_jvp(left.T, right, None, None, None, None)[0]
+    return product if left is x else product.T

@@ -63,7 +63,9 @@ class DiagonalTangent(DuckTangent, name="diagonal"):
     def combine_each(self, c: np.ndarray) -> np.ndarray:
         """Return c (B, n) times the values."""
         factor = c if self.values.ndim == 1 else c[:, None]
-        return np.asarray(factor * self.values.astype(np.float64)).astype(self.dtype)
+        out = np.empty(np.broadcast_shapes(factor.shape, self.values.shape), self.dtype)
+        np.multiply(factor, self.values, out=out, casting="same_kind")  # in float64, rounded once
+        return out
 
     def inner(self, g: np.ndarray) -> np.ndarray:
         """Return the sums of g times the values, over the examples."""

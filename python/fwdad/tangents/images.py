@@ -6,7 +6,6 @@ and what it was multiplied by: slices, transposes, padding and max pooling move 
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -31,10 +30,15 @@ class _Picked(DuckTangent):
 
     def _picks(self, source: np.ndarray, values: np.ndarray, rows: int) -> Any:
         """Return directions of `rows` examples that pick other entries of the same."""
-        other = copy.copy(self)
+        other = self._twin()
         other.source, other.values = source, values
         other.shape = (self.shape[0], rows, *source.shape[1:])
         return other
+
+    def _twin(self) -> Any:
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        return twin
 
     def _moved(self, move: Callable[[np.ndarray], np.ndarray]) -> Any:
         return self._picks(move(self.source), move(self.values), self.shape[1])
@@ -143,7 +147,8 @@ class SelectedTangent(_Picked, name="selected"):
         return cls(random.integers(0, k, primal_shape), values, k, primal_shape[0])
 
     def dense(self) -> np.ndarray:
-        """Return the directions as an array."""
+        """Return the directions as an array; MemoryError for more than `MOST_BYTES`."""
+        _check_size(self)
         every = np.arange(len(self)).reshape(-1, *(1,) * (self.ndim - 1))
         out = np.zeros(self.shape, self.dtype)
         np.copyto(out, self.values, where=self.source == every)
@@ -177,8 +182,9 @@ class ConvolvedTangent(_Picked, name="convolved"):
         self.w = w
         self.window = window
         self.place = (*window.output(*units.shape[2:4]), w.shape[3])  # of the entries that `source` numbers
+        self.scale: np.ndarray | None = None  # (B, OH, OW, N): what entries were multiplied by before they moved
         self.source = np.arange(math.prod(self.place)).reshape(1, *self.place)
-        self.values = np.ones_like(w, shape=self.source.shape)
+        self.values = self.still = np.ones_like(w, shape=self.source.shape)
         self.shape = (*units.shape[:2], *self.place)
         self.dtype = w.dtype
 
@@ -193,29 +199,48 @@ class ConvolvedTangent(_Picked, name="convolved"):
         return cls(units, w, Window((3, 3), padding=(1, 1))) * scale
 
     def dense(self) -> np.ndarray:
-        """Return the directions as an array."""
+        """Return the directions as an array; MemoryError for more than `MOST_BYTES`."""
+        _check_size(self)
         every = DuckTangent.convolved(self.units, self.w, self.window)
+        every = every if self.scale is None else every * self.scale
         every = every.reshape(*self.shape[:2], math.prod(self.place))
         source = np.broadcast_to(self.source, self.shape[1:]).reshape(1, self.shape[1], math.prod(self.shape[2:]))
         picked: np.ndarray = np.take_along_axis(every, source, axis=2).reshape(self.shape) * self.values
         return picked
 
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Multiply entries that have not moved where they are."""
+        if ufunc is np.multiply and method == "__call__" and self.values is self.still and not kwargs:
+            other = inputs[1] if inputs[0] is self else inputs[0]
+            if type(other) is np.ndarray and other.shape == self.shape[1:] and other.dtype == self.dtype:
+                scaled = self._twin()
+                scaled.scale = other if self.scale is None else self.scale * other
+                return scaled
+        return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
+
     def _of_rows(self, rows: np.ndarray) -> Any:
         some = super()._of_rows(rows)
         some.units = self.units[:, rows]
+        some.scale = None if self.scale is None else self.scale[rows]
         return some
 
     def _times(self, v: np.ndarray) -> Tangent | None:
         """Return a `ThinImageTangent` if v is thin, and every entry goes to one row of v in all examples."""
-        m = len(v)
-        row_of = np.full(math.prod(self.place), m)
-        row_of[self.source] = np.arange(m)
-        if v.shape[1] > THIN or np.any(row_of[self.source] != np.arange(m)):
+        row_of = np.full(math.prod(self.place), -1)
+        row_of[self.source] = np.arange(len(v))
+        if v.shape[1] > THIN or np.any(row_of[self.source] != np.arange(len(v))):
             return None
-        moved = np.concatenate([v, np.zeros_like(v, shape=(1, v.shape[1]))])[row_of]
-        scale = np.zeros_like(v, shape=(self.shape[1], len(row_of)))
-        np.put_along_axis(scale, np.broadcast_to(self.source, self.shape[1:]), self.values, axis=1)
-        return ThinImageTangent(self.units, self.w, self.window, scale.reshape(-1, *self.place), moved)
+        moved = v[row_of]
+        moved[row_of < 0] = 0
+        if len(self.values) == 1 and np.all(self.values == 1):
+            scale = np.ones_like(v, shape=(1, *self.place)) if self.scale is None else self.scale
+        else:
+            scale = np.zeros_like(v, shape=(self.shape[1], len(row_of)))
+            np.put_along_axis(scale, np.broadcast_to(self.source, self.shape[1:]), self.values, axis=1)
+            scale = scale.reshape(-1, *self.place) * (1 if self.scale is None else self.scale)
+        return ThinImageTangent(
+            self.units, self.w, self.window, np.broadcast_to(scale, (self.shape[1], *self.place)), moved
+        )
 
 
 class ThinImageTangent(DuckTangent, name="thin-image"):
@@ -329,6 +354,20 @@ class RenamedTangent(DuckTangent, name="renamed"):
                 if scales or (ufunc is np.matmul and inputs[0] is self and len(other) == self.shape[2]):
                     return RenamedTangent(ufunc(self.part, other), self.names, len(self))
         return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
+
+
+MOST_BYTES = 2**34
+"""What directions of images may take as an array. A network for which they need more takes days, not memory alone."""
+
+
+def _check_size(tangent: DuckTangent) -> None:
+    size = tangent.size * tangent.dtype.itemsize
+    if size > MOST_BYTES:
+        raise MemoryError(
+            f"{len(tangent)} directions of an array {tangent.shape[1:]} would be stored, {size / 2**30:.2g} GiB: more "
+            "than one large layer lies behind these units, or one that mixes their entries. Take random directions, as "
+            "`fwdad train --directions auto` does (estimators.cost_of_units)"
+        )
 
 
 def _added_up(d: np.ndarray, names: np.ndarray, k: int) -> np.ndarray:

@@ -90,7 +90,7 @@ class StackedTangent(DuckTangent, name="stacked"):
 
     def weighted_rows(self, w: np.ndarray) -> np.ndarray:
         """Return what each group gives, (k, B)."""
-        out = np.zeros((self.shape[0], len(w)), self.dtype)
+        out = np.zeros((len(w), self.shape[0]), self.dtype).T  # as the groups' own, an example's next to each other
         for group in self.groups:
             out[group.start : group.stop] = kind_of(group.part).weighted_rows(w)
         return out
