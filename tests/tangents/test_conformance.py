@@ -148,7 +148,8 @@ OF_IMAGES = {
     "some rows": lambda t: t[:, np.array([1, 0, 1])],
     "no rows": lambda t: t[:, np.zeros(0, int)],
     "one more axis": lambda t: t[:, :, None],
-    "rows of rows": lambda t: np.broadcast_to(t[:, :1], t.shape),
+    "one for all": lambda t: np.broadcast_to(t[:, np.array([1])], (len(t), 3, 5, 3, 2)),
+    "one for all, scaled": lambda t: np.ones((3, 5, 3, 2)) * np.broadcast_to(t[:, np.array([1])], (len(t), 3, 5, 3, 2)),
     "convolved": lambda t: kind_of(t).convolved(np.arange(36.0).reshape(3, 2, 2, 3), Window((3, 2))),
 }
 

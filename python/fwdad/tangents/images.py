@@ -96,10 +96,6 @@ class _Picked(DuckTangent):
             if isinstance(x, _Picked) and isinstance(y, _Picked) and x.shape == y.shape and x._like(y):
                 source, values = np.where(mask, x.source, y.source), np.where(mask, x.values, y.values)
                 return self._picks(source, values, self.shape[1])
-        if function is np.broadcast_to and not kwargs and len(args[1]) == self.ndim:
-            (k, rows), rest = args[1][:2], args[1][2:]
-            if (k, rest) == (len(self), self.shape[2:]) and self.shape[1] in (1, rows):
-                return self._picks(self.source, self.values, rows)
         return super().__array_function__(function, types, args, kwargs)
 
     def _times(self, w: np.ndarray) -> Tangent | None:
@@ -157,6 +153,14 @@ class SelectedTangent(_Picked, name="selected"):
     def weighted_rows(self, w: np.ndarray) -> np.ndarray:
         """Return how a loss whose derivatives are w (B, n) moves along each direction, (k, B)."""
         return _added_up(w * self.values, self.source, len(self))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Let other examples share the directions of one; else as others that pick."""
+        if function is np.broadcast_to and not kwargs and self.shape[1] == 1 and len(args[1]) == self.ndim:
+            (k, rows), rest = args[1][:2], args[1][2:]
+            if (k, *rest) == (len(self), *self.shape[2:]):
+                return self._picks(self.source, self.values, rows)
+        return super().__array_function__(function, types, args, kwargs)
 
     def convolved(self, w: np.ndarray, window: Window) -> Tangent:
         """Return what becomes of images behind a convolution: `ConvolvedTangent`."""
@@ -238,9 +242,8 @@ class ConvolvedTangent(_Picked, name="convolved"):
             scale = np.zeros_like(v, shape=(self.shape[1], len(row_of)))
             np.put_along_axis(scale, np.broadcast_to(self.source, self.shape[1:]), self.values, axis=1)
             scale = scale.reshape(-1, *self.place) * (1 if self.scale is None else self.scale)
-        return ThinImageTangent(
-            self.units, self.w, self.window, np.broadcast_to(scale, (self.shape[1], *self.place)), moved
-        )
+        scale = np.broadcast_to(scale, (self.shape[1], *self.place))
+        return ThinImageTangent(self.units, self.w, self.window, scale, moved)
 
 
 class ThinImageTangent(DuckTangent, name="thin-image"):
