@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fwdad.experiments import EXPERIMENTS, Settings, fgd_mnist
+from fwdad.experiments import EXPERIMENTS, Settings, ff_snn, fgd_mnist
+from fwdad.experiments.experiment import select
 from fwdad.experiments.fgd_functions import beale, rosenbrock
 from fwdad.experiments.guesses import cosine
 
@@ -105,3 +106,18 @@ def test_cosine_of_trees():
     a, b = {"x": np.array([1.0, 0.0]), "y": np.array(1.0)}, {"x": np.array([1.0, 1.0]), "y": np.array(0.0)}
     assert cosine(a, b) == pytest.approx(0.5)
     assert np.isnan(cosine(a, {"x": np.zeros(2), "y": np.zeros(())}))
+
+
+def test_forward_forward_by_spikes(monkeypatch):
+    """Every kind of variant runs; by exact gradients, a few steps are enough."""
+    for name, value in {"HIDDEN": 40, "BATCH": 128, "RATE": 1e-2}.items():
+        monkeypatch.setattr(ff_snn, name, value)
+    settings = Settings(data="digits", seeds=(0,))
+    assert [cell.parameters["variant"] for cell in EXPERIMENTS["ff-snn"].cells(settings)] == list(ff_snn.VARIANTS)
+    chosen = ["as described", "as the scripts run", "k = 16", "relu"]
+    table = table_of("ff-snn", lambda p: p["variant"] in chosen, settings, epochs=5)
+    found = {variant: select(table, variant=variant)[-1]["test_accuracy"] for variant in chosen}
+    assert min(found[variant] for variant in chosen if variant != "k = 16") > 0.4, found
+    lines = shown("ff-snn", table)
+    assert [line[0] for line in lines] == chosen
+    assert all(line[1].endswith(" %") for line in lines)

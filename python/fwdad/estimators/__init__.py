@@ -13,6 +13,7 @@ diagnostics       a report on an estimate and its directions
 forward_gradient  the estimator
 units, classes    every unit, or for early layers one direction for each output; `choose` says what units cost
 exact             the gradient itself, from passes that cover all coordinates
+local             each layer's gradient from its own objective: Forward-Forward
 """
 
 from collections.abc import Callable
@@ -37,6 +38,7 @@ from fwdad.estimators.exact import exact_gradient
 from fwdad.estimators.forward_gradient import ForwardGradient
 from fwdad.estimators.frames import FixedAngle, Haar, Orthogonal
 from fwdad.estimators.guesses import Given, LocalClassifier, Mixed, Previous
+from fwdad.estimators.local import OBJECTIVES, Local, Logistic, Objective, SiluGap, SymBa
 from fwdad.estimators.rows import ByError
 from fwdad.estimators.samplers import (
     Independent,
@@ -70,6 +72,7 @@ STRUCTURED: dict[str, Callable[[], Sampler]] = {"units": Units, "classes": Class
 
 __all__ = [
     "COMBINERS",
+    "OBJECTIVES",
     "SAMPLERS",
     "STRUCTURED",
     "Blocks",
@@ -81,7 +84,9 @@ __all__ = [
     "Given",
     "Haar",
     "Independent",
+    "Local",
     "LocalClassifier",
+    "Logistic",
     "LowRank",
     "Max",
     "MaxNormalised",
@@ -91,6 +96,7 @@ __all__ = [
     "Mixed",
     "Normal",
     "Normalised",
+    "Objective",
     "Orthogonal",
     "Previous",
     "Projection",
@@ -98,8 +104,10 @@ __all__ = [
     "Random",
     "Report",
     "Sampler",
+    "SiluGap",
     "StandardBasis",
     "Sum",
+    "SymBa",
     "Units",
     "best_directions",
     "cost_of_units",

@@ -12,6 +12,7 @@ image_networks          arXiv 2410.17764, section 4.5
 fgd_functions           arXiv 2202.08587, section 5: Beale and Rosenbrock functions
 fgd_mnist               arXiv 2202.08587, section 5: logistic regression and an MLP
 guesses                 arXiv 2306.06968: gradient guess by gradient target
+ff_snn                  arXiv 2502.20411: spiking networks by the Forward-Forward algorithm
 """
 
 from fwdad.experiments.approximation_quality import ApproximationQuality
@@ -19,6 +20,7 @@ from fwdad.experiments.closed_form import ClosedForm
 from fwdad.experiments.custom_tangents import CustomTangents
 from fwdad.experiments.experiment import Cell, Experiment, Row, Settings, Summary
 from fwdad.experiments.fc_mnist import FcMnist
+from fwdad.experiments.ff_snn import FfSnn
 from fwdad.experiments.fgd_functions import FgdBeale, FgdRosenbrock
 from fwdad.experiments.fgd_mnist import FgdMnist
 from fwdad.experiments.guesses import Guesses
@@ -37,6 +39,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         FgdRosenbrock(),
         FgdMnist(),
         Guesses(),
+        FfSnn(),
     )
 }
 """All experiments by their names on the command line."""

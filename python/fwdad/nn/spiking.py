@@ -98,23 +98,23 @@ class LIF(Module):
     def __call__(self, x: Array) -> Array:
         """Return counts (B, out_features) for x (B, in_features), constant, or (B, steps, in_features)."""
         here = site(self, x, (x.shape[0], self.weight.shape[1]), self.weight.dtype)
-        return here.settled(self._run(x, here.moved(self.bias), "counts"))
+        return here.settled(self.fire(current(x, self.weight), here.moved(self.bias), "counts"))
 
     def train(self, x: Array) -> Array:
         """Return the spikes of every step, (B, steps, out_features), for x as of a call."""
-        return self._run(x, self.bias, "train")
+        return self.fire(current(x, self.weight), self.bias, "train")
 
     def membrane(self, x: Array) -> Array:
         """Return the membrane of every step, (B, steps, out_features), for x as of a call."""
-        return self._run(x, self.bias, "membrane")
+        return self.fire(current(x, self.weight), self.bias, "membrane")
 
-    def _run(self, x: Array, bias: Array, output: str) -> Array:
-        constant = x.ndim == 2
+    def fire(self, flow: Array, bias: Array | None, output: str) -> Array:
+        """Return counts, train or membrane for currents (B, out_features), constant, or (B, steps, out_features)."""
         return functions.lif(
-            current(x, self.weight),
+            flow,
             value_of(self.beta),
             value_of(self.theta),
-            self.steps if constant else None,
+            self.steps if flow.ndim == 2 else None,
             bias,
             surrogate=self.surrogate,
             output=output,
@@ -153,7 +153,7 @@ class LIF(Module):
             weight = np.zeros_like(self.weight)
             for t in range(steps):
                 trace = beta * trace + x[:, t]
-                weight = weight + trace.T @ (spikes.slopes[:, t] * by_count)
+                weight = weight + product(np.ascontiguousarray(trace.T), spikes.slopes[:, t] * by_count)
             gradient.weight, gradient.bias = weight, np.sum(g, axis=0)
         return gradient
 
@@ -164,8 +164,12 @@ def value_of(setting: Any) -> Array:
 
 
 def current(x: Array, weight: Array) -> Array:
-    """Return ``x w`` for x (..., in_features); spikes, which are mostly zeros, are multiplied without these."""
-    rows = x.reshape(-1, x.shape[-1]) if x.ndim == 3 else x
-    if x.ndim == 3 and policy.use_sparse(rows, weight):
-        return kernels.sparse_product(rows, weight).reshape(*x.shape[:-1], -1)
-    return functions.affine(x, weight)
+    """Return ``x w`` for x (..., in_features)."""
+    if x.ndim < 3:
+        return functions.affine(x, weight)
+    return product(x.reshape(-1, x.shape[-1]), weight).reshape(*x.shape[:-1], -1)
+
+
+def product(x: Array, w: Array) -> Array:
+    """Return ``x w`` for matrices; spikes and their traces, which are mostly zeros, are multiplied without these."""
+    return kernels.sparse_product(x, w) if policy.use_sparse(x, w) else functions.affine(x, w)

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fwdad.nn.models.convolutional import ConvNet, LeNet5
+from fwdad.nn.models.forward_forward import FFMLP, FFSNN, ForwardForward
 from fwdad.nn.models.mlp import ImageMLP
 from fwdad.nn.models.resnet import ResNet
 from fwdad.nn.models.transformer import MLPMixer, ViT
@@ -70,4 +71,16 @@ def _row(given: Any) -> ModelRow:
 
 MODELS = Registry("fwdad.models", _MODELS, _row)
 
-__all__ = ["MODELS", "ConvNet", "ImageMLP", "LeNet5", "MLPMixer", "ModelRow", "ResNet", "ViT"]
+__all__ = [
+    "FFMLP",
+    "FFSNN",
+    "MODELS",
+    "ConvNet",
+    "ForwardForward",
+    "ImageMLP",
+    "LeNet5",
+    "MLPMixer",
+    "ModelRow",
+    "ResNet",
+    "ViT",
+]

@@ -1,0 +1,127 @@
+"""Local objectives, and the Forward-Forward networks that they train."""
+
+import numpy as np
+import pytest
+
+import fwdad
+from fwdad import data, estimators, functions, nn, optim, tree
+from fwdad.estimators.local import OBJECTIVES, hard_negatives
+from fwdad.testing import check_jvp, expect_close
+from fwdad.train import Learner
+
+RNG = np.random.default_rng(3)
+X, LABELS = RNG.random((6, 12)), np.array([0, 1, 2, 0, 2, 1])
+NETWORKS = {"ff-mlp": nn.models.FFMLP, "ff-snn": nn.models.FFSNN}
+
+
+def network(name, **options):
+    model = NETWORKS[name]((12,), 3, hidden=(7, 5), seed=2, dtype=np.float64, **options)
+    for layer in model.layers:
+        layer.weight = 3 * layer.weight
+    return model
+
+
+def loss(model, x, labels):
+    return nn.cross_entropy(model(x), labels)
+
+
+def wrong_labels(model, seed=0):
+    return hard_negatives(model(X), LABELS, np.random.default_rng((seed, 0)).random(6))
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_objectives_ask_for_a_gap(name):
+    objective, goodness = OBJECTIVES[name](), RNG.random((2, 4))
+    check_jvp(objective, tuple(goodness))
+    _, slope = fwdad.jvp(objective, (goodness[0], goodness[0]), (np.ones(4), np.zeros(4)))
+    assert np.all(slope < 0)
+
+
+@pytest.mark.parametrize("by_units", [False, True])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_layer_has_the_gradient_of_its_own_objective(name, objective, by_units):
+    """By moving the parameters of each layer, its inputs at rest."""
+    model, goal = network(name), OBJECTIVES[objective]()
+    make = (lambda number: fwdad.ForwardGradient(estimators.Units())) if by_units else None
+    value, gradient = estimators.Local(goal, make)(loss, model, X, LABELS)
+    assert value == pytest.approx(np.mean(loss(model, X, LABELS)), abs=1e-12)
+    inputs = [model.labelled(X, LABELS), model.labelled(X, wrong_labels(model))]
+    for layer, mine in zip(model.layers, gradient.layers, strict=True):
+
+        def own(layer, *inputs):
+            return goal(*(functions.mean_square(layer(x)) for x in inputs))
+
+        expected = tree.named_leaves(tree.learned(estimators.exact_gradient(own, layer, *inputs, perturb="weight")[1]))
+        for key, g in tree.named_leaves(tree.learned(mine)).items():
+            assert np.abs(g).max() > 1e-6
+            expect_close(g, expected[key], 1e-12, key)
+        inputs = [model.onward(layer, x) for x in inputs]
+
+
+def test_some_layers_stay_as_they_are():
+    gradient = estimators.Local(estimators.SymBa(), layers=1)(loss, network("ff-snn"), X, LABELS)[1]
+    assert np.any(gradient.layers[0].weight)
+    assert not np.any(gradient.layers[1].weight)
+
+
+def test_estimates_are_those_of_the_step():
+    """A run that goes on draws what the whole run would have drawn."""
+    local = estimators.Local(estimators.SymBa(), lambda n: fwdad.ForwardGradient(estimators.Normal(4, seed=n)), seed=5)
+    gradients = [local(loss, network("ff-mlp"), X, LABELS)[1].layers[1].weight for _ in range(2)]
+    assert not np.array_equal(*gradients)
+    local.step = 0
+    assert np.array_equal(local(loss, network("ff-mlp"), X, LABELS)[1].layers[1].weight, gradients[0])
+
+
+def test_negatives_are_drawn_by_the_root_of_their_goodness():
+    outputs = np.array([[4.0, 9.0, 100.0, 25.0, 0.0]])
+    n = 20_000
+    drawn = hard_negatives(np.repeat(outputs, n, axis=0), np.full(n, 2), RNG.random(n))
+    shares = np.bincount(drawn, minlength=5) / n
+    expected = np.array([0.2, 0.3, 0, 0.5, 0])
+    assert np.all(np.abs(shares - expected) <= 5 * np.sqrt(expected * (1 - expected) / n))
+    silent = hard_negatives(np.zeros((n, 3)), np.zeros(n, int), RNG.random(n))
+    assert np.abs(np.mean(silent == 1) - 0.5) < 5 * 0.5 / np.sqrt(n)
+    assert set(silent.tolist()) == {1, 2}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_an_output_is_the_goodness_of_a_label(name):
+    model = network(name)
+    for label in range(3):
+        x, total = model.labelled(X, np.full(6, label)), 0.0
+        for layer in model.layers:
+            total = total + functions.mean_square(layer(x))
+            x = model.onward(layer, x)
+        expect_close(model(X)[:, label], total, 1e-12, f"label {label}")
+    many = np.tile(X, (9, 1))
+    expect_close(model(many)[-6:], model(X), 1e-12, "examples know of each other")
+
+
+def test_inputs_are_brought_to_the_range_from_0_to_1():
+    model = network("ff-mlp")
+    far = 4 * X - 2
+    fitted = model.fitted(np.array([[-2.0, 2.0]]))
+    expect_close(fitted(far), model(X), 1e-12, "scaled")
+    assert np.array_equal(fitted(100 * far), fitted(np.where(far > 0, 2.0, -2.0)))  # what is beyond counts as the end
+    with pytest.raises(ValueError, match=r"inputs must lie in \[0, 1\], and are -1\.9.* to 1\.8.*: scale them"):
+        model(far)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_it_learns(name):
+    digits = data.load("digits")
+    model = NETWORKS[name](digits.shape, 10, hidden=(50, 50), seed=0).fitted(digits.train.inputs)
+    learner = Learner(model, loss, estimators.Local(estimators.SiluGap(6.0)), optim.adam(1e-2))
+    batches = data.Batches(len(digits.train.targets), 128)
+    for step in range(60):
+        rows = batches.indices(step)
+        learner.step(step, digits.train.inputs[rows], digits.train.targets[rows])
+    assert np.mean(np.argmax(learner.model(digits.test.inputs), axis=1) == digits.test.targets) > 0.6
+
+
+@pytest.mark.parametrize("classes", [1, 12])
+def test_a_label_needs_room(classes):
+    with pytest.raises(ValueError, match="a label takes the place"):
+        nn.models.FFSNN((12,), classes)
