@@ -46,7 +46,9 @@ def test_a_run_with_everything_of_ones_own(mine, tmp_path):
 
 
 def test_settings_that_its_row_does_not_take_are_refused(mine):
-    with pytest.raises(ConfigError, match=r"^hidden is a setting of mlp, not of mine; leave it out"):
+    with pytest.raises(
+        ConfigError, match=r"^hidden is a setting of mlp and ff-mlp and ff-snn, not of mine; leave it out"
+    ):
         TrainConfig(model="mine", hidden=(3,))
     with pytest.raises(ConfigError, match=r"^weight_decay is a setting of adamw and sgd, not of mine"):
         TrainConfig(optimizer="mine", weight_decay=0.1)

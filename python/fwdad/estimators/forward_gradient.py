@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -148,6 +149,14 @@ class ForwardGradient:
             self.sampler.observe(parts)
         self.step += 1
         return Estimate(outcome.value, gradient, parts, outcome)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return what the sampler has learnt; `step` is not part of it."""
+        return self.sampler.state()
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over the state of another."""
+        self.sampler.restore(state)
 
     def _run(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Outcome:
         """Return what this step's pass gives."""

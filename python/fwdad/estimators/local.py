@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,6 +153,13 @@ class Local:
         nodes, structure = nodes_of(model)
         zeros = [gradients[id(n)] if id(n) in gradients else tree.map(np.zeros_like, n) for n in nodes]
         return value, tree.unflatten(structure, zeros)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return what it has learnt, as `fwdad.ForwardGradient` does: nothing."""
+        return {}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over a state."""
 
     def _gradient(self, number: int, layer: Any, inputs: Sequence[Array]) -> Any:
         if self._make is None:

@@ -10,6 +10,7 @@ from fwdad import functions, kernels
 from fwdad.dual import Array, plain
 from fwdad.kernels import policy
 from fwdad.kernels.lif_jvp import SURROGATES as NATIVE
+from fwdad.nn.dtypes import check_input, floating
 from fwdad.nn.linear import outer_gradient
 from fwdad.nn.module import Module
 from fwdad.nn.seeds import Seed, generator
@@ -45,6 +46,8 @@ class LIF(Module):
 
     Raises
     ------
+    TypeError
+        For a dtype that is neither float32 nor float64, and for an input of another dtype.
     ValueError
         For a size or a number of steps below 1, beta outside [0, 1], a theta that is not positive, or an unknown
         surrogate.
@@ -88,7 +91,7 @@ class LIF(Module):
             raise ValueError(f"theta, the threshold, must be above 0; got {theta}")
         if surrogate not in NATIVE:
             raise ValueError(f"surrogate must be one of {', '.join(NATIVE)}; got {surrogate!r}")
-        random, bound = generator(seed), 1 / np.sqrt(in_features)
+        random, bound, dtype = generator(seed), 1 / np.sqrt(in_features), floating(dtype)
         self.weight = random.uniform(-bound, bound, (in_features, out_features)).astype(dtype)
         self.bias = random.uniform(-bound, bound, out_features).astype(dtype)
         values = [np.asarray(value, dtype) for value in (beta, theta)]
@@ -97,6 +100,7 @@ class LIF(Module):
 
     def __call__(self, x: Array) -> Array:
         """Return counts (B, out_features) for x (B, in_features), constant, or (B, steps, in_features)."""
+        check_input(self, x)
         here = site(self, x, (x.shape[0], self.weight.shape[1]), self.weight.dtype)
         return here.settled(self.fire(current(x, self.weight), here.moved(self.bias), "counts"))
 

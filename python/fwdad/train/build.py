@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fwdad import nn, optim
-from fwdad.estimators import COMBINERS, SAMPLERS, STRUCTURED, ByError, ForwardGradient, best_directions
+from fwdad.estimators import (
+    COMBINERS,
+    SAMPLERS,
+    STRUCTURED,
+    ByError,
+    ForwardGradient,
+    Local,
+    SiluGap,
+    best_directions,
+)
 from fwdad.estimators.combiners import Combiner
 from fwdad.estimators.samplers import Sampler
 from fwdad.train.config import OBJECTS, ConfigError, TrainConfig, is_object, name_of_object
@@ -80,6 +89,8 @@ def check_model(model: Any, inputs: Any, outputs: int) -> None:
 
 def choose_directions(config: TrainConfig, loss: Callable[..., Any], model: Any, *batch: Any) -> TrainConfig:
     """Return the configuration with units, classes or random in place of auto: what costs least for what it gives."""
+    if config.local:
+        return dataclasses.replace(config, directions="units")
     if config.directions != "auto":
         return config
     directions = "random" if config.given_random() else best_directions(loss, model, *batch)
@@ -88,8 +99,10 @@ def choose_directions(config: TrainConfig, loss: Callable[..., Any], model: Any,
 
 def make_estimator(
     config: TrainConfig, sampler: Sampler | None = None, combiner: Combiner | None = None
-) -> ForwardGradient:
+) -> ForwardGradient | Local:
     """Make the estimator of a resolved configuration, before its first step; of objects where they are given."""
+    if config.local:
+        return Local(SiluGap(), seed=config.seed)
     rows = None if config.rows is None else ByError(config.rows, seed=config.seed)
     if config.directions in STRUCTURED:
         return ForwardGradient(STRUCTURED[config.directions](), rows=rows)

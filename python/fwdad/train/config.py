@@ -99,6 +99,8 @@ class TrainConfig:
     model: str = setting("mlp", str, "Network.", choices=nn.MODELS)
     hidden: tuple[int, ...] = setting((128, 128), int, "Widths of hidden layers, as in: 256 256.", of="model", low=1)
     activation: str = setting("relu", str, "Activation of hidden layers.", choices=functions.ACTIVATIONS, of="model")
+    beta: float = setting(0.99, float, "Leak of spiking units.", of="model", low=0, high=1)
+    theta: float = setting(1.5, float, "Threshold of spiking units.", of="model", low=0)
     directions: str = setting(
         "auto",
         str,
@@ -186,14 +188,28 @@ class TrainConfig:
         if self.directions in estimators.STRUCTURED and (given := self.given_random()):
             problem = f"is a setting of random directions, and directions are {self.directions}; leave it out"
             raise ConfigError(given[0], problem)
-        if self.rows == 0:
-            raise ConfigError("rows", "must be above 0, got 0.0")
-        if self.clip == 0:
-            raise ConfigError("clip", "must be above 0, got 0")
+        for name in ("rows", "clip", "theta"):
+            if getattr(self, name) == 0:
+                raise ConfigError(name, "must be above 0, got 0")
+        if self.local:
+            self._check_local()
         if self.task == "regression":
             for name in ("label_smoothing", "target_accuracy"):
                 if getattr(self, name):
                     raise ConfigError(name, "is for classes, not for a regression; leave it out")
+
+    def _check_local(self) -> None:
+        if self.task == "regression":
+            raise ConfigError("task", f"cannot be regression: {self.model} shows its layers a class")
+        for name in (*self.given_random(), "rows", "label_smoothing", "directions"):
+            if getattr(self, name) not in (None, 0.0, "auto", "units"):
+                problem = f"is of no use to {self.model}, whose layers have objectives of their own; leave it out"
+                raise ConfigError(name, problem)
+
+    @property
+    def local(self) -> bool:
+        """Whether each layer of the model has an objective of its own."""
+        return self.model in nn.MODELS and nn.MODELS[self.model].local
 
     def given_random(self) -> list[str]:
         """Return the settings of random directions that were given."""

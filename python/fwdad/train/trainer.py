@@ -131,6 +131,8 @@ class Trainer:
         except ValueError as error:
             raise ConfigError("augment", f"cannot be {config.augment}: {error}") from error
         model = model or make_model(config, self.data.shape, self.data.outputs)
+        if hasattr(model, "fitted"):  # as `fwdad.nn.models.ForwardForward` has: to the range of the inputs
+            model = model.fitted(self.data.train.inputs)
         model = tree.map(lambda leaf: kernels.to_device(leaf, config.device), model)
         self.loss = CountedLoss(config.label_smoothing)
         few = beside(model, *(array[:2] for array in self.data.train))
@@ -224,7 +226,7 @@ class Trainer:
             raise ConfigError("epochs", f"cannot be {trainer.config.epochs}: the run has already gone further")
         learner = trainer.learner
         known = {name.removeprefix("sampler."): arrays.pop(name) for name in [*arrays] if name.startswith("sampler.")}
-        trainer.estimator.sampler.restore(known)
+        trainer.estimator.restore(known)
         trees = checkpoint.restore({"model": learner.model, "optimizer": learner.state}, arrays, path)
         learner.model, learner.state = trees["model"], trees["optimizer"]
         trainer.estimator.step = progress.step
@@ -387,7 +389,7 @@ class Trainer:
     def _save(self) -> None:
         self.progress.seconds = time.perf_counter() - self._began
         state = self._about() | {"progress": dataclasses.asdict(self.progress), "best": self._best, **_bits_depend_on()}
-        trees = {"model": self.model, "optimizer": self.learner.state, "sampler": self.estimator.sampler.state()}
+        trees = {"model": self.model, "optimizer": self.learner.state, "sampler": self.estimator.state()}
         checkpoint.save(self.folder / CHECKPOINT, trees, state)
         self._saved_at = time.perf_counter()
 

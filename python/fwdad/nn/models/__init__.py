@@ -41,14 +41,19 @@ class ModelRow:
     make
         The class, or a function that is called as one.
     settings
-        Which of the settings ``hidden`` and ``activation`` of `fwdad.train.TrainConfig` it takes, by keyword.
+        Which of the settings ``hidden``, ``activation``, ``beta`` and ``theta`` of `fwdad.train.TrainConfig` it takes,
+        by keyword.
     tables
         Whether it takes the rows of a table too, with a shape of (columns,).
+    local
+        Whether each layer has an objective of its own, as `ForwardForward` networks have, and
+        `fwdad.estimators.Local` trains it.
     """
 
     make: Callable[..., Any]
     settings: tuple[str, ...] = ()
     tables: bool = False
+    local: bool = False
 
     def __call__(self, shape: tuple[int, ...], classes: int, **options: Any) -> Any:
         """Make the network."""
@@ -62,6 +67,8 @@ _MODELS: dict[str, ModelRow] = {
     "resnet18": ModelRow(ResNet),
     "vit": ModelRow(ViT),
     "mlp-mixer": ModelRow(MLPMixer),
+    "ff-mlp": ModelRow(FFMLP, ("hidden",), tables=True, local=True),
+    "ff-snn": ModelRow(FFSNN, ("hidden", "beta", "theta"), tables=True, local=True),
 }
 
 
