@@ -16,6 +16,7 @@ tokens         PatchEmbedding, ClassToken
 residual       Residual
 sequential     Activation, Sequential, MLP
 spiking        LIF
+recurrent      LRU
 models/        whole networks by name
 torch_format   weights under PyTorch's names, in safetensors files
 losses         per-example losses, accuracy
@@ -33,6 +34,7 @@ from fwdad.nn.models import MODELS, ModelRow
 from fwdad.nn.module import Module
 from fwdad.nn.normalisation import BatchNorm, GroupNorm, LayerNorm
 from fwdad.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, Flatten, MaxPool2d
+from fwdad.nn.recurrent import LRU
 from fwdad.nn.residual import Residual
 from fwdad.nn.sequential import MLP, Activation, Sequential
 from fwdad.nn.spiking import LIF
@@ -41,6 +43,7 @@ from fwdad.nn.torch_format import load_torch, save_torch, state_dict, with_state
 
 __all__ = [
     "LIF",
+    "LRU",
     "MLP",
     "MODELS",
     "Activation",
