@@ -189,7 +189,7 @@ PROBLEMS = {
     for problem in (
         Problem("digits", "mlp", {"hidden": (64,), "activation": "relu"}, 0.25, {0.9: 60}, 400),
         Problem(
-            "mnist", "mlp", {"hidden": (256, 256), "activation": "relu"}, 0.25, {0.95: 200, 0.97: 700, 0.98: 2600}, 4000
+            "mnist", "mlp", {"hidden": (256, 256), "activation": "relu"}, 0.25, {0.95: 250, 0.97: 900, 0.98: 3600}, 6000
         ),
         Problem("fashion-mnist", "convnet", {}, 0.375, {0.9: 6000}, 12000),
     )
