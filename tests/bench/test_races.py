@@ -102,8 +102,10 @@ def test_a_race_from_the_search_to_the_picture(here, monkeypatch, tmp_path):
     settings = races.search("digits", 3, 1, report.append)
     assert set(settings["exact"]) == set(settings["rows"]) == {0.5}
     assert len(report) == 12
-    both = {kind: {**found, 1.0: HOW} for kind, found in settings.items()}
-    records = races.race("digits", ["fwdad", "fwdad-rows"], both, 2, 1, report.append)
+    records = races.race("digits", ["fwdad", "fwdad-rows", "fwdad-random"], settings, 2, 1, report.append)
+    assert [r.who for r in records] == 2 * ["fwdad", "fwdad-rows", "fwdad-random"]
+    assert records[3].setting == records[4].setting == "no trial reached it"
+    records = [r for r in records if r.who != "fwdad-random"]
     assert [(r.what, r.who) for r in records] == [
         ("digits 50%", "fwdad"),
         ("digits 50%", "fwdad-rows"),

@@ -7,7 +7,6 @@ processor's seconds of the steps alone: reading, compiling and testing are not c
 from __future__ import annotations
 
 import functools
-import os
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -252,4 +251,4 @@ class Run:
 @functools.cache
 def loaded(name: str) -> data.Dataset:
     """Return a data set, from $FWDAD_DATA."""
-    return data.load(name, os.environ.get("FWDAD_DATA"))
+    return data.load(name)

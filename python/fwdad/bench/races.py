@@ -61,9 +61,9 @@ class Reached(NamedTuple):
     seconds: float
 
 
-def setting_of(who: str, target: float, settings: Settings) -> Setting:
-    """Return the setting that a competitor races with."""
-    return DEFAULT if who == RANDOM else settings["rows" if who == "fwdad-rows" else "exact"][target]
+def setting_of(who: str, target: float, settings: Settings) -> Setting | None:
+    """Return the setting that a competitor races with; None where no trial reached the accuracy."""
+    return DEFAULT if who == RANDOM else settings["rows" if who == "fwdad-rows" else "exact"].get(target)
 
 
 def legs(setting: Setting, most: int) -> Iterator[int]:
@@ -118,7 +118,7 @@ def trial_settings(about: int, trials: int) -> list[Setting]:
     Examples
     --------
     >>> print(trial_settings(200, 1)[0])
-    rate 0.0093, momentum 0.95, cosine over 114 steps
+    rate 0.015, momentum 0.95, cosine over 128 steps
     """
     random = np.random.default_rng(0)
     found = []
@@ -168,17 +168,20 @@ def race(
             workers = {name: stack.enter_context(Worker(name, threads)) for name in who}
             for target in targets:
                 report(f"seed {seed + 1}/{seeds}  {problem} {target:.0%}")
-                goals = {name: [target] for name in who if name != RANDOM}
-                if target == targets[0] and RANDOM in who:
-                    goals[RANDOM] = list(targets)  # its setting is one for all
-                chosen = {name: setting_of(name, target, settings) for name in goals}
+                chosen = {name: setting for name in who if (setting := setting_of(name, target, settings))}
+                goals = {name: [target] for name in chosen}
+                if RANDOM in who and target == targets[0]:
+                    goals[RANDOM] = targets  # its setting is one for all
+                elif RANDOM in who:
+                    del chosen[RANDOM]
                 reached[-1] |= heat(workers, problem, chosen, goals, seed, "test")
     records = []
     for target in targets:
         group = []
         for name in who:
             hits = [found[name, target] for found in reached if (name, target) in found]
-            record = Record(f"{problem} {100 * target:g}%", name, setting=str(setting_of(name, target, settings)))
+            setting = setting_of(name, target, settings)
+            record = Record(f"{problem} {100 * target:g}%", name, setting=str(setting or "no trial reached it"))
             if len(hits) == seeds:
                 blocks = tuple(1e3 * hit.seconds for hit in hits)
                 steps = round(statistics.median(hit.steps for hit in hits))
