@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -83,6 +84,8 @@ def _splitter(node: type) -> Callable[[Any], Split] | None:
     """Return a function from a node of this type to its names, children and static values; None if it is a leaf."""
     if node is type(None):
         return lambda _: ((), (), ())
+    if issubclass(node, defaultdict):
+        return lambda tree: (tuple(tree), tuple(tree.values()), (("default_factory", tree.default_factory),))
     if issubclass(node, dict):
         return lambda tree: (tuple(tree), tuple(tree.values()), ())
     if issubclass(node, (tuple, list)):
@@ -197,6 +200,8 @@ def _joiner(node: type) -> Callable[[list[Any], Structure], Any]:
     """Return a function from children and structure to a node of this type: the inverse of `_splitter`."""
     if node is type(None):
         return lambda children, s: None
+    if issubclass(node, defaultdict):
+        return lambda children, s: node(s.statics[0][1], zip(s.names, children, strict=True))
     if issubclass(node, dict):
         return lambda children, s: node(zip(s.names, children, strict=True))
     if hasattr(node, "_fields"):  # a named tuple
@@ -313,6 +318,11 @@ def named_leaves(tree: Tree) -> dict[str, Leaf]:
     {'layers.0.weight': 1.0, 'layers.1.weight': 2.0}
     """
     return dict(_named(tree, ()))
+
+
+def paths(tree: Tree) -> Iterator[tuple[str, Leaf]]:
+    """Yield the dotted path of each leaf, and the leaf, in order; of a tree that is a leaf the path is empty."""
+    return _named(tree, ())
 
 
 def _named(node: Tree, path: tuple[str, ...]) -> Iterator[tuple[str, Leaf]]:

@@ -41,7 +41,7 @@ KINKED = {
     "abs": lambda x: np.sum(np.abs(x)),
     "x abs": lambda x: np.sum(x * np.abs(x)),
     "abs times another": lambda x: np.sum(np.abs(x) * np.abs(2 * x)),
-    "cos of abs": lambda x: np.sum(np.cos(np.abs(x))),
+    "exp of abs": lambda x: np.sum(np.exp(np.abs(x))),
     "softplus by hand": lambda x: np.sum(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))),
     "fabs": lambda x: np.sum(np.fabs(x)),
     "copysign": lambda x: np.sum(np.copysign(x, 1.0) ** 2),

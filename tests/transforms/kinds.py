@@ -324,6 +324,23 @@ POINTS = {
             np.diag([2.0, 2.0, 0.0]),
         ),
     ],
+    "even functions of roots at 0: `cos(norm(x))`, `sinc(abs(x))`": [
+        (lambda x: np.cos(np.linalg.norm(x)), ZERO, np.zeros((1, 3)), -TWO[None] / 2, np.cos(1) * -TWO / 2),
+        (
+            lambda x: np.cosh(np.abs(x)),
+            ZERO,
+            np.zeros((3, 3)),
+            np.einsum("ij,jk->ijk", TWO, np.eye(3)) / 2,
+            np.cos(1) * TWO / 2,
+        ),
+        (
+            lambda x: np.sinc(np.sqrt(np.sum(x * x))),
+            ZERO,
+            np.zeros((1, 3)),
+            -(np.pi**2) / 3 * np.eye(3)[None],
+            -np.cos(1) * np.pi**2 / 3 * np.eye(3),
+        ),
+    ],
     "constants of narrow or unsigned dtypes": [
         of_numpy(lambda x: np.interp(x, np.arange(3), np.array([200, 100, 0], np.uint8)) / 100, INSIDE),
         of_numpy(lambda x: np.array([3], np.int8) ** x, INSIDE),

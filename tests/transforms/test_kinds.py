@@ -52,6 +52,10 @@ ONES = np.ones(2)
         ("np.concatenate: an array of dtype datetime64", lambda: fwdad.laplacian(
             lambda x: np.concatenate([x, np.array(["2020-01-01"], "datetime64[D]")]))(ONES)),
         ("an argument that moves: MaskedArray", lambda: fwdad.jacfwd(np.sum)(MASKED)),
+        (r"at name, is of type str.*fwdad\.tree\.static", lambda: fwdad.jacfwd(len)({"w": ONES, "name": "x"})),
+        (r"argument 1, at a\.0, is of type object", lambda: jvp(len, (ONES, {"a": [object()]}), (ONES, {"a": [ONES]}))),
+        (r"at b, has dtype int64", lambda: fwdad.laplacian(len)({"a": ONES, "b": 3})),
+        (r"that moves is of type str", lambda: fwdad.jet(len, ("x",), ([1.0],))),
     ],
 )  # fmt: skip
 def test_arrays_of_other_meaning_are_named(words, call):

@@ -93,3 +93,17 @@ def _doubled(primals, tangents):
 def test_mistakes_are_named(error, words, call):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_a_rule_may_take_the_absolute_value_of_its_own_answer():
+    @fwdad.custom_jvp
+    def g(x):
+        return np.exp(x)
+
+    @g.defjvp
+    def rule(primals, tangents):
+        y = g(primals[0])
+        return y, tangents[0] * np.abs(y)
+
+    y, derivatives = fwdad.jet(g, (0.3,), ([1.0, 0.0, 0.0],))
+    assert derivatives == pytest.approx([y, y, y])

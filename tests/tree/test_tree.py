@@ -1,6 +1,6 @@
 """Pytrees: what counts as a node, and that flatten and unflatten are inverse."""
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -116,3 +116,9 @@ def test_named_leaves():
 def test_mistakes_are_named(words, call):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_a_defaultdict_keeps_its_factory():
+    made = tree.map(lambda leaf: leaf + 1, defaultdict(list, {"w": 1.0}))
+    assert made == {"w": 2.0}
+    assert made["new"] == []

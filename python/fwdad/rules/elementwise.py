@@ -35,7 +35,7 @@ from fwdad.rules.forms import (
     surely_finite,
     unary,
 )
-from fwdad.rules.kinks import jump, kink, kink_rule, with_square
+from fwdad.rules.kinks import EVEN, has_kink, jump, kink, kink_rule, with_square
 
 
 class Unary(NamedTuple):
@@ -97,7 +97,7 @@ def absolute(dx: Array, x: Array, y: Array) -> Array:
     if x.dtype.kind != "c":
         return across_kink(dx, np.sign(plain(x)), x) if isinstance(x, Dual) else scaled(dx, np.sign(x))
     change = np.conjugate(np.sign(x)) * dx
-    return np.real(change + jump(dx, x) if isinstance(x, Dual) else change)
+    return np.real(change + jump(dx, x) if has_kink(x) else change)
 
 
 def squared_size(x: Array) -> Array:
@@ -277,6 +277,21 @@ def _square(*args: Array, **options: Any) -> Array:
 
 
 _ordinary_square, RULES[np.square] = RULES[np.square], _square
+
+
+def _even(function: Any) -> None:
+    """Let a smooth even function look for the square of a root that is zero."""
+    ordinary = RULES[function]
+
+    def rule(x: Dual, **options: Any) -> Array:
+        answer = ordinary(x, **options)
+        return with_square(function, (x,), answer) if hasattr(x, "square") else answer
+
+    RULES[function] = rule
+
+
+for _function in EVEN:
+    _even(_function)
 
 
 def power_like(function: np.ufunc) -> None:

@@ -26,7 +26,7 @@ from fwdad.dual import RULES, Array, Dual, Rule, highest_level, name_of, plain, 
 from fwdad.dual import zeros as zeros
 from fwdad.errors import LostDerivativeError
 from fwdad.kernels import policy
-from fwdad.rules.kinks import SQUARES, jump, kink, with_square
+from fwdad.rules.kinks import SQUARES, has_kink, jump, kink, with_square
 
 
 class OneOver(NamedTuple):
@@ -141,7 +141,7 @@ def strongly_scaled(tangent: Array, derivative: Callable[..., Any], *arguments: 
 def across_kink(dx: Array, factor: Array, x: Array) -> Array:
     """Compute ``factor dx_i`` for a factor that is constant but jumps where x = 0: there its own derivative is NaN."""
     product = scaled(dx, factor)
-    return product + jump(dx, x) if isinstance(x, Dual) else product
+    return product + jump(dx, x) if has_kink(x) else product
 
 
 def surely_finite(value: Array) -> bool:

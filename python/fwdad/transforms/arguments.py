@@ -17,7 +17,10 @@ Argnums = int | tuple[int, ...]
 
 def as_array(value: Any) -> Array:
     """Give a leaf shape and dtype: arrays of any kind stay as they are, Python numbers become NumPy's."""
-    return value if hasattr(value, "shape") and hasattr(value, "dtype") else np.asarray(value)[()]
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return value
+    array = np.asarray(value)
+    return array if array.dtype == object else array[()]  # which would be the object again
 
 
 def moving_array(value: Any, name: str) -> Array:
@@ -26,6 +29,12 @@ def moving_array(value: Any, name: str) -> Array:
     Raises TypeError if it is not one of floating numbers.
     """
     array = as_array(value)
+    if not hasattr(value, "dtype") and array.dtype.kind not in "biufc":
+        raise TypeError(
+            f"{name} is of type {type(value).__name__}, which cannot move: a tree holds arrays and numbers in tuples, lists, "
+            "dicts and dataclasses. Give it as another argument, make it a static field of a dataclass "
+            "(fwdad.tree.static), or give None as its tangent"
+        )
     check_meaning(array, name)
     if array.dtype.kind not in "fc":
         raise TypeError(
@@ -118,4 +127,14 @@ def moving_leaves(x: Any) -> tuple[list[Array], tree.Structure]:
     leaves, structure = tree.flatten(x)
     if not leaves:
         raise ValueError("the arguments that move hold no array")
-    return [moving_array(leaf, "an argument that moves") for leaf in leaves], structure
+    return moving_arrays(x, leaves, "an argument that moves"), structure
+
+
+def moving_arrays(x: Any, leaves: list[Any], name: str) -> list[Array]:
+    """Do `moving_array` for the leaves of a tree x; its error says where in x the leaf is."""
+    try:
+        return [moving_array(leaf, name) for leaf in leaves]
+    except TypeError:
+        for path, leaf in tree.paths(x):
+            moving_array(leaf, f"{name}, at {path}," if path else name)
+        raise

@@ -107,8 +107,14 @@ class Seeds:
             return primal
         leaves, structure = tree.flatten(primal)
         changes = tree.leaves_like(tangent, structure, f"the tangent of {name}", gaps=True)
-        pairs = zip(leaves, changes, strict=True)
-        return tree.unflatten(structure, [x if t is None else self._leaf(x, t, name) for x, t in pairs])
+        pairs = list(zip(leaves, changes, strict=True))
+        try:
+            return tree.unflatten(structure, [x if t is None else self._leaf(x, t, name) for x, t in pairs])
+        except TypeError:
+            for (path, x), (_, t) in zip(tree.paths(primal), pairs, strict=True):
+                if path and t is not None:
+                    moving_array(x, f"{name}, at {path},")  # an error that says where
+            raise
 
     def _leaf(self, primal: Array, tangent: Array, name: str) -> Dual:
         primal = moving_array(primal, name)
