@@ -31,8 +31,8 @@ def moving_array(value: Any, name: str) -> Array:
     array = as_array(value)
     if not hasattr(value, "dtype") and array.dtype.kind not in "biufc":
         raise TypeError(
-            f"{name} is of type {type(value).__name__}, which cannot move: a tree holds arrays and numbers in tuples, lists, "
-            "dicts and dataclasses. Give it as another argument, make it a static field of a dataclass "
+            f"{name} is of type {type(value).__name__}, which cannot move: a tree holds arrays and numbers in tuples, "
+            "lists, dicts and dataclasses. Give it as another argument, make it a static field of a dataclass "
             "(fwdad.tree.static), or give None as its tangent"
         )
     check_meaning(array, name)
