@@ -9,7 +9,9 @@ cifar       CIFAR-10, CIFAR-100
 source      what every kind of file can be asked
 named       ... published data sets
 arrays      ... .npz files, folders of .npy files
+images      ... folders of images
 table       ... .csv and .tsv files
+frames      ... .parquet files, data frames
 splitting   train, validation and test parts; standardisation
 download    getting published data sets
 batches     the order of the examples
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from fwdad.data.arrays import Arrays, from_arrays, read_arrays
 from fwdad.data.augment import AUGMENTATIONS, Augmenter
@@ -27,6 +30,8 @@ from fwdad.data.batches import Batches
 from fwdad.data.dataset import DataError, Dataset, DataWarning, Split
 from fwdad.data.download import SOURCES, download
 from fwdad.data.facts import Facts
+from fwdad.data.frames import read_frame, read_parquet
+from fwdad.data.images import SUFFIXES, read_images
 from fwdad.data.named import NAMES, VARIABLE, Named
 from fwdad.data.source import Known, Source
 from fwdad.data.table import DELIMITERS, read_csv
@@ -55,7 +60,7 @@ TASKS = ("classification", "regression")
 
 
 def load(
-    name: str,
+    name: Any,
     data_dir: str | os.PathLike[str] | None = None,
     task: str = "classification",
     target: str | None = None,
@@ -65,7 +70,8 @@ def load(
     Parameters
     ----------
     name
-        One of `NAMES`, or the path of a .csv, .tsv or .npz file or a folder of .npy files.
+        One of `NAMES`; the path of a .csv, .tsv, .parquet or .npz file or of a folder of images or .npy files; or a
+        data frame of pandas, polars or another library that narwhals knows.
     data_dir
         The folder of the files of a named data set, which are in ``data_dir/name`` or ``data_dir``; without it the
         folder that the environment variable ``FWDAD_DATA`` names. ``digits`` is part of the package.
@@ -91,15 +97,14 @@ def load(
 
 
 def load_known(
-    name: str, facts: Facts, data_dir: str | os.PathLike[str] | None = None, *, targets: bool = True
+    name: Any, facts: Facts, data_dir: str | os.PathLike[str] | None = None, *, targets: bool = True
 ) -> Known:
     """Load another file of the kind that `facts` are of, by their statistics, with columns and classes found by name.
 
     Parameters
     ----------
     name
-        The path of a file or folder, all of whose examples are taken, or only its test part where it has one; or the
-        name of a data set, whose test part is taken.
+        As for `load`; all examples are taken, or the test part alone where there is one, as in a named data set.
     targets
         Whether targets are needed.
 
@@ -117,15 +122,22 @@ def load_known(
     return _read(name, data_dir).known(facts, targets)
 
 
-def _read(name: str, data_dir: str | os.PathLike[str] | None) -> Source:
+def _read(name: Any, data_dir: str | os.PathLike[str] | None) -> Source:
+    if not isinstance(name, (str, os.PathLike)):
+        return read_frame(name)
     if name in NAMES:
-        return Named(name, data_dir)
+        return Named(str(name), data_dir)
     path = Path(name)
-    if path.suffix.lower() in DELIMITERS:
+    suffix = path.suffix.lower()
+    if suffix in DELIMITERS:
         return read_csv(path)
-    if path.suffix.lower() == ".npz" or path.is_dir():
+    if suffix == ".parquet":
+        return read_parquet(path)
+    if suffix == ".npz" or any(path.glob("*.npy")):
         return Arrays(path, read_arrays(path))
+    if suffix in SUFFIXES or path.is_dir():
+        return read_images(path)
     raise DataError(
-        f"unknown data set {name!r}; choose one of {', '.join(NAMES)}, "
-        "or name a .csv, .tsv or .npz file or a folder of .npy files"
+        f"unknown data set {str(name)!r}; choose one of {', '.join(NAMES)}, or name a .csv, .tsv, .parquet or .npz "
+        "file, or a folder of images or .npy files"
     )

@@ -8,8 +8,9 @@ or ``x, y`` alone, to be split here. Capitals count as small letters. x is (N, D
 from __future__ import annotations
 
 import math
+import types
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,11 +30,23 @@ MOST_CHANNELS = 4  # that an image can have; the axis that is this small holds t
 
 
 class Arrays(Source):
-    """The arrays of a file or folder, by their names."""
+    """The arrays of a file or folder, by their names.
 
-    def __init__(self, path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    Parameters
+    ----------
+    files
+        The file of each example, by part ("" or "_train", ...), where each has its own.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        arrays: Mapping[str, NDArray[Any]],
+        files: Mapping[str, Sequence[str]] = types.MappingProxyType({}),
+    ) -> None:
         self.path, self._arrays = path, arrays
         self._tested = "_test" if "x_test" in arrays else ""
+        self.files = files.get(self._tested, ())
         self.part = "its test part" if self._tested else "all of its examples"
 
     def dataset(self, task: str, target: str | None) -> Dataset:
@@ -64,6 +77,8 @@ class Arrays(Source):
     def inputs(self, facts: Facts) -> NDArray[Any]:
         """Return x, or x_test where there are several parts."""
         x = self._inputs(self._tested)
+        if self.files and facts.channels_last and x.ndim == 3:  # grey images beside a run's coloured ones
+            x = np.repeat(x[..., None], facts.shape[2], axis=3)
         if x.shape[1:] != facts.shape:
             raise DataError(
                 f"{self.path}: x{self._tested} holds examples {x.shape[1:]}, but the run has learnt from {facts.shape}"
@@ -82,8 +97,8 @@ class Arrays(Source):
         return y
 
     def place(self, row: int) -> str:
-        """Say which example it is, from 0."""
-        return f"example {row}"
+        """Say which example it is, from 0, or name its file."""
+        return self.files[row] if self.files else f"example {row}"
 
     def _inputs(self, part: str) -> NDArray[Any]:
         x = self._get(f"x{part}")
@@ -121,6 +136,8 @@ class Arrays(Source):
         return words
 
     def _get(self, name: str) -> NDArray[Any]:
+        if name not in self._arrays and self.files:
+            raise DataError(f"{self.path}: its images are not all in folders that have the names of their classes")
         if name not in self._arrays:
             found = ", ".join(self._arrays) or "none of them"
             raise DataError(

@@ -88,7 +88,7 @@ def fitted(origin: Path, parts: tuple[Split, Split, Split], classes: tuple[str, 
     mean, std = statistics(channels_first(inputs, about.get("channels_last", False)))
     target_mean, target_std = ((), ()) if classes else statistics(targets)
     facts = Facts(
-        origin=str(origin.resolve()),
+        origin=str(origin.resolve() if origin.exists() else origin),  # a data frame has no file
         shape=inputs.shape[1:],
         dtype=inputs.dtype.name,
         mean=mean,

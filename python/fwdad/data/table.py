@@ -129,7 +129,7 @@ class Table(Source):
 
     def _words(self, name: str) -> list[str]:
         cells = self._columns[name]
-        words = [str(cell).strip() for cell in (cells if isinstance(cells, list) else cells.tolist())]
+        words = [cell.strip() for cell in cells] if isinstance(cells, list) else list(map(_word, cells.tolist()))
         if "" in words:
             raise self._error(words.index(""), name, "no value; clean or encode the table first")
         return words
@@ -174,6 +174,11 @@ def _check_header(path: Path, header: list[str]) -> None:
     if len(set(header)) < len(header):
         twice = next(name for name in header if header.count(name) > 1)
         raise DataError(f"{path}: two columns have the same name in its header: {twice!r}")
+
+
+def _word(number: float) -> str:
+    """Return what a number is called as a class; "" for NaN, a gap."""
+    return "" if math.isnan(number) else str(number)
 
 
 def _number(cell: str) -> float:

@@ -91,10 +91,14 @@ class TrainConfig:
     64
     """
 
-    data: str = setting("digits", str, f"Data set: {', '.join(NAMES)}, a .csv or .npz file, or a folder of .npy files.")
+    data: str = setting(
+        "digits",
+        str,
+        f"Data set: {', '.join(NAMES)}, a .csv, .tsv, .parquet or .npz file, or a folder of images or .npy files.",
+    )
     data_dir: str | None = setting(None, str, "Folder of a named data set; without it $FWDAD_DATA.", resumable=True)
     task: str = setting("classification", str, "What to predict.", choices=TASKS)
-    target: str | None = setting(None, str, "Column of a .csv file to predict; by default the last.")
+    target: str | None = setting(None, str, "Column of a table to predict; by default the last.")
     augment: str = setting("none", str, "Random changes to the training images.", choices=AUGMENTATIONS)
     model: str = setting("mlp", str, "Network.", choices=nn.MODELS)
     hidden: tuple[int, ...] = setting((128, 128), int, "Widths of hidden layers, as in: 256 256.", of="model", low=1)
