@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fwdad import kernels
-from fwdad.bench import Peaks, machine, plans, target, worker
+from fwdad.bench import Peaks, Record, machine, plans, plots, target, worker
 from fwdad.bench.suites import benchmarks
 from fwdad.cli import main
 from fwdad.kernels import device, dispatch
@@ -69,6 +69,24 @@ def test_what_memory_bounds_is_compared_with_a_copy_of_as_many_bytes(bench, tmp_
     code, _, err = bench("kernels --quick --threads 1 --only product --peers none --json b.json")
     assert code == 0, err
     assert {r["who"] for r in json.loads((tmp_path / "b.json").read_text())["records"]} == {"fwdad"}
+
+
+def test_the_roofline_has_every_kernel(monkeypatch, tmp_path):
+    figure = pytest.importorskip("matplotlib.figure", reason="Matplotlib is not installed: pip install 'fwdad[plot]'")
+    drawn = []
+    monkeypatch.setattr(figure.Figure, "savefig", lambda self, *a, **k: drawn.append(self))
+    found = [
+        Record("product", "fwdad", shape="2x3", k=4, gflops=1.0, gbs=2.0, share=0.5),
+        Record("normals", "fwdad", shape="100", ns=3.0),
+        Record("axpby", "fwdad", shape="100", gbs=5.0, share=1.2),
+        Record("axpby", "copy", shape="100", gbs=4.0, share=1.0),
+    ]
+    plots.roofline(found, Peaks(fma_one=1.0, fma=2.0, read=3.0, copy=4.0), tmp_path / "roof.png")
+    roof, bars = drawn[0].axes
+    names = [label.get_text() for label in bars.get_yticklabels()]
+    assert names == ["product 2x3 k=4  1", "normals 100  2", "axpby 100  3"]
+    assert [text.get_text() for text in bars.texts] == ["1 GFLOP/s, 2 GB/s", "3 ns a value", "5 GB/s"]
+    assert [text.get_text() for text in roof.texts] == ["1"]
 
 
 class Here:

@@ -45,12 +45,18 @@ def test_directions_at_an_angle():
 
 
 def test_descents_by_directions_at_an_angle():
-    table = table_of("custom-tangents", lambda p: p["k"] in (4, 64) and p["angle"] in (15, 90))
+    table = table_of("custom-tangents", lambda p: p["k"] in (4, 64) and p["angle"] in (15, 90), steps=200)
     best = {(r["method"], r["angle"], r["seed"]): r["best"] for r in table if r["part"] == "descent" and r["k"] == 64}
     for angle in (15, 90):  # 64 directions span the space
         assert best["projection", angle, 0] == pytest.approx(-39.16616570377142 * 64, rel=1e-9)
-    full = table_of("custom-tangents", lambda p: p["angle"] in (15, 90) and p["k"] == 16, steps=30, samples=100)
+    full = table_of("custom-tangents", lambda p: p["angle"] in (15, 90) and p["k"] == 16, steps=30, seeds=[0, 1])
     assert {row["seed"] for row in full if row["part"] == "descent"} == {0, 1}
+
+
+def test_a_quick_run_descends_as_far_as_a_full_one():
+    quick, full = (EXPERIMENTS["custom-tangents"].cells(Settings(quick=quick)) for quick in (True, False))
+    kept = [[(c.name, c.parameters.get("steps"), c.parameters.get("rates")) for c in cells] for cells in (quick, full)]
+    assert kept[0] == kept[1]
 
 
 def test_custom_tangents_are_shown():

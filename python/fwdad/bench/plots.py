@@ -28,18 +28,38 @@ def check_possible(path: Path) -> None:
 
 
 def roofline(records: Sequence[Record], peaks: Peaks, path: Path) -> None:
-    """Draw GFLOP/s against operations per byte, under the roof that memory and multiply-adds allow."""
-    figure, (axes,) = _axes(1, (9, 6))
+    """Draw GFLOP/s against operations per byte, under the roof that memory and multiply-adds allow, and a bar for each.
+
+    A number at a point is that of a bar. Bars are complete: also what counts no operations, or no bytes, has one.
+    """
+    ours = [r for r in records if r.who == OURS]
+    figure, (axes, bars) = _axes(2, (15, max(6, 1 + 0.28 * len(ours))))
     intensity = np.logspace(-1, 4, 200)
     axes.plot(intensity, np.minimum(peaks.fma, peaks.read * intensity), "k-", lw=1, label="roof")
     for who in dict.fromkeys(r.who for r in records):
-        points = [(r.gflops / r.gbs, r.gflops, r) for r in records if r.who == who and r.gflops and r.gbs]
-        axes.plot([x for x, _, _ in points], [y for _, y, _ in points], "o" if who == OURS else "x", label=who)
-        for x, y, r in points if who == OURS else []:
-            text = r.what if r.k is None else f"{r.what} k={r.k}"
-            axes.annotate(text, (x, y), fontsize=7, xytext=(4, 3), textcoords="offset points")
+        points = [(r.gflops / r.gbs, r.gflops) for r in records if r.who == who and r.gflops and r.gbs]
+        if points:
+            axes.plot(
+                *np.array(points).T, "o" if who == OURS else "x", ms=15 if who == OURS else 7, alpha=0.6, label=who
+            )
+    for number, r in enumerate(ours, 1):
+        if r.gflops and r.gbs:
+            axes.annotate(str(number), (r.gflops / r.gbs, r.gflops), fontsize=8, ha="center", va="center")
     axes.set(xscale="log", yscale="log", xlabel="operations per byte", ylabel="GFLOP/s", title="Roofline, float32")
-    _finish(figure, [axes], path)
+    names = [f"{r.what} {r.shape}{f' k={r.k}' if r.k else ''}  {n}" for n, r in enumerate(ours, 1)]
+    drawn = bars.barh(range(len(ours)), [100 * (r.share or 0) for r in ours], label=OURS)
+    bars.bar_label(drawn, [_rates(r) for r in ours], fontsize=8, padding=3)
+    bars.set_yticks(range(len(ours)), names, fontsize=8)
+    bars.invert_yaxis()
+    bars.margins(x=0.3)
+    bars.set(xlabel="% of the peak, or of a copy of as many bytes", title="Every kernel")
+    _finish(figure, [axes, bars], path)
+
+
+def _rates(r: Record) -> str:
+    """Say what was measured, in its units."""
+    rates = ((r.gflops, "GFLOP/s"), (r.gbs, "GB/s"), (r.ns, "ns a value"))
+    return ", ".join(f"{value:.3g} {unit}" for value, unit in rates if value is not None)
 
 
 def steps(records: Sequence[Record], peaks: Peaks, path: Path) -> None:
