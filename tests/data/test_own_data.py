@@ -158,6 +158,7 @@ def test_the_same_file_gives_the_same_data(arrays):
         ({}, "no array x; .* it has none of them"),
         ({"x": X}, "no array y; .* it has x"),
         ({"x": X, "labels": LABELS}, "no array y"),
+        ({"x": X, "X": X, "y": LABELS}, "two of its arrays are called x, but for capitals"),
         ({"x_train": X, "y_train": LABELS}, "no array x_test"),
         ({"x_train": X, "y_train": LABELS, "x_test": X}, "no array y_test"),
         ({"x": X[:, 0], "y": LABELS}, r"x is float64 \(40,\); needed are numbers, \(N, D\)"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from fwdad import __version__, data, functions, nn
 from fwdad.cli.options import printable, verbose
+from fwdad.cli.progress import short
 from fwdad.export import to_onnx
 from fwdad.files import write_atomic, write_json
 from fwdad.train import WEIGHTS, RunError, load_run
@@ -64,12 +64,12 @@ def evaluation(
         examples = data.Known(own.test.inputs, own.test.targets, (), f"{own.name}, its test part")
     else:
         examples = data.load_known(name, facts_of(run, saved), data_dir or saved.config.data_dir)
-        if os.path.abspath(name) == facts_of(run, saved).origin:
+        if str(Path(name).resolve()) == facts_of(run, saved).origin:
             warnings.warn(
                 f"{name} holds the examples that the run has learnt from, too", data.DataWarning, stacklevel=1
             )
     assert examples.targets is not None
-    outputs = predict(saved.model, examples.inputs)
+    outputs = outputs_of(saved, examples)
     tested = figures(outputs, examples.targets)
     words = {"data": f"{examples.about}, {len(outputs)} examples", "weights": weights}
     found = {}
@@ -79,7 +79,7 @@ def evaluation(
         write_json(json_, words | {name.replace(" ", "_"): value for name, value in tested.items()} | found)
     if figure is not None:
         plot_report(found, facts_of(run, saved), outputs, examples.targets, figure)
-    for label, text in (words | {name: f"{value:.4f}" for name, value in tested.items()}).items():
+    for label, text in (words | {name: short(value) for name, value in tested.items()}).items():
         click.echo(f"{label:<15}{printable(text)}")
     if detailed:
         click.echo("\n" + "\n".join(map(printable, as_text(found).splitlines())))
@@ -95,13 +95,26 @@ def facts_of(run: Path, saved: Saved) -> data.Facts:
     return saved.facts
 
 
+def outputs_of(saved: Saved, examples: data.Known) -> NDArray[Any]:
+    """Return what the model gives for each example; `RunError` where that is no number."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        outputs = predict(saved.model, examples.inputs)
+    wild = np.flatnonzero(~np.isfinite(outputs).all(axis=1))
+    if wild.size:
+        raise RunError(
+            f"{examples.about}: the model gives NaN or infinity for example {wild[0]}, whose values are far from those "
+            "that it has learnt from"
+        )
+    return outputs
+
+
 def figures(outputs: NDArray[Any], targets: NDArray[Any]) -> dict[str, float]:
     """Return the figures of a test: loss, and accuracy or R2; an example of an unknown class has no loss."""
     known = targets >= 0 if targets.ndim == 1 else np.ones(len(targets), bool)
-    found = {"test loss": float(np.mean(losses(outputs[known], targets[known]), dtype=np.float64))}
+    found = {"test loss": float(np.mean(losses(outputs[known].astype(np.float64), targets[known])))}
     if targets.ndim == 2:
-        variance = np.mean(np.var(targets, axis=0, dtype=np.float64))
-        return found | {"test R2": float(1 - found["test loss"] / variance)}
+        variance = float(np.mean(np.var(targets, axis=0, dtype=np.float64)))
+        return found | ({"test R2": 1 - found["test loss"] / variance} if variance else {})
     found["test accuracy"] = correct(outputs, targets) / len(targets)
     if outputs.shape[1] > 5:
         found["top-5"] = nn.top_accuracy(outputs, targets)
@@ -128,7 +141,7 @@ def prediction(run: Path, file: str, weights: str, data_dir: str | None, proba: 
     if proba and facts.classes is None:
         raise RunError(f"the run in {run} is a regression; it predicts values, which have no probabilities")
     examples = data.load_known(file, facts, data_dir or saved.config.data_dir, targets=False)
-    outputs = predict(saved.model, examples.inputs)
+    outputs = outputs_of(saved, examples)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows(predictions(outputs, facts, examples.files, proba))

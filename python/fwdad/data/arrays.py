@@ -187,6 +187,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         with zipfile.ZipFile(path) as archive:
             most = DEFLATED * path.stat().st_size
             members = [(_name(info.filename), info) for info in archive.infolist()]
+            if twice := {name for name, _ in members if [n for n, _ in members].count(name) > 1 and name in NAMES}:
+                raise ValueError(f"two of its arrays are called {min(twice)}, but for capitals")
             return {name: _read_member(archive, info, most) for name, info in members if name in NAMES}
     except Exception as error:  # what zip, zlib, Python's parser and NumPy say of a damaged file has no common name
         raise DataError(f"cannot read {path}: {error or type(error).__name__}; write it again by np.savez") from error

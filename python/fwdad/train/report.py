@@ -37,8 +37,9 @@ def report(outputs: NDArray[Any], targets: NDArray[Any], facts: Facts) -> Report
         found = {
             "rmse": metrics.root_mean_squared_error(true, predicted, multioutput="raw_values"),
             "mae": metrics.mean_absolute_error(true, predicted, multioutput="raw_values"),
-            "r2": metrics.r2_score(true, predicted, multioutput="raw_values"),
         }
+        if len(targets) > 1:
+            found["r2"] = metrics.r2_score(true, predicted, multioutput="raw_values")
         return {name: values.tolist() for name, values in found.items()}
     predicted, labels = np.argmax(outputs, axis=1), np.arange(len(facts.classes))
     figures = metrics.precision_recall_fscore_support(targets, predicted, labels=labels, zero_division=0)
@@ -61,7 +62,7 @@ def as_text(found: Report) -> str:
     """Return a report as lines for people."""
     if "classes" not in found:
         lines = [
-            f"value {i}  " + "  ".join(f"{n} {v[i]:.6g}" for n, v in found.items()) for i in range(len(found["r2"]))
+            f"value {i}  " + "  ".join(f"{n} {v[i]:.6g}" for n, v in found.items()) for i in range(len(found["rmse"]))
         ]
         return "\n".join(lines)
     words = [*found["classes"]]
