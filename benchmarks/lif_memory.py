@@ -6,6 +6,7 @@
 of ones, and its local gradient; the peer is the same layer in PyTorch, which keeps what each step did. Every T and
 implementation is a process of its own, on one core; its memory is the highest resident size above that before the
 first pass; its time is CPU time of a pass, the best of three. Both gradients are compared before anything is timed.
+At T = 10,000 PyTorch takes about 15 GB.
 """
 
 import json

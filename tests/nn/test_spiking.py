@@ -154,6 +154,55 @@ def test_one_tangent_gives_what_backpropagation_through_time_gives(series, steps
         assert error <= tolerance, name
 
 
+def recurrent_layer(x, factor, **options):
+    layer = nn.RLIF(x.shape[-1], 5, steps=8, beta=0.9, theta=0.6, seed=1, dtype=np.float64, **options)
+    layer.weight, layer.recurrent = 3 * layer.weight, factor * layer.recurrent
+    return layer
+
+
+@pytest.mark.parametrize("x", [CONSTANT, SERIES], ids=["constant", "series"])
+def test_without_recurrent_weights_eprop_is_exact_and_the_layer_is_lif(x):
+    layer, plain = recurrent_layer(x, 0), layer_for(x)
+    plain.weight, plain.bias = layer.weight, layer.bias
+    assert np.array_equal(layer(x), plain(x))
+    exact = tree.named_leaves(tree.learned(estimators.exact_gradient(loss, layer, x, perturb="weight")[1]))
+    by_count = np.cos(layer(x) + 0.3) * FACTORS / len(x)
+    found = tree.named_leaves(tree.learned(layer.eprop(x, by_count)))
+    assert set(found) == {"weight", "recurrent", "bias"}
+    for name, g in found.items():
+        assert np.abs(g).max() > 1e-3
+        expect_close(g, exact[name], 1e-12, name)
+
+
+def test_a_recurrent_layer_moves_as_its_smoothed_neurons_do():
+    """What is smooth: a spike's effect on the counts and on other units; what is fixed: the resets."""
+    layer, x = recurrent_layer(SERIES, 1, surrogate="arctan"), SERIES
+    fired = [np.zeros((4, 5)), *(s for _, s in layer._run(x))]
+    step = SURROGATES["arctan"]
+    offset = [np.zeros((4, 5)), *(s - step(above) for above, s in layer._run(x))]
+
+    def smoothed(weight, recurrent, bias):
+        u, last, count = 0.0, fired[0], 0.0
+        for t in range(x.shape[1]):
+            u = 0.9 * u + x[:, t] @ weight + last @ recurrent + bias - 0.6 * fired[t]
+            last = step(u - 0.6) + offset[t + 1]
+            count = count + last
+        return count
+
+    at = (layer.weight, layer.recurrent, layer.bias)
+    expect_close(smoothed(*at), layer(x), 1e-12, "the smoothed layer")
+    check_jvp(smoothed, at, step=1e-4)
+    tangents = tuple(RNG.standard_normal((3, *p.shape)) for p in at)
+
+    def called(weight, recurrent, bias):
+        moved = recurrent_layer(x, 1, surrogate="arctan")
+        moved.weight, moved.recurrent, moved.bias = weight, recurrent, bias
+        return moved(x)
+
+    found = fwdad.jvp(called, at, tangents)[1]
+    expect_close(found, fwdad.jvp(smoothed, at, tangents)[1], 1e-11, "the layer's JVP")
+
+
 BAD = {
     "beta, the leak, must be from 0 to 1; got 1.5": {"beta": 1.5},
     "beta, the leak, must be from 0 to 1; got nan": {"beta": np.nan},

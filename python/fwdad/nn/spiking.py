@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from fwdad import functions, kernels
+from fwdad import functions, kernels, tree
 from fwdad.dual import Array, plain
 from fwdad.kernels import policy
 from fwdad.kernels.lif_jvp import SURROGATES as NATIVE
 from fwdad.nn.dtypes import check_input, floating
 from fwdad.nn.linear import outer_gradient
 from fwdad.nn.module import Module
-from fwdad.nn.seeds import Seed, generator
+from fwdad.nn.seeds import Seed, generator, spawn
 from fwdad.perturbation import site
+from fwdad.transforms import jvp
 from fwdad.tree import Buffer, static
 
 
@@ -159,6 +161,107 @@ class LIF(Module):
                 trace = beta * trace + x[:, t]
                 weight = weight + product(np.ascontiguousarray(trace.T), spikes.slopes[:, t] * by_count)
             gradient.weight, gradient.bias = weight, np.sum(g, axis=0)
+        return gradient
+
+
+class RLIF(Module):
+    """A layer of leaky integrate-and-fire neurons that see each other's last spikes: the counts of their spikes.
+
+    ``u_t = beta u_(t-1) + x_t w + s_(t-1) v + b - theta s_(t-1)``, as `LIF` with recurrent weights v. Units see each
+    other: one tangent no longer gives the gradient. Two ways are left, and have names. Forward gradients with k
+    tangents, ``perturb="weight"``, estimate it. `eprop` leaves out what a unit's spikes do to the other units' later
+    ones.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        ``weight`` is (in_features, out_features), ``recurrent`` (out_features, out_features), ``bias``
+        (out_features,); they start uniform in ``+-1/sqrt(inputs)``.
+    steps, beta, theta, seed, dtype
+        As of `LIF`.
+    surrogate : str
+        A name in `fwdad.functions.SURROGATES`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `LIF`.
+
+    References
+    ----------
+    G. Bellec et al., A solution to the learning dilemma for recurrent networks of spiking neurons, Nature
+    Communications 11, 2020 (e-prop).
+
+    Examples
+    --------
+    >>> RLIF(3, 2, steps=5, seed=0)(np.ones((4, 3), np.float32)).shape
+    (4, 2)
+    """
+
+    weight: Array
+    recurrent: Array
+    bias: Array
+    beta: Any
+    theta: Any
+    steps: int = static(10)
+    surrogate: str = static("fast-sigmoid")
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        steps: int = 10,
+        beta: float = 0.9,
+        theta: float = 1.0,
+        surrogate: str = "fast-sigmoid",
+        seed: Seed = None,
+        dtype: Any = np.float32,
+    ) -> None:
+        functions.surrogate_row(surrogate)
+        first, second = spawn(seed, 2)
+        options: dict[str, Any] = {"steps": steps, "beta": beta, "theta": theta, "dtype": dtype}
+        own = LIF(in_features, out_features, seed=first, **options)
+        self.weight, self.bias, self.beta, self.theta = own.weight, own.bias, own.beta, own.theta
+        self.recurrent = LIF(out_features, out_features, seed=second, **options).weight
+        self.steps, self.surrogate = steps, surrogate
+
+    def __call__(self, x: Array) -> Array:
+        """Return counts (B, out_features) for x (B, in_features), constant, or (B, steps, in_features)."""
+        check_input(self, x)
+        return sum(fired for _, fired in self._run(x))
+
+    def _run(self, x: Array) -> Iterator[tuple[Array, Array]]:
+        """Yield how far units are above the threshold, and their spikes, at every step."""
+        beta, theta = value_of(self.beta), value_of(self.theta)
+        flow = functions.affine(x, self.weight, self.bias)
+        u: Array = 0.0
+        fired: Array = None
+        for t in range(self.steps if x.ndim == 2 else x.shape[1]):
+            now = flow if x.ndim == 2 else flow[:, t]
+            u = now if fired is None else beta * u + now + fired @ self.recurrent - theta * plain(fired)
+            fired = functions.spike(u - theta, self.surrogate)
+            yield u - theta, fired
+
+    def eprop(self, x: Array, by_count: Array) -> RLIF:
+        """Return e-prop's gradient for x as of a call and by_count = dL/dh (B, out_features) of the counts h.
+
+        ``dL/dw = sum_t trace_t^T (psi_t dL/dh)``, with traces of the inputs for w, and of the last spikes for v. It is
+        exact where v is zero.
+        """
+        beta = value_of(self.beta)
+        gradient: RLIF = tree.map(np.zeros_like, self)
+        by_x, by_spikes, by_bias = np.zeros_like(x if x.ndim == 2 else x[:, 0]), np.zeros_like(by_count), 0.0
+        last = np.zeros_like(by_count)
+        for t, (above, fired) in enumerate(self._run(x)):
+            by_x = beta * by_x + (x if x.ndim == 2 else x[:, t])
+            by_spikes = beta * by_spikes + last
+            by_bias = beta * by_bias + 1
+            part = by_count * jvp(functions.SURROGATES[self.surrogate], (above,), (np.ones_like(above),))[1]
+            gradient.weight += by_x.T @ part
+            gradient.recurrent += by_spikes.T @ part
+            gradient.bias += by_bias * np.sum(part, axis=0)
+            last = fired
         return gradient
 
 
