@@ -61,6 +61,20 @@ def test_every_method_has_a_learning_rate(method):
     assert TrainConfig(**settings, learning_rate=0.25).resolved().learning_rate == 0.25
 
 
+@pytest.mark.parametrize(
+    ("directions", "task", "optimizer"),
+    [("units", "classification", "sgd"), ("units", "regression", "adam"), ("random", "classification", "adam")],
+)
+def test_the_optimiser_follows_the_directions_and_the_task(directions, task, optimizer):
+    config = TrainConfig(directions=directions, task=task).resolved()
+    assert (config.optimizer, config.momentum) == (optimizer, 0.9 if optimizer == "sgd" else None)
+    assert TrainConfig(directions=directions, task=task, optimizer="rmsprop").resolved().optimizer == "rmsprop"
+    given = TrainConfig(directions=directions, task=task, momentum=0.5)
+    if optimizer == "adam":
+        with pytest.raises(ConfigError, match=r"^momentum is a setting of rmsprop and sgd, not of adam"):
+            given.resolved()
+
+
 def test_json_and_back():
     config = TrainConfig(
         hidden=(3, 4), optimizer="sgd", learning_rate=0.1, momentum=0.3, target_accuracy=0.5, data_dir="x"

@@ -140,6 +140,7 @@ def make_optimizer(
 ) -> optim.Optimizer:
     """Make the optimiser of a resolved configuration, or of a given one; with `average`, its state has the average."""
     if given is None:
+        assert config.optimizer is not None
         row = optim.OPTIMIZERS[config.optimizer]
         optimizer = row.make(schedule, **{name: getattr(config, name) for name in row.settings})
     else:

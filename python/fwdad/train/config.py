@@ -135,7 +135,9 @@ class TrainConfig:
     perturb: str = setting(DEFAULT, str, "What the directions move.", choices=PERTURBATIONS)
     epochs: int = setting(30, int, "Passes over the training data.", low=1, resumable=True)
     batch_size: int = setting(64, int, "Examples per step.", low=1)
-    optimizer: str = setting("adam", str, "Optimiser.", choices=optim.OPTIMIZERS)
+    optimizer: str | None = setting(
+        None, str, "Optimiser; by default sgd for classes, but adam along random directions.", choices=optim.OPTIMIZERS
+    )
     learning_rate: float | None = setting(
         None, float, "Learning rate; by default what suits optimizer, perturb and combiner.", low=0
     )
@@ -173,8 +175,9 @@ class TrainConfig:
             _check(field, getattr(self, field.name))
         for field in fields:
             of = field.metadata["of"]
-            if of and getattr(self, field.name) != field.default and getattr(self, of) not in takers(field):
-                problem = f"is a setting of {' and '.join(takers(field))}, not of {getattr(self, of)}; leave it out"
+            chosen = getattr(self, of) if of else None
+            if chosen is not None and getattr(self, field.name) != field.default and chosen not in takers(field):
+                problem = f"is a setting of {' and '.join(takers(field))}, not of {chosen}; leave it out"
                 raise ConfigError(field.name, problem)
         if is_object(self.sampler) and self.tangents is not None:
             raise ConfigError("tangents", "is a setting of named samplers, and a sampler was given; leave it out")
@@ -226,6 +229,10 @@ class TrainConfig:
             if is_object(self.sampler):
                 del derived["tangents"]  # it has its own
             self = dataclasses.replace(self, **derived)
+        if self.optimizer is None:
+            steady = self.task == "classification" and self.directions in estimators.STRUCTURED
+            self = dataclasses.replace(self, optimizer="sgd" if steady else "adam")
+        assert self.optimizer is not None
         if is_object(self.optimizer):
             return dataclasses.replace(self, schedule="constant")  # it has its own
         row = optim.OPTIMIZERS[self.optimizer]
