@@ -142,16 +142,35 @@ solves(
 )
 
 
-@replaces(linalg, "solve_sylvester", "differentiable", "LinAlgError where a and -b share an eigenvalue")
-def _solve_sylvester(a: Array, b: Array, q: Array) -> Dual:
+def _each(function: Callable[..., Array], *matrices: Array) -> Array:
+    """Call a function for each of many matrices; SciPy before 1.16 takes one."""
+    front = np.broadcast_shapes(*(m.shape[:-2] for m in matrices))
+    rows = [np.broadcast_to(m, front + m.shape[-2:]).reshape(-1, *m.shape[-2:]) for m in matrices]
+    answers = np.stack([function(*row) for row in zip(*rows, strict=True)])
+    return answers.reshape(front + answers.shape[1:])
+
+
+@primitive
+def sylvester(a: Array, b: Array, q: Array) -> Array:
+    """Return X with ``A X + X B = Q``, for one matrix or many."""
+    return _each(linalg.solve_sylvester, a, b, q)
+
+
+@replaces(linalg, "solve_sylvester", singular="LinAlgError where a and -b share an eigenvalue")
+def _solve_sylvester(a: Array, b: Array, q: Array) -> Array:
+    return sylvester(*(v if isinstance(v, Dual) else np.asarray(v) for v in (a, b, q)))
+
+
+@rule_for(sylvester)
+def _sylvester(a: Array, b: Array, q: Array) -> Dual:
     """By ``A dX + dX B = dQ - dA X - X dB``."""
     level = highest_level((a, b, q))
     (a, ta), (b, tb), (q, tq) = (split(v, level) for v in (a, b, q))
-    x = linalg.solve_sylvester(a, b, q)
+    x = sylvester(a, b, q)
     terms = [] if tq is None else [align(tq, x.ndim)]
     terms += [] if ta is None else [-(align(ta, x.ndim) @ x)]
     terms += [] if tb is None else [-(x @ align(tb, x.ndim))]
-    return Dual(x, linalg.solve_sylvester(a, b, sum(terms[1:], start=terms[0])), level)
+    return Dual(x, sylvester(a, b, sum(terms[1:], start=terms[0])), level)
 
 
 @replaces(linalg, "solve_continuous_lyapunov", singular="as solve_sylvester")
@@ -169,7 +188,20 @@ def _solve_discrete_lyapunov(a: Array, q: Array, method: Any = None) -> Array:
 
 # Analytic functions of a matrix: f([[A, E], [0, A]]) = [[f(A), Df(A) E], [0, f(A)]]  (Mathias 1996).
 @primitive
-def along_direction(function: Callable[[Array], Array], a: Array, t: Array) -> Array:
+def of_matrices(function: Callable[[np.ndarray], np.ndarray], a: Array) -> Array:
+    """Return a function of one matrix, or of each of many; it sees plain arrays."""
+    return function(a) if a.ndim == 2 else _each(function, a)
+
+
+@rule_for(of_matrices)
+def _of_matrices(function: Callable[[np.ndarray], np.ndarray], a: Dual) -> Dual:
+    y = of_matrices(function, a.primal)
+    change = along_direction(function, a.primal, a.tangent)
+    return Dual(y, np.real(change) if y.dtype.kind == "f" else change, a.level)
+
+
+@primitive
+def along_direction(function: Callable[[np.ndarray], np.ndarray], a: Array, t: Array) -> Array:
     """Return ``Df(A) t_i`` for directions t (k, ..., n, n)."""
     n = a.shape[-1]
     size = np.max(np.abs(plain(t)), (-2, -1), initial=0, keepdims=True) / (np.max(np.abs(plain(a)), initial=0) or 1)
@@ -177,7 +209,13 @@ def along_direction(function: Callable[[Array], Array], a: Array, t: Array) -> A
     corner = a + zeros(t, a.shape, a.dtype)
     above = np.concatenate([corner, t / size], -1)
     below = np.concatenate([np.zeros_like(corner), corner], -1)
-    return size * function(np.concatenate([above, below], -2))[..., :n, n:]
+
+    def quiet(a: np.ndarray) -> np.ndarray:
+        with warnings.catch_warnings():  # logm warns at 1000 roundings, which are nothing beside those of A itself
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return function(a)
+
+    return size * of_matrices(quiet, np.concatenate([above, below], -2))[..., :n, n:]
 
 
 rule_for(along_direction, kind="composed")(along_direction.__wrapped__)  # type: ignore[attr-defined]
@@ -185,21 +223,13 @@ rule_for(along_direction, kind="composed")(along_direction.__wrapped__)  # type:
 
 def analytic(name: str, singular: str = "") -> None:
     """Enter an analytic function of a matrix."""
+    if hasattr(linalg, name):
+        original = getattr(linalg, name)
 
-    def rule(A: Dual, *args: Any, **options: Any) -> Dual:
-        def function(a: Array) -> Array:
-            return getattr(linalg, name)(a, *args, **options)
+        def rule(A: Dual, *args: Any, **options: Any) -> Array:
+            return of_matrices(lambda a: original(a, *args, **options), A)
 
-        def quiet(a: Array) -> Array:
-            with warnings.catch_warnings():  # logm warns at 1000 roundings, which are nothing beside those of A itself
-                warnings.simplefilter("ignore", RuntimeWarning)
-                return function(a)
-
-        y = function(A.primal)
-        change = along_direction(quiet, A.primal, A.tangent)
-        return Dual(y, np.real(change) if y.dtype.kind == "f" else change, A.level)
-
-    replaces(linalg, name, "differentiable", singular)(rule)
+        replaces(linalg, name, singular=singular)(rule)
 
 
 for _name in ("expm", "cosm", "sinm", "tanm", "coshm", "sinhm", "tanhm"):
@@ -212,7 +242,7 @@ for _name in ("logm", "fractional_matrix_power"):
 def _sqrtm(A: Dual, *args: Any, **options: Any) -> Dual:
     """``X dX + dX X = dA``."""
     x = linalg.sqrtm(A.primal, *args, **options)
-    return Dual(x, linalg.solve_sylvester(x, x, A.tangent), A.level)
+    return Dual(x, sylvester(x, x, A.tangent), A.level)
 
 
 # Decompositions.
