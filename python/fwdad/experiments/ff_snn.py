@@ -1,7 +1,8 @@
 """Spiking networks by the Forward-Forward algorithm: each layer by its own goodness, exactly, from one tangent.
 
 784-500-500 leaky integrate-and-fire units, 10 steps of a constant current; the paper's settings of neuron and loss. The
-paper's batches of 4096 are batches of 256 here, and its epochs a third as many. Variants:
+paper's batches of 4096 are batches of 256 here, its epochs a third as many, and its constant rate of 8e-4 is one that
+falls from 2e-3 to 0 in a straight line: accuracy rises most where the rate falls. Variants:
 
     as described       both layers learn
     as the scripts run the public scripts show the second layer the spikes of the negative examples for both, so that
@@ -30,7 +31,7 @@ NEURONS: dict[str, dict[str, Any]] = {
     "fashion-mnist": {"theta": 1.0, "learn": (True,), "alpha": 6.0, "epochs": 100},
     "kmnist": {"theta": 1.2, "learn": (True, True), "alpha": 4.0, "epochs": 160},
 }
-RATE, BETA = 8e-4, 0.99
+RATE, BETA = 2e-3, 0.99
 
 VARIANTS = ("as described", "as the scripts run", "one layer", "k = 1", "k = 4", "k = 16", "relu")
 
@@ -64,8 +65,9 @@ class FfSnn(Experiment):
         """Return a row for each epoch."""
         dataset = data.load(parameters["data"], parameters["data_dir"])
         train, epochs, seed = dataset.train, parameters["epochs"], parameters["seed"]
-        learner = Learner(network(parameters, dataset), loss, local(parameters), optim.adam(RATE))
         batches = data.Batches(len(train.targets), BATCH, seed=seed)
+        rate = optim.linear(RATE, epochs * batches.steps_per_epoch)
+        learner = Learner(network(parameters, dataset), loss, local(parameters), optim.adam(rate))
         rows: list[Row] = []
         for epoch in range(epochs):
             start, total = time.perf_counter(), 0.0
