@@ -176,3 +176,17 @@ def test_buffers_of_a_model_do_not_move(transform):
         fwdad.tree.leaves(transform(f)(y))[0] for f, y in ((loss, model), (lambda w: np.sum(w**3 * [2, 3]), x))
     )
     assert np.allclose(found, expected)
+
+
+def test_hessian_by_blocks():
+    """Many summands that depend on all inputs: blocks of directions, of which each moves one leaf."""
+    rng = np.random.default_rng(24)
+    w = rng.standard_normal((600, 20))
+    x = {"a": rng.standard_normal(20), "b": rng.standard_normal((3, 5)), "c": np.array(0.3)}
+
+    def f(x):
+        return np.sum(np.tanh(w @ x["a"] + np.sum(np.sin(x["b"] * x["c"]))) * x["c"])
+
+    found, expected = fwdad.hessian(f)(x), fwdad.hessian(f, chunk_size=36)(x)
+    for one, other in zip(fwdad.tree.leaves(found), fwdad.tree.leaves(expected), strict=True):
+        expect_close(one, other, 1e-12, "a block")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -190,7 +191,7 @@ def value_and_hessian(
     columns_of_columns = jacfwd(jacobian_and_value, argnums, True, chunk_size)
 
     def value_and_h(*args: Any, **kwargs: Any) -> Any:
-        few = None if has_aux or chunk_size is not None else _in_few_directions(f, argnums, args, kwargs)
+        few = None if has_aux or chunk_size is not None else _of_a_sum(f, argnums, args, kwargs)
         if few is not None:
             return f(*args, **kwargs), few
         h, y = columns_of_columns(*args, **kwargs)
@@ -203,10 +204,31 @@ WORTH_A_PATTERN = 32
 """Inputs from which `hessian` looks for summands that depend on few of them."""
 
 
-def _in_few_directions(
-    f: Callable[..., Tree], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Tree | None:
-    """Compute the Hessian as `sparse_hessian` does, if that takes half of the directions or less; else None."""
+BEYOND_CACHES, BLOCK = 2**19, 8
+"""Entries of the n^2 tangents of all summands from which `hessian` takes blocks, and the directions of a block."""
+
+
+def _by_blocks(g: Callable[..., Array], leaves: list[Array], ends: np.ndarray) -> np.ndarray:
+    """Compute the Hessian (n, n) of a number by blocks on and above the diagonal, whose tangents stay in the caches.
+
+    All directions of a block move one leaf: what depends on others alone has no tangents at that level.
+    """
+    starts = [(start, int(end)) for begin, end in itertools.pairwise(ends) for start in range(begin, end, BLOCK)]
+    columns = [slice(start, min(start + BLOCK, end)) for start, end in starts]
+    directions = [tuple(unit_directions(leaves, block.start, block.stop)) for block in columns]
+    h = np.zeros((ends[-1], ends[-1]), np.result_type(*leaves))
+    for i, v in enumerate(directions):
+        for j in range(i, len(directions)):
+            bends = jvp(lambda *x, v=v: jvp(g, x, v)[1], tuple(leaves), directions[j])[1]
+            if isinstance(bends, Dual):  # g uses what an outer transform moves
+                raise NotSeparableError
+            h[columns[j], columns[i]] = bends
+            h[columns[i], columns[j]] = bends.T
+    return h
+
+
+def _of_a_sum(f: Callable[..., Tree], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tree | None:
+    """Compute the Hessian of a sum, in few directions or by blocks; None where neither pays."""
     x, put = choose(args, argnums)
     leaves, structure = moving_leaves(x)
     ends = np.cumsum([0, *(leaf.size for leaf in leaves)])
@@ -218,9 +240,15 @@ def _in_few_directions(
 
     try:
         plan = JacobianPlan.find(terms(g), leaves)
-        if 2 * plan.directions > ends[-1]:
+        if 2 * plan.directions <= ends[-1]:
+            few = HessianPlan(terms, plan).compute(g, leaves, checked=False)
+            if isinstance(few.values, Dual):  # f uses what an outer transform moves
+                return None
+            h = few.dense()
+        elif plan.pattern.shape[0] * ends[-1] ** 2 >= BEYOND_CACHES:
+            h = _by_blocks(g, leaves, ends)
+        else:
             return None
-        h = HessianPlan(terms, plan).compute(g, leaves, checked=False).dense()
     except (NotSeparableError, TypeError, NoRuleError):  # not a sum, or not for these carriers
         return None
     blocks = [
