@@ -4,7 +4,7 @@ SciPy's ufuncs hand their calls to a Dual as NumPy's do. Its other functions mak
 so a function that has a rule is replaced in its module: `scipy.linalg.solve` becomes a function that looks for Duals
 among its arguments, and is SciPy's own where there are none. This happens when the program imports the module of SciPy,
 or when it imports this library if that is later; a program without SciPy reads nothing but this file. A function without
-a rule stays as it is, and its error names it: see `fwdad.dual.lost`.
+a rule stays as it is, and its error names it: see `fwdad.dual.lost_in_scipy`.
 
 special       erf, gammaln, jv, logsumexp, ...; slopes: derivatives of them by series
 stats         log-densities and distribution functions of the common families
