@@ -19,7 +19,7 @@ from fwdad.cli.options import printable, verbose
 from fwdad.cli.progress import short
 from fwdad.export import to_onnx
 from fwdad.files import write_atomic, write_json
-from fwdad.train import WEIGHTS, RunError, load_run
+from fwdad.train import WEIGHTS, RunError, Weights, load_run
 from fwdad.train.evaluation import correct, losses, predict
 from fwdad.train.plot import plot, plot_report
 from fwdad.train.report import as_text, report
@@ -45,7 +45,7 @@ weights_option = click.option(
 @verbose
 def evaluation(
     run: Path,
-    weights: str,
+    weights: Weights,
     name: str | None,
     data_dir: str | None,
     detailed: bool,
@@ -131,7 +131,7 @@ def figures(outputs: NDArray[Any], targets: NDArray[Any]) -> dict[str, float]:
     "--out", metavar="FILE", type=click.Path(path_type=Path), help="File to write.  [default: standard output]"
 )
 @verbose
-def prediction(run: Path, file: str, weights: str, data_dir: str | None, proba: bool, out: Path | None) -> None:
+def prediction(run: Path, file: str, weights: Weights, data_dir: str | None, proba: bool, out: Path | None) -> None:
     """Predict the class or the values of each example in FILE, as CSV.
 
     FILE is of the kind that the run in the folder RUN has learnt from, and is read as that was; it needs no targets.
@@ -184,7 +184,7 @@ def curves(runs: tuple[Path, ...], out: Path) -> None:
 @click.option("--onnx", "file", required=True, type=click.Path(path_type=Path), help="File to write.")
 @weights_option
 @verbose
-def export(run: Path, file: Path, weights: str) -> None:
+def export(run: Path, file: Path, weights: Weights) -> None:
     """Write the model of the run in the folder RUN for other programs. Needs: pip install 'fwdad[onnx]'."""
     saved = load_run(run, weights)
     facts = saved.facts

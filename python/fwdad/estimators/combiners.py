@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -245,8 +245,8 @@ class Projection(Combiner):
     """
 
     corrected: bool = False
-    scope: str = "global"
-    method: str = "gram"
+    scope: Literal["global", "tensor"] = "global"
+    method: Literal["gram", "gram-schmidt"] = "gram"
 
     def __post_init__(self) -> None:
         """Check the spellings."""

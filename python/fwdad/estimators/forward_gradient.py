@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from fwdad.perturbation import (
     perturbation_of,
     some_rows,
 )
+
+M = TypeVar("M")
+Part = TypeVar("Part")
 
 
 class Estimate(NamedTuple):
@@ -82,7 +85,7 @@ class ForwardGradient:
         self,
         sampler: Sampler,
         combiner: Combiner | None = None,
-        perturb: str | Perturbation = DEFAULT,
+        perturb: Literal["activity", "weight"] | Perturbation = DEFAULT,
         rows: ByError | None = None,
     ) -> None:
         self.sampler = _checked(sampler, Sampler, "Normal(k=16)")
@@ -93,14 +96,12 @@ class ForwardGradient:
         self.rows = rows
         self.step = 0
 
-    def __call__(self, loss: Loss, model: Model, *batch: Any) -> tuple[float, Model]:
+    def __call__(self, loss: Loss, model: M, *batch: Any) -> tuple[float, M]:
         """Return the mean loss and the gradient of one step."""
         estimate = self.estimate(loss, model, *batch)
         return estimate.value, estimate.gradient
 
-    def diagnose(
-        self, loss: Loss, model: Model, *batch: Any, reference: Model | None = None
-    ) -> tuple[float, Model, Report]:
+    def diagnose(self, loss: Loss, model: M, *batch: Any, reference: M | None = None) -> tuple[float, M, Report]:
         """Return what a call of the estimator does, and a report on the estimate and its directions.
 
         Parameters
@@ -184,9 +185,6 @@ class ForwardGradient:
             rows = functools.partial(self.rows.of_units, step=self.step)
         exact = sampler.exact or sampler.aligned
         return Draw(lambda number, t: drawn.parts[number], scale=drawn.scale, joint=True, exact=exact, rows=rows)
-
-
-Part = TypeVar("Part")
 
 
 def _checked(given: Part, kind: type[Part], example: str) -> Part:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -15,6 +15,7 @@ from fwdad.kernels import policy
 Params = Any
 Updates = Any
 State = Any
+P = TypeVar("P")
 
 
 class Optimizer(NamedTuple):
@@ -45,7 +46,7 @@ class Optimizer(NamedTuple):
     init: Callable[[Params], State]
     update: Callable[[Params, State, Params], tuple[Updates, State]]
 
-    def step(self, grads: Params, state: State, params: Params) -> tuple[Params, State]:
+    def step(self, grads: P, state: State, params: P) -> tuple[P, State]:
         """Return the parameters and the state after one step: `update`, then `apply_updates`.
 
         Raises
@@ -88,7 +89,7 @@ def scaled(factor: float, parts: Params) -> Updates:
     return tree.map(lambda part: Scaled(number, part), parts)
 
 
-def apply_updates(params: Params, updates: Updates) -> Params:
+def apply_updates(params: P, updates: Updates) -> P:
     """Return ``params + updates``, leaf by leaf, in the parameters' dtypes; buffers stay as they are.
 
     Raises
@@ -103,7 +104,7 @@ def apply_updates(params: Params, updates: Updates) -> Params:
         factor, part = (update.factor, update.array) if isinstance(update, Scaled) else (1, update)
         return axpby(1, p, factor, part).astype(p.dtype, copy=False)
 
-    return tree.map(moved, params, updates, is_leaf=tree.is_buffer)
+    return cast("P", tree.map(moved, params, updates, is_leaf=tree.is_buffer))
 
 
 def axpby(a: float, x: Any, b: float, y: Any) -> Any:

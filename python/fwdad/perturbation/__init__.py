@@ -12,6 +12,7 @@ A layer of one's own asks for its `site` in each call, and has a method `local_g
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from fwdad.perturbation.activities import NOISES, Activities, check_coupling, check_leaks
 from fwdad.perturbation.directions import Directions, Template, join, separate
@@ -33,7 +34,7 @@ _PERTURBATIONS: dict[str, Callable[[], Perturbation]] = {"weight": Weights, "act
 PERTURBATIONS = Registry("fwdad.perturbations", _PERTURBATIONS)
 """Perturbations by their spellings; each is called without arguments."""
 
-DEFAULT = "activity"
+DEFAULT: Literal["activity"] = "activity"
 """The perturbation where none is given, everywhere."""
 
 

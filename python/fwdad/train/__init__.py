@@ -24,7 +24,7 @@ from fwdad.train.evaluation import evaluate
 from fwdad.train.folder import BEST, CHECKPOINT, METRICS
 from fwdad.train.metrics import EpochMetrics, read_metrics
 from fwdad.train.observer import ObservedRun, Observer
-from fwdad.train.saved import WEIGHTS, load_model, load_run
+from fwdad.train.saved import WEIGHTS, Weights, load_model, load_run
 from fwdad.train.step import Learner
 from fwdad.train.trainer import Trainer, TrainingDiverged
 
@@ -44,6 +44,7 @@ __all__ = [
     "TrainConfig",
     "Trainer",
     "TrainingDiverged",
+    "Weights",
     "evaluate",
     "load_model",
     "load_run",

@@ -21,6 +21,7 @@ from fwdad.estimators import (
 )
 from fwdad.estimators.combiners import Combiner
 from fwdad.estimators.samplers import Sampler
+from fwdad.perturbation import perturbation_of
 from fwdad.train.config import OBJECTS, ConfigError, TrainConfig, is_object, name_of_object
 
 Part = TypeVar("Part")
@@ -113,7 +114,7 @@ def make_estimator(
         sampler = _called("sampler", config.sampler, make, config.tangents, seed=config.seed)
     if combiner is None:
         combiner = _called("combiner", config.combiner, COMBINERS[config.combiner])
-    return ForwardGradient(sampler, combiner, config.perturb, rows)
+    return ForwardGradient(sampler, combiner, perturbation_of(config.perturb), rows)
 
 
 def _called(setting: str, name: str, make: Callable[..., Part], *args: Any, **options: Any) -> Part:

@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from fwdad import estimators, functions, nn, optim
 from fwdad.data import AUGMENTATIONS, NAMES, TASKS
@@ -97,7 +97,7 @@ class TrainConfig:
         f"Data set: {', '.join(NAMES)}, a .csv, .tsv, .parquet or .npz file, or a folder of images or .npy files.",
     )
     data_dir: str | None = setting(None, str, "Folder of a named data set; without it $FWDAD_DATA.", resumable=True)
-    task: str = setting("classification", str, "What to predict.", choices=TASKS)
+    task: Literal["classification", "regression"] = setting("classification", str, "What to predict.", choices=TASKS)
     target: str | None = setting(None, str, "Column of a table to predict; by default the last.")
     augment: str = setting("none", str, "Random changes to the training images.", choices=AUGMENTATIONS)
     model: str = setting("mlp", str, "Network.", choices=nn.MODELS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from fwdad.train.config import ConfigError, TrainConfig, is_object
 from fwdad.train.folder import BEST, CHECKPOINT, CONFIG
 from fwdad.train.header import About, BestHeader, CheckpointHeader
 
-WEIGHTS = ("final", "best")
+Weights = Literal["final", "best"]
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 Header = TypeVar("Header", bound=About)
 
 
@@ -45,7 +46,7 @@ class Saved(NamedTuple):
     facts: data.Facts | None
 
 
-def load_run(folder: str | os.PathLike[str], weights: str = "final", model: Any = None) -> Saved:
+def load_run(folder: str | os.PathLike[str], weights: Weights = "final", model: Any = None) -> Saved:
     """Load the trained model of the run in a folder.
 
     Parameters
@@ -93,7 +94,7 @@ def load_run(folder: str | os.PathLike[str], weights: str = "final", model: Any 
     return Saved(restored, about.shape, about.outputs, config, about.data, about.facts)
 
 
-def load_model(folder: str | os.PathLike[str], weights: str = "final", model: Any = None) -> Any:
+def load_model(folder: str | os.PathLike[str], weights: Weights = "final", model: Any = None) -> Any:
     """Load the trained model of the run in a folder, as `load_run` does: call it on inputs (B, D) for its outputs."""
     return load_run(folder, weights, model).model
 

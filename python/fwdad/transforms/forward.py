@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 
@@ -14,6 +14,24 @@ from fwdad.transforms.arguments import as_array, call, choose, moving_array, tan
 from fwdad.transforms.repeated import SplittingLevel, resolved
 
 Tree = Any
+Y = TypeVar("Y")
+Aux = TypeVar("Aux")
+
+
+@overload
+def jvp(
+    f: Callable[..., Y], primals: tuple[Tree, ...], tangents: tuple[Tree, ...], has_aux: Literal[False] = False
+) -> tuple[Y, Any]: ...
+
+
+@overload
+def jvp(
+    f: Callable[..., tuple[Y, Aux]], primals: tuple[Tree, ...], tangents: tuple[Tree, ...], has_aux: Literal[True]
+) -> tuple[Y, Any, Aux]: ...
+
+
+@overload
+def jvp(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree, ...], has_aux: bool) -> Any: ...
 
 
 def jvp(f: Callable[..., Tree], primals: tuple[Tree, ...], tangents: tuple[Tree, ...], has_aux: bool = False) -> Any:

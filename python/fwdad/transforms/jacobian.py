@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from fwdad.transforms.sparse import HessianPlan, JacobianPlan
 from fwdad.transforms.terms import NotSeparableError, terms
 
 Tree = Any
+P = ParamSpec("P")
 
 
 def value_and_jacfwd(
@@ -110,8 +111,8 @@ class _Columns:
 
 
 def jacfwd(
-    f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
-) -> Callable[..., Any]:
+    f: Callable[P, Tree], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
+) -> Callable[P, Any]:
     """Make the Jacobian of f: ``J[..., j] = df/dx_j``.
 
     Parameters
@@ -153,7 +154,7 @@ def jacfwd(
     """
     value_and_jacobian = value_and_jacfwd(f, argnums, has_aux, chunk_size)
 
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
+    def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
         y, columns = value_and_jacobian(*args, **kwargs)
         return (columns, y[1]) if has_aux else columns
 

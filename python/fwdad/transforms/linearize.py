@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn, overload
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from fwdad import tree
 from fwdad.dual import Array, Dual, memory, name_of, new_level, split
 from fwdad.transforms.arguments import as_array, call, moving_array
 from fwdad.transforms.carriers import Carrier
-from fwdad.transforms.forward import Seeds, split_aux, take_apart
+from fwdad.transforms.forward import Aux, Seeds, Y, split_aux, take_apart
 
 Tree = Any
 
@@ -268,6 +268,16 @@ class LinearMap:
 def _for_each(change: Array | None, k: int) -> Array | None:
     """Repeat a tangent that does not depend on the directions, k times."""
     return None if change is None else np.broadcast_to(change, (k, *change.shape[1:]))
+
+
+@overload
+def linearize(f: Callable[..., Y], *primals: Tree, has_aux: Literal[False] = False) -> tuple[Y, Callable[..., Any]]: ...
+
+
+@overload
+def linearize(
+    f: Callable[..., tuple[Y, Aux]], *primals: Tree, has_aux: Literal[True]
+) -> tuple[Y, Callable[..., Any], Aux]: ...
 
 
 def linearize(f: Callable[..., Tree], *primals: Tree, has_aux: bool = False) -> Any:
