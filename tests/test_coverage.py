@@ -14,6 +14,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 ROWS = coverage.table()
 
 
+@pytest.mark.skipif(not np.__version__.startswith("2.4."), reason="the pages list the functions of NumPy 2.4")
 @pytest.mark.parametrize("name", coverage.PAGES)
 def test_pages_are_what_the_tables_say(name):
     written = (DOCS / name).read_text(encoding="utf-8")

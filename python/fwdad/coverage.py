@@ -29,6 +29,7 @@ NO_DERIVATIVE = {
 """Functions that have no derivative: why, and their names."""
 
 WHY = {
+    "in1d": "use np.isin",
     "intersect1d": "an entry in both arrays could move with either",
     "histogram2d": "bins move with the data; use np.histogram or np.bincount",
     "histogramdd": "bins move with the data; use np.histogram or np.bincount",

@@ -17,6 +17,7 @@ import numpy as np
 from fwdad import data, estimators, optim, tree
 from fwdad.bench.records import Record
 from fwdad.estimators import SAMPLERS, ForwardGradient
+from fwdad.perturbation import PERTURBATIONS
 from fwdad.train import Learner, TrainConfig
 from fwdad.train.build import make_model
 from fwdad.train.evaluation import losses
@@ -55,7 +56,7 @@ def entries(tangents: Sequence[int]) -> Iterator[Entry]:
         yield Entry(who, None, ForwardGradient(every, rows=rows), rate_of("activity", "units"))
     for k in tangents:
         for sampler, perturb in RANDOM:
-            estimator = ForwardGradient(SAMPLERS[sampler](k, seed=0), estimators.Projection(), perturb)
+            estimator = ForwardGradient(SAMPLERS[sampler](k, seed=0), estimators.Projection(), PERTURBATIONS[perturb]())
             yield Entry(f"{sampler}, {perturb}", k, estimator, rate_of(perturb, "projection"))
 
 
