@@ -178,7 +178,7 @@ def test_the_frontier(bench, tmp_path):
         ("step --json .", "cannot write .: it is a folder"),
         ("step --plot picture.txt", "--plot: expected a name that ends in .png"),
         ("frontier --data digits --model rnn", "model must be one of"),
-        ("frontier --data digits --hidden 8 --model convnet", "hidden is a setting of mlp, not of convnet"),
+        ("frontier --data digits --hidden 8 --model convnet", "not of convnet; leave it out"),
         ("time-to-accuracy --data cifar", "'cifar' is not one of 'digits', 'mnist', 'fashion-mnist'"),
         ("kernels --device gpu", "--device: device: expected"),
         ("kernels --only sorting", "--only: no benchmark has 'sorting' in its name; there are affine JVP,"),
