@@ -309,31 +309,31 @@ def _said(s: Structure) -> str:
     return f"{s.node.__name__} of {', '.join(parts) or 'nothing'}"
 
 
-def named_leaves(tree: Tree) -> dict[str, Leaf]:
-    """Return the leaves under their dotted paths, as in ``layers.0.weight``.
+def named_leaves(tree: Tree, is_leaf: IsLeaf | None = None) -> dict[str, Leaf]:
+    """Return the leaves under their dotted paths, as in ``layers.0.weight``; a node with `is_leaf` counts as one.
 
     Examples
     --------
     >>> named_leaves({"layers": [{"weight": 1.0}, {"weight": 2.0}]})
     {'layers.0.weight': 1.0, 'layers.1.weight': 2.0}
     """
-    return dict(_named(tree, ()))
+    return dict(_named(tree, (), is_leaf))
 
 
 def paths(tree: Tree) -> Iterator[tuple[str, Leaf]]:
     """Yield the dotted path of each leaf, and the leaf, in order; of a tree that is a leaf the path is empty."""
-    return _named(tree, ())
+    return _named(tree, (), None)
 
 
-def _named(node: Tree, path: tuple[str, ...]) -> Iterator[tuple[str, Leaf]]:
+def _named(node: Tree, path: tuple[str, ...], is_leaf: IsLeaf | None) -> Iterator[tuple[str, Leaf]]:
     kind: Any = type(node)
     split = _splitter(kind)
-    if split is None:
+    if split is None or (is_leaf is not None and is_leaf(node)):
         yield ".".join(path), node
         return
     names, children, _ = split(node)
     for name, child in zip(names, children, strict=True):
-        yield from _named(child, (*path, str(name)))
+        yield from _named(child, (*path, str(name)), is_leaf)
 
 
 def is_parameter(leaf: Leaf) -> bool:

@@ -61,6 +61,11 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     facts: Facts | None = None
 
+    def __repr__(self) -> str:
+        """Show what there is, and no numbers."""
+        sizes = (f"{part}={len(getattr(self, part).targets):,}" for part in ("train", "validation", "test"))
+        return f"Dataset({self.name!r}, {', '.join(sizes)}, shape={self.shape}, classes={self.classes})"
+
     @property
     def outputs(self) -> int:
         """How many numbers a model of this data gives: one per class, or one per column of the targets."""

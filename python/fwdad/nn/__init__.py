@@ -38,6 +38,7 @@ from fwdad.nn.recurrent import LRU
 from fwdad.nn.residual import Residual
 from fwdad.nn.sequential import MLP, Activation, Sequential
 from fwdad.nn.spiking import LIF, RLIF
+from fwdad.nn.summary import Summary, summary
 from fwdad.nn.tokens import ClassToken, PatchEmbedding
 from fwdad.nn.torch_format import load_torch, save_torch, state_dict, with_state_dict
 
@@ -66,6 +67,7 @@ __all__ = [
     "PatchEmbedding",
     "Residual",
     "Sequential",
+    "Summary",
     "accuracy",
     "binary_cross_entropy",
     "cross_entropy",
@@ -74,6 +76,7 @@ __all__ = [
     "save_torch",
     "squared_error",
     "state_dict",
+    "summary",
     "top_accuracy",
     "training",
     "with_state_dict",

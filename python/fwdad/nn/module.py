@@ -20,6 +20,10 @@ else:
         return lambda cls: cls
 
 
+LONGEST = 1000
+"""Characters of fields that are shown as they are."""
+
+
 @dataclass_transform(eq_default=False)
 class Module:
     """Base class of layers and models.
@@ -83,9 +87,13 @@ class Module:
         return cast("Self", tree.map(lambda leaf: kernels.to_device(leaf, device), self))
 
     def __repr__(self) -> str:
-        """Show the fields, of arrays only dtype and shape."""
-        fields = ", ".join(f"{f.name}={_brief(getattr(self, f.name))}" for f in dataclasses.fields(self))  # type: ignore[arg-type]
-        return f"{type(self).__name__}({fields})"
+        """Show the fields, of arrays only dtype and shape; of a large model's fields the types (see `nn.summary`)."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        whole = ", ".join(f"{name}={_brief(value)}" for name, value in values.items())
+        if len(whole) > LONGEST:
+            whole = ", ".join(f"{name}={type(value).__name__}" for name, value in values.items())
+            whole += f"; {self.parameters:,} parameters"
+        return f"{type(self).__name__}({whole})"
 
 
 def _brief(value: Any) -> str:
