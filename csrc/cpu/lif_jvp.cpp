@@ -1,11 +1,15 @@
 // A register of units of one example goes through all steps before the next: membrane, spike and tangents stay in
 // registers. A tangent of ones gives the derivatives of all units, for no unit sees another.
+#include <stdexcept>
+
 #include "arguments.hpp"
 #include "shared/partial.hpp"
 #include "shared/run.hpp"
 
 namespace fwdad::FWDAD_ISA {
 namespace {
+
+constexpr int64_t most_steps = 1 << 24;
 
 template <bool Squared, class V, class T>
 FWDAD_INLINE V slope_of(V u, T sharpness) {
@@ -102,6 +106,15 @@ template <class T>
 void lif_jvp(In<T, 3> current, In<T, 1> beta, In<T, 1> theta, In<T, 2> bias, int64_t steps, T sharpness, bool squared,
              Out<T, 2> counts, Out<T, 2> by_current, Out<T, 2> by_beta, Out<T, 2> by_theta, Out<T, 3> train,
              Out<T, 3> slopes) {
+    const bool fits = current.shape[1] == 1 || current.shape[1] == steps;
+    for (const auto& series : {train, slopes}) {
+        if (series.data != nullptr && series.shape[1] != steps) {
+            throw std::invalid_argument("lif_jvp: train and slopes need as many steps as there are");
+        }
+    }
+    if (!fits || steps < 0 || steps > most_steps) {
+        throw std::invalid_argument("lif_jvp: steps: expected those of the current, and at most 2^24");
+    }
     const Neurons<T> neurons{current, beta,       theta,   bias,     steps, sharpness,
                              counts,  by_current, by_beta, by_theta, train, slopes};
     const int64_t rows = current.shape[0];

@@ -82,7 +82,7 @@ def test_nan_is_not_hidden(lif_jvp, place):
 
 X, B = np.ones((4, 3), np.float32), np.ones(3, np.float32)
 BAD = [
-    (ValueError, "steps: expected at least 1, given 0", (X, B, B, 0)),
+    (ValueError, "steps: expected 1 to 2.24, given 0", (X, B, B, 0)),
     (ValueError, "surrogate: expected one of fast-sigmoid, arctan, given 'step'", (X, B, B, 1, None, "step")),
     (ValueError, "give: expected names of by_current, .*, given 'counts'", (X, B, B, 1, None, "arctan", ["counts"])),
     (ValueError, r"current: expected shape \(B, n\) or \(B, steps, n\), given \(3,\)", (B, B, B, 1)),

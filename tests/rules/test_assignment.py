@@ -404,7 +404,7 @@ PLAIN = {
     "out=": lambda a, v: np.add(v, v, out=a),
     "dual as mask": lambda a, v: np.copyto(v, 1.0, where=v),
     "dual as indices": lambda a, v: v.put(v, 1.0),
-    "out= where=": lambda a, v: np.add(v, v, out=v, where=np.array([True])),
+    "out= where=": lambda a, v: np.add(v, v, out=a, where=np.array([True])),
     "dual as index": lambda a, v: v.__setitem__(v, 1.0),
 }
 

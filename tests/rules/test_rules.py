@@ -157,7 +157,7 @@ CASES = {
     "sqrt where out": (lambda x: np.sqrt(x, out=x * 1, where=V > 0), V),
     "dot out": (lambda x: np.dot(M.T, x, out=np.zeros(4, like=x)), W),
     "sum out": (lambda x: np.sum(x, 0, out=np.ones((3, 4), like=x)), X),
-    "clip out": (lambda x: np.clip(x, -0.5, 0.6, out=x[...]), X),
+    "clip out": (lambda x: np.clip(x, -0.5, 0.6, out=np.zeros_like(x)), X),
     "nansum": (lambda x: np.nansum(x * (NAN / X), axis=1), X),
     "nanprod": (lambda x: np.nanprod(x * (NAN / X), axis=0), X),
     "nancumsum": (lambda x: np.nancumsum(x * (NAN / X), axis=2), X),
@@ -654,7 +654,10 @@ def test_matmul_of_empty_matrices(shapes):
     check_jvp(np.matmul, [np.ones(shape) for shape in shapes])
 
 
-@pytest.mark.parametrize("name", CASES)
+FOLLOWS_MEMORY = {"reshape A", "ravel K"}  # the order of their answers is that of the memory
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in FOLLOWS_MEMORY])
 @pytest.mark.parametrize("layout", [np.asfortranarray, lambda x: x[::-1].copy()[::-1]], ids=["F", "reversed"])
 def test_memory_layout(name, layout):
     f, *arrays = CASES[name]

@@ -6,17 +6,12 @@ import numpy as np
 import pytest
 
 import fwdad
-from fwdad.rules import special
 from fwdad.rules.elementwise import BINARY, UNARY
 
 sp = pytest.importorskip("scipy.special", reason="SciPy is not installed")
+special = pytest.importorskip("fwdad.rules.scipy.special", reason="SciPy is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, at poles and of what overflows
 
-UNARY_ROWS = {row.function.__name__: row.function for row in (*UNARY, *special.rows(sp)[0])}
-BINARY_ROWS = {
-    **{row.function.__name__: row.function for row in (*BINARY, *special.rows(sp)[1])},
-    **{f.__name__: f for f in (np.power, np.float_power, np.remainder, np.fmod)},
-}
 
 with mp.workdps(80):
     PI, ROOT_PI, HALF_TURN = +mp.pi, mp.sqrt(mp.pi), mp.pi / 180
@@ -128,6 +123,17 @@ COMPLEX = np.array([r * np.exp(1j * sign * angle) for r in RADII for angle in AN
 PAIRS = [0, 1e-20, 2e-8, 0.1, 0.3, 0.6, 1, 1.0001, 2, 3, 3.7, 25.5, 120, 1e8, 1e160]
 PLANE = np.array(sorted({sign * float(x) for x in PAIRS for sign in (1, -1)}))
 ORDERS = np.array([0, 1e-8, 0.3, 0.5, 1, 1.5, 2, 3.7, 10, 25.5])
+
+# Of SciPy's functions those that have a reference here; tests/rules/scipy holds the others against differences.
+UNARY_ROWS = {
+    **{row.function.__name__: row.function for row in UNARY},
+    **{row.function.__name__: row.function for row in special.UNARY if row.function.__name__ in FIRST},
+}
+BINARY_ROWS = {
+    **{row.function.__name__: row.function for row in BINARY},
+    **{row.function.__name__: row.function for row in special.BINARY if row.function.__name__ in SECOND},
+    **{f.__name__: f for f in (np.power, np.float_power, np.remainder, np.fmod)},
+}
 
 BESSEL = ("i0", "i1", "j0", "j1", "y0", "y1", "k0", "k1", "i0e", "i1e", "jv", "yv", "iv", "ive", "kv")
 UP_TO = {

@@ -39,8 +39,8 @@ class SiluGap(Objective):
 
     Examples
     --------
-    >>> SiluGap(6.0)(np.array([0.0, 0.2131]), np.zeros(2)).round(3).tolist()
-    [-0.0, -0.278]
+    >>> SiluGap(6.0)(np.array([0.1, 0.2131]), np.zeros(2)).round(3).tolist()
+    [-0.213, -0.278]
     """
 
     alpha: float = 6.0

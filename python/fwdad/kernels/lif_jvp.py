@@ -102,8 +102,8 @@ def lif_jvp(
     for name in give:
         if name not in (*DERIVATIVES, *SERIES):
             raise ValueError(f"{where}: give: expected names of {', '.join((*DERIVATIVES, *SERIES))}, given {name!r}")
-    if steps < 1:
-        raise ValueError(f"{where}: steps: expected at least 1, given {steps}")
+    if not 1 <= steps <= 2**24:
+        raise ValueError(f"{where}: steps: expected 1 to 2^24, given {steps}")
     current = checks.contiguous(where, "current", current)
     if current.ndim == 2:
         current = current[:, np.newaxis]

@@ -45,7 +45,7 @@ def reduce(
         total = np.full_like(rows, start, shape=rows.shape[1:])
     for row, use in steps:
         total = ufunc(total, row) if where is True else np.where(use, ufunc(total, row), total)
-    return np.expand_dims(total, axes) if keepdims else total
+    return np.expand_dims(total, axes) if keepdims else total[()]
 
 
 def _rows(array: Array, axes: tuple[int, ...], dtype: Any) -> Array:

@@ -230,7 +230,8 @@ class TrainConfig:
                 del derived["tangents"]  # it has its own
             self = dataclasses.replace(self, **derived)
         if self.optimizer is None:
-            steady = self.task == "classification" and self.directions in estimators.STRUCTURED
+            structured = self.directions in estimators.STRUCTURED and not self.local
+            steady = self.task == "classification" and structured
             self = dataclasses.replace(self, optimizer="sgd" if steady else "adam")
         assert self.optimizer is not None
         if is_object(self.optimizer):

@@ -388,9 +388,9 @@ def colouring(
     Examples
     --------
     >>> import numpy as np, fwdad
-    >>> kept = fwdad.colouring(lambda t, y: t * y[::-1] * y, 0.0, np.ones(4), argnums=1)
-    >>> kept.dense(1.0, np.arange(4.0)).tolist()[0], kept.detections
-    ([3.0, 0.0, 0.0, 0.0], 1)
+    >>> kept = fwdad.colouring(lambda t, y: t * y[::-1] * y, 1.0, np.ones(4), argnums=1)
+    >>> kept.dense(2.0, np.arange(4.0)).tolist()[0], kept.detections
+    ([6.0, 0.0, 0.0, 0.0], 1)
     """
     if check_every is not None and check_every < 1:
         raise ValueError(f"check_every is a number of calls, at least 1, or None; got {check_every}")
