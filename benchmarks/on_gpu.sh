@@ -63,19 +63,21 @@ if [ -z "$dry" ]; then
       stage "$tool" 30 compute-sanitizer --tool "$tool" --error-exitcode 9 "${some[@]}"
   done
   on=(--device cuda)
+  device=(--device cuda)
   size=()
 else
-  stage tests 60 python -m pytest -q -x -rs tests/kernels/test_axpby.py
-  on=()
+  stage tests 60 python -m pytest -q -x -rs -k "not cuda" tests/kernels/test_axpby.py
+  on=(--peers none)
   size=(--w 16 --k 2)
+  device=()
 fi
 
 bench=(python -m fwdad.cli bench)
 stage kernels 50 "${bench[@]}" kernels --quick "${on[@]}" --only "${dry:+axpby}" --json "$results/kernels.json"
 stage step 40 "${bench[@]}" step --quick "${on[@]}" "${size[@]}" --json "$results/step.json"
-stage train 20 python -m fwdad.cli train --epochs 2 "${on[@]}" --out "$results/digits"
+stage train 20 python -m fwdad.cli train --epochs 2 "${device[@]}" --out "$results/digits"
 if [ -n "${FWDAD_DATA-}" ]; then
-  stage mnist 30 python -m fwdad.cli train --data mnist --epochs 1 "${on[@]}" --out "$results/mnist"
+  stage mnist 30 python -m fwdad.cli train --data mnist --epochs 1 "${device[@]}" --out "$results/mnist"
 fi
 if [ -z "$dry" ] && command -v ncu >/dev/null; then
   longest='regex:affine|stream|gram'
