@@ -76,8 +76,8 @@ KERNEL(weighted_rows, cpu_cuda, f32_f64, "w:(rows,n) dx:(k,rows,n) -> out:(k,row
 KERNEL(unit_jvp_thin, cpu_cuda, f32_f64, "w:(n1,n2) r:(rows,n1) s:(rows,n2) v:(n2,c) e?:(rows,c) -> d:(rows,n1,[c])",
        Matrix<T> w, In<T, 2> r, In<T, 2> s, Matrix<T> v, In<T, 2> e, Out<T, 3> d)
 
-// The same where the layer after it is a convolution of images whose channels come last, w and the window as of conv_jvp:
-// d = r times the sum of e_c t_c over c, t_c = sum over places q, taps and channels m of w_m s_qm v_qmc.
+// The same where the layer after it is a convolution of images whose channels come last, w and the window as of
+// conv_jvp: d = r times the sum of e_c t_c over c, t_c = sum over places q, taps and channels m of w_m s_qm v_qmc.
 KERNEL(conv_unit_jvp_thin, cpu, f32_f64,
        "w:(kh*kw*c,n) r:(i,h,w,c) s:(i,rows,columns,n) v:(rows,columns,n,outputs) e:(i,outputs) "
        "window:(kh,kw,h,w,rows,columns) -> d:(i,h,w,c)",

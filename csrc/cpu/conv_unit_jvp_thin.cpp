@@ -1,6 +1,6 @@
 // At each position of the convolution's output, its window of units is a small unit_jvp_thin: w times the factors
-// s[m] v[m, :] of the channels m that move there. What comes out for each unit of the window, contracted with e, is added
-// to d where the window lies. Panels of w that see nothing but padding are left out.
+// s[m] v[m, :] of the channels m that move there. What comes out for each unit of the window, contracted with e, is
+// added to d where the window lies. Panels of w that see nothing but padding are left out.
 //
 // A task is an example, which one thread computes in one order: the bits do not depend on the number of threads.
 #include <string.h>
@@ -87,9 +87,8 @@ void run_example(const Job<T>& job, int64_t example, const Scratch<T>& own) {
                 const int64_t column = job.groups.column(group);
                 const int64_t columns = job.groups.column(group + 1) - column;
                 const Part<T> part{own.listed, own.factors + job.n * column, count};
-                multiply(columns, job.panels + panel * job.n * units, part, [&](int j, int i, Vector<T> sum) {
-                    total[i] = fma(splat(e[column + j]), sum, total[i]);
-                });
+                multiply(columns, job.panels + panel * job.n * units, part,
+                         [&](int j, int i, Vector<T> sum) { total[i] = fma(splat(e[column + j]), sum, total[i]); });
             }
             for (int i = 0; i < panel_vectors; ++i) {
                 store(own.window + panel * units + i * lanes<T>, total[i]);
