@@ -101,6 +101,8 @@ KERNELS = {
     "WeightedRows<double>":  Expected(256, 40, (), (2 * K, K + 1)),
     "UnitJvpThin<float>":    Expected(256, 64, (), thin()),
     "UnitJvpThin<double>":   Expected(256, 128, (), thin()),
+    "LifJvp<float>":         Expected(256, 64, (), (1, 1)),
+    "LifJvp<double>":        Expected(256, 128, (), (1, 1)),
     "CrossEntropy<float>":   Expected(256, 64, (), (5, 2)),
     "CrossEntropy<double>":  Expected(256, 64, (), (5, 2)),
     "Generate<float>":       Expected(256, 40, ("STG",), (1, 1)),

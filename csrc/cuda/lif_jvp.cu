@@ -8,7 +8,7 @@ namespace {
 template <class T>
 struct LifJvp {
     static constexpr int threads = 256;
-    static constexpr int resident = 4;
+    static constexpr int resident = sizeof(T) == 4 ? 4 : 2;
     struct Shared {};
 
     In<T, 3> current;  // (rows, 1 or steps, n)
