@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fwdad.data.classes import numbers_of
 from fwdad.data.dataset import DataError, Dataset, DataWarning
 from fwdad.data.facts import Facts
+from fwdad.errors import undefined
 
 LARGEST = float(np.finfo(np.float32).max)  # of a value in a data set, which is float32 in the end
 
@@ -48,19 +49,19 @@ class Source:
 
     def dataset(self, task: str, target: str | None) -> Dataset:
         """Return all of it as a data set, split and normalised by itself."""
-        raise NotImplementedError
+        raise undefined(self, "dataset(task, target)")
 
     def inputs(self, facts: Facts) -> NDArray[Any]:
         """Return the examples as a run's file had them, (N, *shape); `DataError` if they are of another kind."""
-        raise NotImplementedError
+        raise undefined(self, "inputs(facts)")
 
     def targets(self, facts: Facts) -> Any:
         """Return the class of each example, a list of words, or in a regression the values (N, M)."""
-        raise NotImplementedError
+        raise undefined(self, "targets(facts)")
 
     def place(self, row: int) -> str:
         """Say where an example stands."""
-        raise NotImplementedError
+        raise undefined(self, "place(row)")
 
     def known(self, facts: Facts, targets: bool) -> Known:
         """Return the examples as the model of a run takes them.

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import kernels
+from fwdad.errors import undefined
 from fwdad.kernels import Window
 from fwdad.tangents.dense import kind_of
 from fwdad.tangents.duck import DuckTangent, Tangent, as_dense, is_basic, rows_of
@@ -100,7 +101,7 @@ class _Picked(DuckTangent):
 
     def _times(self, w: np.ndarray) -> Tangent | None:
         """Return the product of rows of entries (k, B, n) with w (n, m), where it has a form of its own."""
-        raise NotImplementedError
+        raise undefined(self, "_times(w)")
 
 
 _OWN = {"source", "values", "shape"}

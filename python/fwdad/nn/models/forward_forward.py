@@ -11,6 +11,7 @@ import numpy as np
 
 from fwdad import functions
 from fwdad.dual import Array
+from fwdad.errors import undefined
 from fwdad.nn.linear import Linear
 from fwdad.nn.module import Module
 from fwdad.nn.seeds import Seed, spawn
@@ -93,11 +94,11 @@ class ForwardForward(Module):
 
     def react(self, layer: Any, z: Array, bias: Array | None, last: bool) -> tuple[Array, Array | None]:
         """Return a layer's output from its pre-activation, and what the next layer gets, None for the last."""
-        raise NotImplementedError
+        raise undefined(self, "react(layer, z, bias, last)")
 
     def onward(self, layer: Any, x: Array) -> Array:
         """Return what the next layer gets for a layer's input x."""
-        raise NotImplementedError
+        raise undefined(self, "onward(layer, x)")
 
 
 class FFMLP(ForwardForward):
