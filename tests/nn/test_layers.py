@@ -204,8 +204,8 @@ def test_buffers_are_part_of_the_tree():
         (ValueError, "at least 1", lambda: nn.LayerNorm(0)),
         (ValueError, "eps positive", lambda: nn.BatchNorm(2, eps=0)),
         (ValueError, "momentum", lambda: nn.BatchNorm(2, momentum=0)),
-        (ValueError, r"\(B, 2, ...\)", lambda: nn.BatchNorm(2)(np.ones((4, 3)))),
-        (ValueError, r"\(B, ..., 3\)", lambda: nn.LayerNorm(3)(np.ones(3))),
+        (ValueError, r"\(B, 2, ...\)", lambda: nn.BatchNorm(2)(np.ones((4, 3), np.float32))),
+        (ValueError, r"\(B, ..., 3\)", lambda: nn.LayerNorm(3)(np.ones(3, np.float32))),
         (ValueError, "p must lie", lambda: nn.Dropout(1.0)),
         (ValueError, "multiple of num_heads", lambda: nn.MultiHeadAttention(6, 4)),
         (ValueError, "0 to 2; got 0 to 3", lambda: nn.Embedding(3, 2)(np.array([0, 3]))),
@@ -234,11 +234,32 @@ MAKERS = {
     "GroupNorm": lambda **o: nn.GroupNorm(2, 4, **o),
     "Embedding": lambda **o: nn.Embedding(4, 3, **o),
     "PatchEmbedding": lambda **o: nn.PatchEmbedding(4, 3, 1, **o),
-    "ClassToken": lambda **o: nn.ClassToken(2, 4, **o),
+    "ClassToken": lambda **o: nn.ClassToken(4, 4, **o),
     "MultiHeadAttention": lambda **o: nn.MultiHeadAttention(4, 2, **o),
+    "LIF": lambda **o: nn.LIF(4, 3, **o),
+    "RLIF": lambda **o: nn.RLIF(4, 3, **o),
+    "LRU": lambda **o: nn.LRU(4, 2, 3, **o),
     "MLP": lambda **o: nn.MLP((4, 3), **o),
     "resnet18": lambda **o: nn.MODELS["resnet18"]((3, 32, 32), 10, seed=0, widths=(2, 2, 2, 2), **o),
 }
+WHOLE = {"MLP": "Linear", "MultiHeadAttention": "Linear", "resnet18": "Conv2d"}
+SHAPES = {"Conv2d": (2, 4, 4, 4), "PatchEmbedding": (2, 4, 4, 4), "resnet18": (2, 3, 32, 32)}
+OTHER_CALLS = {
+    "LIF train": ("LIF", lambda layer, x: layer.train(x)),
+    "LIF membrane": ("LIF", lambda layer, x: layer.membrane(x)),
+    "RLIF eprop": ("RLIF", lambda layer, x: layer.eprop(x, np.zeros((2, 3), x.dtype))),
+    "LRU online": ("LRU", lambda layer, x: layer.online(2).step(x[:, 0])),
+}
+
+
+WITHOUT_PARAMETERS = {"Activation", "AdaptiveAvgPool2d", "AvgPool2d", "Dropout", "Flatten", "MaxPool2d"}
+CONTAINERS = {"Module", "Residual", "Sequential"}
+
+
+def test_every_layer_with_parameters_is_here():
+    public = (getattr(nn, name) for name in nn.__all__)
+    layers = {value.__name__ for value in public if isinstance(value, type) and issubclass(value, nn.Module)}
+    assert layers - WITHOUT_PARAMETERS - CONTAINERS == MAKERS.keys() - {"resnet18"}
 
 
 @pytest.mark.parametrize("dtype", [np.float16, "bfloat16", np.int32, complex, object])
@@ -250,19 +271,17 @@ def test_a_dtype_that_layers_do_not_compute_in_is_refused_when_they_are_made(nam
         MAKERS[name](dtype=dtype)
 
 
-@pytest.mark.parametrize(
-    ("name", "says"), [("MLP", "Linear"), ("Conv2d", "Conv2d"), ("PatchEmbedding", "PatchEmbedding"),
-                       ("MultiHeadAttention", "Linear")]
-)  # fmt: skip
 @pytest.mark.parametrize("given", ["float64", "float32", "uint8", "float16", "int64", "bool"])
-def test_an_input_of_another_dtype_is_refused_by_name_with_the_cure(name, says, given):
+@pytest.mark.parametrize("name", [*(name for name in MAKERS if name != "Embedding"), *OTHER_CALLS])
+def test_an_input_of_another_dtype_is_refused_by_name_with_the_cure(name, given):
+    maker, call = OTHER_CALLS.get(name, (name, lambda layer, x: layer(x)))
     own = "float64" if given == "float32" else "float32"
-    shape = {"Linear": (2, 5, 4), "Conv2d": (2, 4, 4, 4), "PatchEmbedding": (2, 4, 4, 4)}[says]
-    x = np.ones(shape, given)
     cure = rf"pass x.astype\(np.{own}\)"
-    if given.startswith("float") and given != "float16":
+    if given in ("float32", "float64"):
         cure += f", or make the layer with dtype=np.{given}$"
+    layer = MAKERS[maker](dtype=own)
+    says = WHOLE.get(maker, maker)
     with pytest.raises(
         TypeError, match=rf"^{says}: the input x is {given} \(.*\), but the parameters are {own}; {cure}"
     ):
-        MAKERS[name](dtype=own)(x)
+        call(layer, np.ones(SHAPES.get(maker, (2, 4, 4)), given))

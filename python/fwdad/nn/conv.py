@@ -85,7 +85,7 @@ class Conv2d(Module):
 
     def __call__(self, x: Array) -> Array:
         """Return y (B, out_channels, OH, OW) for x (B, in_channels, H, W)."""
-        check_input(self, x)
+        check_input(self, x, self.weight.dtype)
         if x.ndim != 4 or x.shape[1] != self.weight.shape[2] * self.groups:
             raise ValueError(
                 f"Conv2d takes (B, {self.weight.shape[2] * self.groups}, H, W); got an input of shape {x.shape}"

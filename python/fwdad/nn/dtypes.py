@@ -29,9 +29,9 @@ def floating(dtype: Any) -> np.dtype[Any]:
     return found
 
 
-def check_input(layer: Any, x: Any) -> None:
-    """Raise TypeError unless the input has the dtype of a layer's weight; complex numbers are not of real use here."""
-    given, own = x.dtype, layer.weight.dtype
+def check_input(layer: Any, x: Any, own: np.dtype[Any]) -> None:
+    """Raise TypeError unless the input has the dtype of the parameters; complex numbers are not of real use here."""
+    given = x.dtype
     if given != own and given.kind in "fiub" and own.kind == "f":
         other = f", or make the layer with dtype=np.{given}" if given.name in SUPPORTED else ""
         raise TypeError(

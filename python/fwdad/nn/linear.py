@@ -88,7 +88,7 @@ class Linear(Module):
 
     def __call__(self, x: Array) -> Array:
         """Return y (..., out_features) for x (..., in_features)."""
-        check_input(self, x)
+        check_input(self, x, self.weight.dtype)
         here = site(self, x, (*x.shape[:-1], self.weight.shape[1]), self.weight.dtype)
         return here.settled(functions.affine(x, self.weight, here.moved(self.bias), self.activation))
 

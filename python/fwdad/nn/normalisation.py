@@ -9,7 +9,7 @@ import numpy as np
 
 from fwdad.dual import Array, plain
 from fwdad.functions import standardise
-from fwdad.nn.dtypes import floating
+from fwdad.nn.dtypes import check_input, floating
 from fwdad.nn.mode import current
 from fwdad.nn.module import Module
 from fwdad.perturbation import site, unperturbed
@@ -50,6 +50,8 @@ class LayerNorm(Scaled):
 
     Raises
     ------
+    TypeError
+        For a dtype that is neither float32 nor float64, and for an input of another dtype.
     ValueError
         For a size below 1 or an eps that is not positive.
 
@@ -59,7 +61,7 @@ class LayerNorm(Scaled):
 
     Examples
     --------
-    >>> LayerNorm(2)(np.array([[1.0, 3.0]])).round(3).tolist()
+    >>> LayerNorm(2)(np.array([[1, 3]], np.float32)).round(3).tolist()
     [[-1.0, 1.0]]
     """
 
@@ -73,6 +75,7 @@ class LayerNorm(Scaled):
 
     def __call__(self, x: Array) -> Array:
         """Return y for x (B, ..., *normalized_shape), of the same shape."""
+        check_input(self, x, self.weight.dtype)
         shape = self.weight.shape
         if x.ndim <= len(shape) or x.shape[-len(shape) :] != shape:
             raise ValueError(f"LayerNorm takes (B, ..., {', '.join(map(str, shape))}); got an input of shape {x.shape}")
@@ -93,6 +96,8 @@ class GroupNorm(Scaled):
 
     Raises
     ------
+    TypeError
+        As `LayerNorm`.
     ValueError
         For a size below 1, an eps that is not positive, or a num_channels that is no multiple of num_groups.
 
@@ -102,7 +107,7 @@ class GroupNorm(Scaled):
 
     Examples
     --------
-    >>> GroupNorm(1, 2)(np.array([[[1.0], [3.0]]])).round(3).tolist()
+    >>> GroupNorm(1, 2)(np.array([[[1], [3]]], np.float32)).round(3).tolist()
     [[[-1.0], [1.0]]]
     """
 
@@ -143,6 +148,8 @@ class BatchNorm(Scaled):
 
     Raises
     ------
+    TypeError
+        As `LayerNorm`.
     ValueError
         For a num_features below 1, a momentum outside (0, 1], or an eps that is not positive.
 
@@ -223,6 +230,7 @@ def _check(eps: float, *sizes: int) -> None:
 
 
 def _check_channels(layer: Scaled, x: Array) -> None:
+    check_input(layer, x, layer.weight.dtype)
     if x.ndim < 2 or x.shape[1] != layer.weight.shape[0]:
         raise ValueError(
             f"{type(layer).__name__} takes (B, {layer.weight.shape[0]}, ...); got an input of shape {x.shape}"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import Array
-from fwdad.nn.dtypes import floating
+from fwdad.nn.dtypes import check_input, floating
 from fwdad.nn.module import Module
 from fwdad.nn.seeds import Seed, generator
 
@@ -34,7 +34,7 @@ class LRU(Module):
     Raises
     ------
     TypeError
-        For a dtype that is neither float32 nor float64.
+        For a dtype that is neither float32 nor float64, and for an input of another dtype.
     ValueError
         For a size below 1, or radii that are not in order within 0 to 1.
 
@@ -81,6 +81,7 @@ class LRU(Module):
 
     def __call__(self, x: Array) -> Array:
         """Return y (B, T, out_features) for x (B, T, in_features)."""
+        check_input(self, x, self.nu.dtype)
         radius = np.exp(-np.exp(self.nu))
         real, imaginary = radius * np.cos(self.phase), radius * np.sin(self.phase)
         gamma = np.sqrt(1 - radius * radius)
@@ -143,6 +144,7 @@ class Online:
 
     def step(self, x: Array) -> Array:
         """Return y_t (B, out_features) for x_t (B, in_features)."""
+        check_input(self.layer, x, self.layer.nu.dtype)
         self._x = x
         self._by_lambda = self._lambda * self._by_lambda + self.u
         self._by_into = self._lambda * self._by_into + x[:, :, np.newaxis]

@@ -102,16 +102,18 @@ class LIF(Module):
 
     def __call__(self, x: Array) -> Array:
         """Return counts (B, out_features) for x (B, in_features), constant, or (B, steps, in_features)."""
-        check_input(self, x)
+        check_input(self, x, self.weight.dtype)
         here = site(self, x, (x.shape[0], self.weight.shape[1]), self.weight.dtype)
         return here.settled(self.fire(current(x, self.weight), here.moved(self.bias), "counts"))
 
     def train(self, x: Array) -> Array:
         """Return the spikes of every step, (B, steps, out_features), for x as of a call."""
+        check_input(self, x, self.weight.dtype)
         return self.fire(current(x, self.weight), self.bias, "train")
 
     def membrane(self, x: Array) -> Array:
         """Return the membrane of every step, (B, steps, out_features), for x as of a call."""
+        check_input(self, x, self.weight.dtype)
         return self.fire(current(x, self.weight), self.bias, "membrane")
 
     def fire(self, flow: Array, bias: Array | None, output: str) -> Array:
@@ -228,11 +230,11 @@ class RLIF(Module):
 
     def __call__(self, x: Array) -> Array:
         """Return counts (B, out_features) for x (B, in_features), constant, or (B, steps, in_features)."""
-        check_input(self, x)
         return sum(fired for _, fired in self._run(x))
 
     def _run(self, x: Array) -> Iterator[tuple[Array, Array]]:
         """Yield how far units are above the threshold, and their spikes, at every step."""
+        check_input(self, x, self.weight.dtype)
         beta, theta = value_of(self.beta), value_of(self.theta)
         flow = functions.affine(x, self.weight, self.bias)
         u: Array = 0.0

@@ -8,7 +8,7 @@ import numpy as np
 
 from fwdad.dual import Array
 from fwdad.nn.conv import Conv2d
-from fwdad.nn.dtypes import floating
+from fwdad.nn.dtypes import check_input, floating
 from fwdad.nn.module import Module
 from fwdad.nn.seeds import Seed, generator
 from fwdad.perturbation import site
@@ -79,6 +79,8 @@ class ClassToken(Module):
 
     Raises
     ------
+    TypeError
+        For a dtype that is neither float32 nor float64, and for an input of another dtype.
     ValueError
         For a size below 1.
 
@@ -106,6 +108,7 @@ class ClassToken(Module):
 
     def __call__(self, x: Array) -> Array:
         """Return y (B, T + 1, embed_dim) for x (B, T, embed_dim)."""
+        check_input(self, x, self.position.dtype)
         first = np.broadcast_to(self.class_token, (x.shape[0], 1, x.shape[2]))
         y = np.concatenate([first, x], axis=1) + self.position
         here = site(self, x, y.shape, self.position.dtype)
