@@ -1,5 +1,6 @@
 // A register of units of one example goes through all steps before the next: membrane, spike and tangents stay in
 // registers. A tangent of ones gives the derivatives of all units, for no unit sees another.
+#include <initializer_list>
 #include <stdexcept>
 
 #include "arguments.hpp"

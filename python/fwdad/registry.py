@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NewType, TypeVar
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+Name = NewType("Name", str)
+"""The name of a row that a program or a package has added, for type checkers, which know the others by heart."""
 
 Row = TypeVar("Row")
 Given = TypeVar("Given")

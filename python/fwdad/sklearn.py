@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fwdad import data, tree
+from fwdad import data, estimators, functions, optim, tree
 from fwdad.errors import undefined
-from fwdad.perturbation import DEFAULT
+from fwdad.perturbation import DEFAULT, PerturbationName
+from fwdad.registry import Name
 from fwdad.train import Learner, TrainConfig, TrainingDiverged
 from fwdad.train.build import make_estimator, make_model, make_optimizer, make_schedule
 from fwdad.train.evaluation import losses, predict
@@ -36,12 +37,12 @@ class _ForwardGradientEstimator(BaseEstimator):
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (64,),
-        activation: str = "relu",
+        activation: functions.ActivationName = "relu",
         tangents: int = 16,
-        sampler: str = "rademacher",
-        combiner: str = "projection",
-        perturb: str = DEFAULT,
-        optimizer: str = "adam",
+        sampler: estimators.SamplerName | Name = "rademacher",
+        combiner: estimators.CombinerName | Name = "projection",
+        perturb: PerturbationName | Name = DEFAULT,
+        optimizer: optim.OptimizerName | Name = "adam",
         learning_rate: float | None = None,
         weight_decay: float = 0.0,
         epochs: int = 100,
@@ -73,7 +74,7 @@ class _ForwardGradientEstimator(BaseEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
 
-    def _config(self, schedule: str, seed: int) -> TrainConfig:
+    def _config(self, schedule: optim.ScheduleName, seed: int) -> TrainConfig:
         """Return the settings as a trainer's; `fwdad.train.ConfigError`, a ValueError, names one that cannot be."""
         hidden = self.hidden_layer_sizes
         known = {field.name for field in dataclasses.fields(TrainConfig)}
@@ -124,7 +125,7 @@ class _ForwardGradientEstimator(BaseEstimator):
         targets: NDArray[Any],
         weights: NDArray[np.float64],
         epochs: int,
-        schedule: str,
+        schedule: optim.ScheduleName,
         held: tuple[Any, Any, Any] | None,
     ) -> None:
         """Go over the examples that count; with `held` keep the model that scores best on those examples."""
@@ -248,12 +249,12 @@ class ForwardGradientClassifier(ClassifierMixin, _ForwardGradientEstimator):
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (64,),
-        activation: str = "relu",
+        activation: functions.ActivationName = "relu",
         tangents: int = 16,
-        sampler: str = "rademacher",
-        combiner: str = "projection",
-        perturb: str = DEFAULT,
-        optimizer: str = "adam",
+        sampler: estimators.SamplerName | Name = "rademacher",
+        combiner: estimators.CombinerName | Name = "projection",
+        perturb: PerturbationName | Name = DEFAULT,
+        optimizer: optim.OptimizerName | Name = "adam",
         learning_rate: float | None = None,
         weight_decay: float = 0.0,
         epochs: int = 100,

@@ -22,10 +22,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from fwdad.data.arrays import Arrays, from_arrays, read_arrays
-from fwdad.data.augment import AUGMENTATIONS, Augmenter
+from fwdad.data.augment import AUGMENTATIONS, Augmentation, Augmenter
 from fwdad.data.batches import Batches
 from fwdad.data.dataset import DataError, Dataset, DataWarning, Split
 from fwdad.data.download import SOURCES, download
@@ -42,6 +42,7 @@ __all__ = [
     "SOURCES",
     "TASKS",
     "VARIABLE",
+    "Augmentation",
     "Augmenter",
     "Batches",
     "DataError",
@@ -50,19 +51,21 @@ __all__ = [
     "Facts",
     "Known",
     "Split",
+    "Task",
     "download",
     "from_arrays",
     "load",
     "load_known",
 ]
 
-TASKS = ("classification", "regression")
+Task = Literal["classification", "regression"]
+TASKS = get_args(Task)
 
 
 def load(
     name: Any,
     data_dir: str | os.PathLike[str] | None = None,
-    task: str = "classification",
+    task: Task = "classification",
     target: str | None = None,
 ) -> Dataset:
     """Load a data set, split and normalised.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
 from numpy.typing import NDArray
 
-AUGMENTATIONS = ("none", "crop", "flip", "crop-flip")
+Augmentation = Literal["none", "crop", "flip", "crop-flip"]
+AUGMENTATIONS = get_args(Augmentation)
 PADDING = 4  # pixels on each side, of normalised value 0, from which a crop takes its window
 
 
@@ -35,7 +38,7 @@ class Augmenter:
     (2, 3072)
     """
 
-    def __init__(self, kind: str, n: int, shape: tuple[int, ...], *, seed: int = 0) -> None:
+    def __init__(self, kind: Augmentation, n: int, shape: tuple[int, ...], *, seed: int = 0) -> None:
         if kind not in AUGMENTATIONS:
             raise ValueError(f"augmentation must be one of {', '.join(AUGMENTATIONS)}; got {kind!r}")
         if kind != "none" and len(shape) != 3:

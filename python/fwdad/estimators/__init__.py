@@ -17,6 +17,7 @@ local             each layer's gradient from its own objective: Forward-Forward
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 from fwdad.estimators import theory
 from fwdad.estimators.blocks import Blocks
@@ -25,6 +26,7 @@ from fwdad.estimators.classes import ClassDirections
 from fwdad.estimators.combiners import (
     COMBINERS,
     Combiner,
+    CombinerName,
     Max,
     MaxNormalised,
     Mean,
@@ -53,6 +55,11 @@ from fwdad.estimators.samplers import (
 from fwdad.estimators.units import Units
 from fwdad.registry import Registry
 
+SamplerName = Literal[
+    "normal", "rademacher", "normalised", "basis", "low-rank", "haar", "orthogonal", "fixed-angle", "blocks"
+]  # fmt: skip
+"""The names of `SAMPLERS` that are there from the start."""
+
 _SAMPLERS: dict[str, Callable[..., Sampler]] = {
     "normal": Normal,
     "rademacher": Rademacher,
@@ -79,6 +86,7 @@ __all__ = [
     "ByError",
     "ClassDirections",
     "Combiner",
+    "CombinerName",
     "FixedAngle",
     "ForwardGradient",
     "Given",
@@ -104,6 +112,7 @@ __all__ = [
     "Random",
     "Report",
     "Sampler",
+    "SamplerName",
     "SiluGap",
     "StandardBasis",
     "Sum",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from fwdad import tree
 from fwdad.perturbation import Activities, Loss, Model
@@ -66,7 +67,7 @@ MOST_OUTPUTS = 64
 """Class directions are as many as outputs."""
 
 
-def best_directions(loss: Loss, model: Model, *batch: object) -> str:
+def best_directions(loss: Loss, model: Model, *batch: object) -> Literal["units", "classes", "random"]:
     """Return what costs least for what it gives: "units", "classes" (`ClassDirections`) or "random".
 
     Examples

@@ -323,6 +323,11 @@ def _refined(c: np.ndarray, gram: np.ndarray, d: np.ndarray, directions: Directi
     return c + step if moved <= CLOSE**2 * length else None
 
 
+CombinerName = Literal[
+    "mean", "sum", "mean-times-dimension", "max", "max-normalised", "mean-of-near-best", "projection"
+]  # fmt: skip
+"""The names of `COMBINERS` that are there from the start."""
+
 _COMBINERS: dict[str, Callable[[], Combiner]] = {
     "mean": Mean,
     "sum": Sum,

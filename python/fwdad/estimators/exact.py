@@ -8,12 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.perturbation import DEFAULT, Draw, Loss, Model, Outcome, Perturbation, Template, perturbation_of
+from fwdad.perturbation import (
+    DEFAULT,
+    Draw,
+    Loss,
+    Model,
+    Outcome,
+    Perturbation,
+    PerturbationName,
+    Template,
+    perturbation_of,
+)
+from fwdad.registry import Name
 from fwdad.tangents import BasisTangent, DiagonalTangent, Group, StackedTangent, Tangent
 
 
 def exact_gradient(
-    loss: Loss, model: Model, *batch: Any, perturb: str | Perturbation = DEFAULT, chunk_size: int = 64
+    loss: Loss,
+    model: Model,
+    *batch: Any,
+    perturb: PerturbationName | Name | Perturbation = DEFAULT,
+    chunk_size: int = 64,
 ) -> tuple[float, Model]:
     """Return the loss and the gradient itself, by forward passes with unit vectors as directions.
 

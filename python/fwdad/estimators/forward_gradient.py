@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,10 +20,12 @@ from fwdad.perturbation import (
     Model,
     Outcome,
     Perturbation,
+    PerturbationName,
     StaleShapes,
     perturbation_of,
     some_rows,
 )
+from fwdad.registry import Name
 
 M = TypeVar("M")
 Part = TypeVar("Part")
@@ -85,7 +87,7 @@ class ForwardGradient:
         self,
         sampler: Sampler,
         combiner: Combiner | None = None,
-        perturb: Literal["activity", "weight"] | Perturbation = DEFAULT,
+        perturb: PerturbationName | Name | Perturbation = DEFAULT,
         rows: ByError | None = None,
     ) -> None:
         self.sampler = _checked(sampler, Sampler, "Normal(k=16)")

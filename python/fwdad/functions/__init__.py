@@ -15,6 +15,7 @@ They take and return arrays or Duals, of any floating dtype, and nest to any dep
 from fwdad.functions.activations import (
     ACTIVATIONS,
     Activation,
+    ActivationName,
     activation_row,
     elu,
     erf,
@@ -31,13 +32,16 @@ from fwdad.functions.attention import attention
 from fwdad.functions.convolution import conv2d
 from fwdad.functions.goodness import mean_square
 from fwdad.functions.softmax import at_labels, log_softmax, logsumexp, softmax, softmax_cross_entropy
-from fwdad.functions.spiking import SURROGATES, lif, spike, surrogate_row
+from fwdad.functions.spiking import SURROGATES, SpikesOutput, SurrogateName, lif, spike, surrogate_row
 from fwdad.functions.standardise import standardise
 
 __all__ = [
     "ACTIVATIONS",
     "SURROGATES",
     "Activation",
+    "ActivationName",
+    "SpikesOutput",
+    "SurrogateName",
     "activation_row",
     "affine",
     "at_labels",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -157,6 +157,11 @@ class Activation(NamedTuple):
     native: bool = False
     onnx: Callable[[Any, str, Any], str] | None = None
 
+
+ActivationName = Literal[
+    "identity", "relu", "tanh", "sigmoid", "softplus", "silu", "gelu", "elu", "leaky-relu"
+]  # fmt: skip
+"""The names of `ACTIVATIONS`, so that type checkers find a misspelt one."""
 
 # fmt: off
 # ruff: noqa: E501  a row is a row

@@ -8,13 +8,13 @@ import numpy as np
 
 from fwdad import kernels
 from fwdad.dual import Array, Dual, highest_level, primitive, split
-from fwdad.functions.activations import activation_row
+from fwdad.functions.activations import ActivationName, activation_row
 from fwdad.rules.forms import align, broadcast_tangent, rule_for
 from fwdad.tangents import as_dense, is_kind, kind_of
 
 
 @primitive
-def affine(x: Array, w: Array, b: Array | None = None, activation: str = "identity") -> Array:
+def affine(x: Array, w: Array, b: Array | None = None, activation: ActivationName = "identity") -> Array:
     """Return ``act(x w + b)``.
 
     ``dy_i = act'(z) (dx_i w + x dw_i + db_i)``; what does not move costs nothing. Streamed directions of w are
@@ -54,7 +54,7 @@ def affine(x: Array, w: Array, b: Array | None = None, activation: str = "identi
 
 
 @rule_for(affine)
-def _affine(x: Array, w: Array, b: Array | None = None, activation: str = "identity") -> Array:
+def _affine(x: Array, w: Array, b: Array | None = None, activation: ActivationName = "identity") -> Array:
     row = activation_row(activation)
     if not row.native:
         return row.value(affine(x, w, b))

@@ -6,14 +6,14 @@ import numpy as np
 
 from fwdad import kernels
 from fwdad.dual import Array, Dual, highest_level, primitive, split
-from fwdad.functions.activations import activation_row
+from fwdad.functions.activations import ActivationName, activation_row
 from fwdad.kernels import Window, patches
 from fwdad.rules.forms import align, rule_for
 from fwdad.tangents import as_dense, is_kind, kind_of
 
 
 @primitive
-def conv2d(x: Array, w: Array, b: Array | None, window: Window, activation: str = "identity") -> Array:
+def conv2d(x: Array, w: Array, b: Array | None, window: Window, activation: ActivationName = "identity") -> Array:
     """Return ``act(conv(x, w) + b)``, channels last.
 
     ``y[., r, s, o] = act(sum_ijc x[., r i', s j', c] w[i, j, c, o] + b)``: one product of patches and w, so
@@ -53,7 +53,7 @@ def conv2d(x: Array, w: Array, b: Array | None, window: Window, activation: str 
 
 
 @rule_for(conv2d)
-def _conv2d(x: Array, w: Array, b: Array | None, window: Window, activation: str = "identity") -> Array:
+def _conv2d(x: Array, w: Array, b: Array | None, window: Window, activation: ActivationName = "identity") -> Array:
     row = activation_row(activation)
     if not row.native:
         return row.value(conv2d(x, w, b, window))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -21,6 +21,9 @@ def _triangle(u: Array) -> Array:
     return near * (1 - 0.5 * np.abs(near))
 
 
+SurrogateName = Literal["fast-sigmoid", "arctan", "sigmoid", "triangle"]
+"""The names of `SURROGATES`."""
+
 # fmt: off
 SURROGATES: dict[str, Callable[[Array], Array]] = {
     # name          smooth step                                its derivative, the surrogate
@@ -32,7 +35,8 @@ SURROGATES: dict[str, Callable[[Array], Array]] = {
 # fmt: on
 """Surrogates by name, each as the smooth step whose derivative it is. A new one is a row."""
 
-OUTPUTS = ("counts", "train", "membrane")
+SpikesOutput = Literal["counts", "train", "membrane"]
+OUTPUTS = get_args(SpikesOutput)
 
 
 def surrogate_row(name: str) -> Callable[[Array], Array]:
@@ -42,7 +46,7 @@ def surrogate_row(name: str) -> Callable[[Array], Array]:
     return SURROGATES[name]
 
 
-def spike(u: Array, surrogate: str = "fast-sigmoid") -> Array:
+def spike(u: Array, surrogate: SurrogateName = "fast-sigmoid") -> Array:
     """Return 1 where u is positive, else 0; its derivative is that of a smooth step.
 
     Parameters
@@ -84,8 +88,8 @@ def lif(
     steps: int | None = None,
     bias: Array | None = None,
     *,
-    surrogate: str = "fast-sigmoid",
-    output: str = "counts",
+    surrogate: SurrogateName = "fast-sigmoid",
+    output: SpikesOutput = "counts",
 ) -> Array:
     """Run leaky integrate-and-fire neurons, each by itself.
 
@@ -137,7 +141,14 @@ def lif(
 
 
 def _program(
-    current: Array, beta: Array, theta: Array, series: bool, bias: Array | None, steps: int, surrogate: str, output: str
+    current: Array,
+    beta: Array,
+    theta: Array,
+    series: bool,
+    bias: Array | None,
+    steps: int,
+    surrogate: SurrogateName,
+    output: SpikesOutput,
 ) -> Array:
     u: Array = 0.0
     fired: Array = 0.0

@@ -30,7 +30,7 @@ from fwdad.nn.embedding import Embedding
 from fwdad.nn.linear import Linear
 from fwdad.nn.losses import accuracy, binary_cross_entropy, cross_entropy, squared_error, top_accuracy
 from fwdad.nn.mode import training
-from fwdad.nn.models import MODELS, ModelRow
+from fwdad.nn.models import MODELS, ModelName, ModelRow
 from fwdad.nn.module import Module
 from fwdad.nn.normalisation import BatchNorm, GroupNorm, LayerNorm
 from fwdad.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, Flatten, MaxPool2d
@@ -61,6 +61,7 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "MaxPool2d",
+    "ModelName",
     "ModelRow",
     "Module",
     "MultiHeadAttention",

@@ -54,7 +54,7 @@ class Conv2d(Module):
     bias: Array | None
     window: Window = static()
     groups: int = static(1)
-    activation: str = static("identity")
+    activation: functions.ActivationName = static("identity")
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Conv2d(Module):
         padding: Pair = 0,
         dilation: Pair = 1,
         groups: int = 1,
-        activation: str = "identity",
+        activation: functions.ActivationName = "identity",
         bias: bool = True,
         seed: Seed = None,
         dtype: Any = np.float32,

@@ -15,7 +15,7 @@ from fwdad.perturbation import site
 from fwdad.tree import static
 
 
-def initial(shape: tuple[int, ...], activation: str, seed: Seed, dtype: Any) -> np.ndarray:
+def initial(shape: tuple[int, ...], activation: functions.ActivationName, seed: Seed, dtype: Any) -> np.ndarray:
     """Draw weights (..., outputs), uniform in ``+-sqrt(3 gain / inputs)``; inputs are all axes but the last."""
     bound = np.sqrt(3 * functions.activation_row(activation).gain / np.prod(shape[:-1]))
     return generator(seed).uniform(-bound, bound, shape).astype(floating(dtype))
@@ -67,14 +67,14 @@ class Linear(Module):
 
     weight: Array
     bias: Array | None
-    activation: str = static("identity")
+    activation: functions.ActivationName = static("identity")
 
     def __init__(
         self,
         in_features: int,
         out_features: int,
         *,
-        activation: str = "identity",
+        activation: functions.ActivationName = "identity",
         bias: bool = True,
         seed: Seed = None,
         dtype: str | type[np.floating] | np.dtype[np.floating] = np.float32,

@@ -93,7 +93,7 @@ class MLP(Sequential):
         self,
         sizes: Sequence[int],
         *,
-        activation: str = "relu",
+        activation: functions.ActivationName = "relu",
         seed: Seed = 0,
         dtype: Any = np.float32,
     ) -> None:

@@ -70,7 +70,7 @@ class LIF(Module):
     beta: Any
     theta: Any
     steps: int = static(10)
-    surrogate: str = static("fast-sigmoid")
+    surrogate: functions.SurrogateName = static("fast-sigmoid")
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class LIF(Module):
         beta: float = 0.99,
         theta: float = 1.0,
         learn: bool = False,
-        surrogate: str = "fast-sigmoid",
+        surrogate: functions.SurrogateName = "fast-sigmoid",
         seed: Seed = None,
         dtype: Any = np.float32,
     ) -> None:
@@ -116,7 +116,7 @@ class LIF(Module):
         check_input(self, x, self.weight.dtype)
         return self.fire(current(x, self.weight), self.bias, "membrane")
 
-    def fire(self, flow: Array, bias: Array | None, output: str) -> Array:
+    def fire(self, flow: Array, bias: Array | None, output: functions.SpikesOutput) -> Array:
         """Return counts, train or membrane for currents (B, out_features), constant, or (B, steps, out_features)."""
         return functions.lif(
             flow,
@@ -206,7 +206,7 @@ class RLIF(Module):
     beta: Any
     theta: Any
     steps: int = static(10)
-    surrogate: str = static("fast-sigmoid")
+    surrogate: functions.SurrogateName = static("fast-sigmoid")
 
     def __init__(
         self,
@@ -216,7 +216,7 @@ class RLIF(Module):
         steps: int = 10,
         beta: float = 0.9,
         theta: float = 1.0,
-        surrogate: str = "fast-sigmoid",
+        surrogate: functions.SurrogateName = "fast-sigmoid",
         seed: Seed = None,
         dtype: Any = np.float32,
     ) -> None:

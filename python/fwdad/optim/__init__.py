@@ -9,7 +9,7 @@ registry             OPTIMIZERS, SCHEDULES: both by name
 
 from fwdad.optim.adam import adam, adamw
 from fwdad.optim.core import Optimizer, Scaled, apply_updates
-from fwdad.optim.registry import OPTIMIZERS, SCHEDULES, OptimizerRow, ScheduleRow
+from fwdad.optim.registry import OPTIMIZERS, SCHEDULES, OptimizerName, OptimizerRow, ScheduleName, ScheduleRow
 from fwdad.optim.rmsprop import rmsprop
 from fwdad.optim.schedules import Plateau, Schedule, constant, cosine, exponential, linear, step_decay
 from fwdad.optim.sgd import sgd
@@ -19,10 +19,12 @@ __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
     "Optimizer",
+    "OptimizerName",
     "OptimizerRow",
     "Plateau",
     "Scaled",
     "Schedule",
+    "ScheduleName",
     "ScheduleRow",
     "adam",
     "adamw",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from fwdad.optim.adam import adam, adamw
 from fwdad.optim.core import Optimizer
@@ -72,6 +72,12 @@ SGD_RATES: dict[tuple[str, str], float] = {
     ("weight", "max-normalised"): 1.0,
     ("weight", "mean-of-near-best"): 5e-5,
 }
+
+OptimizerName = Literal["adam", "adamw", "rmsprop", "sgd"]
+"""The names of `OPTIMIZERS` that are there from the start."""
+
+ScheduleName = Literal["constant", "cosine", "linear", "step", "exponential", "plateau"]
+"""The names of `SCHEDULES` that are there from the start."""
 
 _OPTIMIZERS: dict[str, OptimizerRow] = {
     "adam": OptimizerRow(adam, {}, lambda *method: ADAPTIVE_RATE),

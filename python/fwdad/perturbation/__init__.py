@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from fwdad.perturbation.activities import NOISES, Activities, check_coupling, check_leaks
+from fwdad.perturbation.activities import NOISES, Activities, NoiseName, check_coupling, check_leaks
 from fwdad.perturbation.directions import Directions, Template, join, separate
 from fwdad.perturbation.perturbation import Draw, Loss, Model, Outcome, Perturbation, Rows, StaleShapes
 from fwdad.perturbation.sites import (
@@ -28,17 +28,20 @@ from fwdad.perturbation.sites import (
     unperturbed,
 )
 from fwdad.perturbation.weights import Weights
-from fwdad.registry import Registry
+from fwdad.registry import Name, Registry
+
+PerturbationName = Literal["activity", "weight"]
+"""The names of `PERTURBATIONS` that are there from the start."""
 
 _PERTURBATIONS: dict[str, Callable[[], Perturbation]] = {"weight": Weights, "activity": Activities}
 PERTURBATIONS = Registry("fwdad.perturbations", _PERTURBATIONS)
 """Perturbations by their spellings; each is called without arguments."""
 
-DEFAULT: Literal["activity"] = "activity"
+DEFAULT: PerturbationName = "activity"
 """The perturbation where none is given, everywhere."""
 
 
-def perturbation_of(perturb: str | Perturbation) -> Perturbation:
+def perturbation_of(perturb: PerturbationName | Name | Perturbation) -> Perturbation:
     """Return a perturbation by its spelling, or as given.
 
     Raises
@@ -62,9 +65,11 @@ __all__ = [
     "Draw",
     "Loss",
     "Model",
+    "NoiseName",
     "Outcome",
     "Perturbable",
     "Perturbation",
+    "PerturbationName",
     "Rows",
     "Site",
     "StaleShapes",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -29,7 +29,8 @@ from fwdad.perturbation.sites import (
 from fwdad.tangents import Tangent, as_dense
 from fwdad.transforms.arguments import call
 
-NOISES = ("example", "batch")
+NoiseName = Literal["example", "batch"]
+NOISES = get_args(NoiseName)
 
 
 class Activities(Perturbation):
@@ -58,7 +59,7 @@ class Activities(Perturbation):
     arXiv 2410.17764, section 4.4; arXiv 2210.03310.
     """
 
-    def __init__(self, noise: str = "example") -> None:
+    def __init__(self, noise: NoiseName = "example") -> None:
         if noise not in NOISES:
             raise ValueError(f"noise must be one of {', '.join(NOISES)}; got {noise!r}")
         self.noise = noise

@@ -7,13 +7,15 @@ import math
 import re
 import sys
 from collections.abc import Collection, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from fwdad import estimators, functions, nn, optim
-from fwdad.data import AUGMENTATIONS, NAMES, TASKS
-from fwdad.perturbation import DEFAULT, PERTURBATIONS
+from fwdad.data import AUGMENTATIONS, NAMES, TASKS, Augmentation, Task
+from fwdad.perturbation import DEFAULT, PERTURBATIONS, PerturbationName
+from fwdad.registry import Name
 
-DIRECTIONS = ("auto", *estimators.STRUCTURED, "random")
+Directions = Literal["auto", "units", "classes", "random"]
+DIRECTIONS = get_args(Directions)
 RANDOM: dict[str, Any] = {"tangents": 16, "sampler": "rademacher", "combiner": "projection"}
 """The settings of random directions, and what they are where none is given."""
 
@@ -97,15 +99,17 @@ class TrainConfig:
         f"Data set: {', '.join(NAMES)}, a .csv, .tsv, .parquet or .npz file, or a folder of images or .npy files.",
     )
     data_dir: str | None = setting(None, str, "Folder of a named data set; without it $FWDAD_DATA.", resumable=True)
-    task: Literal["classification", "regression"] = setting("classification", str, "What to predict.", choices=TASKS)
+    task: Task = setting("classification", str, "What to predict.", choices=TASKS)
     target: str | None = setting(None, str, "Column of a table to predict; by default the last.")
-    augment: str = setting("none", str, "Random changes to the training images.", choices=AUGMENTATIONS)
-    model: str = setting("mlp", str, "Network.", choices=nn.MODELS)
+    augment: Augmentation = setting("none", str, "Random changes to the training images.", choices=AUGMENTATIONS)
+    model: nn.ModelName | Name = setting("mlp", str, "Network.", choices=nn.MODELS)
     hidden: tuple[int, ...] = setting((128, 128), int, "Widths of hidden layers, as in: 256 256.", of="model", low=1)
-    activation: str = setting("relu", str, "Activation of hidden layers.", choices=functions.ACTIVATIONS, of="model")
+    activation: functions.ActivationName = setting(
+        "relu", str, "Activation of hidden layers.", choices=functions.ACTIVATIONS, of="model"
+    )
     beta: float = setting(0.99, float, "Leak of spiking units.", of="model", low=0, high=1)
     theta: float = setting(1.5, float, "Threshold of spiking units.", of="model", low=0)
-    directions: str = setting(
+    directions: Directions = setting(
         "auto",
         str,
         "units: every unit, so that the gradient is exact. classes: one an output in early layers, every unit in the "
@@ -123,19 +127,19 @@ class TrainConfig:
     tangents: int | None = setting(
         None, int, f"Random directions per step, k; by default {RANDOM['tangents']}.", low=1, high=2**16
     )
-    sampler: str | None = setting(
+    sampler: estimators.SamplerName | Name | None = setting(
         None, str, f"Distribution of random directions; by default {RANDOM['sampler']}.", choices=estimators.SAMPLERS
     )
-    combiner: str | None = setting(
+    combiner: estimators.CombinerName | Name | None = setting(
         None,
         str,
         f"How their derivatives become a gradient; by default {RANDOM['combiner']}.",
         choices=estimators.COMBINERS,
     )
-    perturb: str = setting(DEFAULT, str, "What the directions move.", choices=PERTURBATIONS)
+    perturb: PerturbationName | Name = setting(DEFAULT, str, "What the directions move.", choices=PERTURBATIONS)
     epochs: int = setting(30, int, "Passes over the training data.", low=1, resumable=True)
     batch_size: int = setting(64, int, "Examples per step.", low=1)
-    optimizer: str | None = setting(
+    optimizer: optim.OptimizerName | Name | None = setting(
         None, str, "Optimiser; by default sgd for classes, but adam along random directions.", choices=optim.OPTIMIZERS
     )
     learning_rate: float | None = setting(
@@ -148,7 +152,7 @@ class TrainConfig:
     average: float | None = setting(
         None, float, "Decay of a moving average of the parameters, such as 0.999, that is validated and tested.", low=0
     )
-    schedule: str = setting(
+    schedule: optim.ScheduleName | Name = setting(
         "cosine",
         str,
         "Course of the learning rate. step: divided by 10 after each third. exponential: to a hundredth. "

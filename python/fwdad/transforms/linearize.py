@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, NoReturn, overload
+from typing import Any, Generic, Literal, NamedTuple, NoReturn, TypeVar, overload
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from fwdad.transforms.carriers import Carrier
 from fwdad.transforms.forward import Aux, Seeds, Y, split_aux, take_apart
 
 Tree = Any
+Number = TypeVar("Number", bound=float | np.number[Any])
 
 FIXED = "linearize: a rule {}, so it works for a fixed number of directions only; use fwdad.jvp here"
 
@@ -223,7 +224,7 @@ class Program:
         return [values[slot] for slot in self.results]
 
 
-class LinearMap:
+class LinearMap(Generic[Y]):
     """The map ``v -> J_f(x) v`` that `linearize` returns, for one direction or k at a time."""
 
     def __init__(self, primals: tuple[Tree, ...], tape: Tape, change: Tree) -> None:
@@ -232,7 +233,7 @@ class LinearMap:
         self._changes = [leaf.slot if type(leaf) is Traced else leaf for leaf in leaves]
         self._program = Program(tape, [leaf for leaf in self._changes if type(leaf) is Slot])
 
-    def __call__(self, *tangents: Tree) -> Tree:
+    def __call__(self, *tangents: Tree) -> Y:
         """Apply the map.
 
         Parameters
@@ -262,7 +263,8 @@ class LinearMap:
         ]
         values = iter(self._program.run(k, inputs))
         dy = [next(values) if type(c) is Slot else _for_each(c, k) for c in self._changes]
-        return tree.unflatten(self._structure, dy if seeds.batched else [None if t is None else t[0] for t in dy])
+        given: Y = tree.unflatten(self._structure, dy if seeds.batched else [None if t is None else t[0] for t in dy])
+        return given
 
 
 def _for_each(change: Array | None, k: int) -> Array | None:
@@ -270,14 +272,20 @@ def _for_each(change: Array | None, k: int) -> Array | None:
     return None if change is None else np.broadcast_to(change, (k, *change.shape[1:]))
 
 
+@overload  # of a number, k directions give an array
+def linearize(
+    f: Callable[..., Number], *primals: Tree, has_aux: Literal[False] = False
+) -> tuple[Number, LinearMap[Any]]: ...
+
+
 @overload
-def linearize(f: Callable[..., Y], *primals: Tree, has_aux: Literal[False] = False) -> tuple[Y, Callable[..., Any]]: ...
+def linearize(f: Callable[..., Y], *primals: Tree, has_aux: Literal[False] = False) -> tuple[Y, LinearMap[Y]]: ...
 
 
 @overload
 def linearize(
     f: Callable[..., tuple[Y, Aux]], *primals: Tree, has_aux: Literal[True]
-) -> tuple[Y, Callable[..., Any], Aux]: ...
+) -> tuple[Y, LinearMap[Any], Aux]: ...
 
 
 def linearize(f: Callable[..., Tree], *primals: Tree, has_aux: bool = False) -> Any:
@@ -334,5 +342,5 @@ def linearize(f: Callable[..., Tree], *primals: Tree, has_aux: bool = False) -> 
     result = call(f, *tree.map(trace, primals))
     y, aux = split_aux(result) if has_aux else (result, None)
     answer, change = take_apart(y, tape.level, 1)
-    map = LinearMap(primals, tape, change)
+    map: LinearMap[Any] = LinearMap(primals, tape, change)
     return (answer, map, take_apart(aux, tape.level, 1)[0]) if has_aux else (answer, map)

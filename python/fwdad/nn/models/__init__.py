@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from fwdad.nn.models.convolutional import ConvNet, LeNet5
 from fwdad.nn.models.forward_forward import FFMLP, FFSNN, ForwardForward
@@ -59,6 +59,9 @@ class ModelRow:
         """Make the network."""
         return self.make(shape, classes, **options)
 
+
+ModelName = Literal["mlp", "convnet", "lenet5", "resnet18", "vit", "mlp-mixer", "ff-mlp", "ff-snn"]
+"""The names of `MODELS` that are there from the start."""
 
 _MODELS: dict[str, ModelRow] = {
     "mlp": ModelRow(ImageMLP, ("hidden", "activation"), tables=True),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import Array
+from fwdad.functions import ActivationName
 from fwdad.nn.conv import Conv2d
 from fwdad.nn.linear import Linear
 from fwdad.nn.models.images import Shape, as_images
@@ -50,7 +51,7 @@ class ConvNet(Module):
         seed: Seed = 0,
         dtype: Any = np.float32,
         channels: Sequence[int] = (16, 32),
-        activation: str = "relu",
+        activation: ActivationName = "relu",
     ) -> None:
         seeds = spawn(seed, len(channels) + 1)
         self.shape = shape

@@ -186,7 +186,7 @@ class FFSNN(ForwardForward):
         beta: float = 0.99,
         theta: float = 1.5,
         learn: Sequence[bool] = (),
-        surrogate: str = "fast-sigmoid",
+        surrogate: functions.SurrogateName = "fast-sigmoid",
     ) -> None:
         sizes = [self._begin(shape, classes), *hidden]
         options: dict[str, Any] = {"steps": steps, "beta": beta, "theta": theta, "surrogate": surrogate, "dtype": dtype}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import Array
+from fwdad.functions import ActivationName
 from fwdad.nn.models.images import Shape, as_images
 from fwdad.nn.seeds import Seed
 from fwdad.nn.sequential import MLP
@@ -43,7 +44,7 @@ class ImageMLP(MLP):
         seed: Seed = 0,
         dtype: Any = np.float32,
         hidden: Sequence[int] = (128, 128),
-        activation: str = "relu",
+        activation: ActivationName = "relu",
     ) -> None:
         super().__init__((math.prod(shape), *hidden, classes), activation=activation, seed=seed, dtype=dtype)
         self.shape = shape
