@@ -27,7 +27,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 SECTION = re.compile(r"^### (.+)$", re.MULTILINE)
 BLOCK = re.compile(r"^```(\w+) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-AT_MOST = {"A kind of direction": (1, 1), "A kernel": (5, 1), "An activation": (0, 1)}
+AT_MOST = {"A kind of direction": (1, 1), "A kernel": (5, 1), "An activation": (0, 2)}  # its row, its name
 """Section -> how many new files, and how many further lines, it may take."""
 
 
