@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,39 @@ try:
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 except ModuleNotFoundError as error:
     raise ImportError("fwdad.sklearn needs scikit-learn: pip install 'fwdad[sklearn]'") from error
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ModuleNotFoundError:  # scikit-learn before 1.9 has no callbacks, and these estimators no set_callbacks
+    CallbackSupportMixin, with_callbacks = object, lambda fit: fit
+
+Fit = TypeVar("Fit", bound=Callable[..., Any])
+_taking_callbacks: Callable[[Fit], Fit] = with_callbacks
 
 
-class _ForwardGradientEstimator(BaseEstimator):
+class _Told:
+    """What callbacks are told of one fit: that it begins, that each of its epochs begins and ends, that it ends."""
+
+    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> None:
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self._about = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._fit = estimator._init_callback_context(max_subtasks=estimator.epochs)
+        self._fit.call_on_fit_task_begin(**self._about)
+
+    def begin(self) -> None:
+        """Say that an epoch begins."""
+        self._epoch = self._fit.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(**self._about)
+
+    def end(self, model: Any) -> bool:
+        """Say that the epoch has ended, after which `fit` would leave this model; return whether it shall stop."""
+        return bool(self._epoch.call_on_fit_task_end(**self._about, reconstruction_attributes={"model_": model}))
+
+    def close(self, model: Any) -> None:
+        """Say that the fit has ended."""
+        self._fit.call_on_fit_task_end(**self._about, reconstruction_attributes={"model_": model})
+
+
+class _ForwardGradientEstimator(BaseEstimator, CallbackSupportMixin):
     """What both have in common: the settings, the network, the steps."""
 
     def __init__(
@@ -104,12 +134,21 @@ class _ForwardGradientEstimator(BaseEstimator):
             raise ValueError("sample_weight is 0 for all examples; at least one must count")
         return weights
 
+    def _told(self, X: Any, y: Any, sample_weight: Any) -> _Told | None:
+        """Tell callbacks that `fit` begins; None where scikit-learn has none."""
+        return _Told(self, X, y, sample_weight) if hasattr(self, "set_callbacks") else None
+
     def _fit(
-        self, X: NDArray[np.float32], targets: NDArray[Any], weights: NDArray[np.float64], labels: NDArray[Any] | None
+        self,
+        X: NDArray[np.float32],
+        targets: NDArray[Any],
+        weights: NDArray[np.float64],
+        labels: NDArray[Any] | None,
+        told: _Told | None,
     ) -> None:
         """Train for `epochs`, or until nothing gets better; an early stop holds back an even share of the `labels`."""
         if not self.early_stopping:
-            self._train(X, targets, weights, self.epochs, "cosine", None)
+            self._train(X, targets, weights, self.epochs, "cosine", told=told)
             return
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must be between 0 and 1; got {self.validation_fraction!r}")
@@ -117,7 +156,8 @@ class _ForwardGradientEstimator(BaseEstimator):
             X, targets, weights, random_state=self._seed, test_size=self.validation_fraction, stratify=labels
         )
         X, held_x, targets, held_targets, weights, held_weights = parts
-        self._train(X, targets, weights, self.epochs, "cosine", (held_x, held_targets, held_weights))
+        held = held_x, held_targets, held_weights
+        self._train(X, targets, weights, self.epochs, "cosine", held, told)
 
     def _train(
         self,
@@ -126,7 +166,8 @@ class _ForwardGradientEstimator(BaseEstimator):
         weights: NDArray[np.float64],
         epochs: int,
         schedule: optim.ScheduleName,
-        held: tuple[Any, Any, Any] | None,
+        held: tuple[Any, Any, Any] | None = None,
+        told: _Told | None = None,
     ) -> None:
         """Go over the examples that count; with `held` keep the model that scores best on those examples."""
         config = self._config(schedule, self._seed)
@@ -141,6 +182,8 @@ class _ForwardGradientEstimator(BaseEstimator):
         )
         total, best, without = 0.0, learner.model, 0
         for step in steps:
+            if told and batches.position(step)[1] == 0:
+                told.begin()
             rows = batches.indices(step)
             value, _ = learner.step(step, X[rows], targets[rows], shares[rows])
             total += value * len(rows)
@@ -155,10 +198,14 @@ class _ForwardGradientEstimator(BaseEstimator):
                 best, without = learner.model, 0
             else:
                 without += 1
+            if told and told.end(learner.model if held is None else best):
+                break
             if without >= self.n_iter_no_change:
                 break
         self.model_ = learner.model if held is None else best
         self._optimizer_state, self._steps = learner.state, step + 1
+        if told:
+            told.close(self.model_)
 
     def _improved(self, model: Any, held: tuple[Any, Any, Any] | None) -> bool:
         """Note an epoch; return whether its loss, or the score of `held` examples, is better by more than tol."""
@@ -290,6 +337,7 @@ class ForwardGradientClassifier(ClassifierMixin, _ForwardGradientEstimator):
         )
         self.class_weight = class_weight
 
+    @_taking_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ForwardGradientClassifier:
         """Learn from X (N, D), the classes y (N,) and how much each example counts (N,); anew, without warm_start."""
         goes_on = self._goes_on()
@@ -303,7 +351,8 @@ class ForwardGradientClassifier(ClassifierMixin, _ForwardGradientEstimator):
         elif not np.array_equal(classes, self.classes_):
             raise ValueError(f"with warm_start, y must hold the classes {self.classes_} as before; got {classes}")
         labels = labels.astype(np.int64)
-        self._fit(X, labels, weights * compute_sample_weight(self.class_weight, y), labels)
+        told = self._told(X, y, sample_weight)
+        self._fit(X, labels, weights * compute_sample_weight(self.class_weight, y), labels, told)
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> ForwardGradientClassifier:
@@ -324,7 +373,7 @@ class ForwardGradientClassifier(ClassifierMixin, _ForwardGradientEstimator):
         if first:
             self.classes_ = known
             self._begin(X.shape[1], len(known))
-        self._train(X, np.searchsorted(known, y).astype(np.int64), weights, 1, "constant", None)
+        self._train(X, np.searchsorted(known, y).astype(np.int64), weights, 1, "constant")
         return self
 
     def _score(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[np.float64]) -> float:
@@ -359,16 +408,17 @@ class ForwardGradientRegressor(RegressorMixin, _ForwardGradientEstimator):
     True
     """
 
+    @_taking_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ForwardGradientRegressor:
         """Learn from X (N, D), y (N,) or (N, M) and how much each row counts (N,); anew, without warm_start."""
         X, values, weights = self._data(X, y, sample_weight, first=not self._goes_on())
-        self._fit(X, values, weights, None)
+        self._fit(X, values, weights, None, self._told(X, y, sample_weight))
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> ForwardGradientRegressor:
         """Go once over X and y, from where the last call ended."""
         X, values, weights = self._data(X, y, sample_weight, first=not hasattr(self, "model_"))
-        self._train(X, values, weights, 1, "constant", None)
+        self._train(X, values, weights, 1, "constant")
         return self
 
     def _data(self, X: Any, y: Any, sample_weight: Any, first: bool) -> tuple[Any, NDArray[np.float32], Any]:

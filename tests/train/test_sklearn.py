@@ -1,3 +1,4 @@
+import math
 import pickle
 
 import numpy as np
@@ -217,6 +218,67 @@ def test_verbose_says_a_line_an_epoch(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("loss")[0].strip() for line in lines] == ["epoch 1", "epoch 2"]
     assert all("validation" in line for line in lines)
+
+
+@pytest.fixture
+def recorder():
+    """A callback that notes what it is told; it ends a fit after as many epochs as `last` says."""
+    pytest.importorskip("sklearn.callback", reason="scikit-learn is older than 1.9, which has no callbacks")
+
+    class Recorder:
+        last = math.inf
+
+        def __init__(self):
+            self.told, self.scores = [], []
+
+        def setup(self, estimator, context):
+            self.told.append("setup")
+
+        def teardown(self, estimator, context):
+            self.told.append("teardown")
+
+        def on_fit_task_begin(self, estimator, context):
+            self.told.append(f"{context.task_name} begins")
+
+        def on_fit_task_end(self, estimator, context, *, X, y, metadata, fitted_estimator):
+            self.told.append(f"{context.task_name} ends")
+            self.scores.append(fitted_estimator.score(X, y, **(metadata or {})))
+            return context.task_name == "epoch" and context.task_id + 1 >= self.last
+
+    return Recorder()
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("kind", BOTH)
+def test_callbacks_are_told_of_every_epoch(kind, early_stopping, recorder):
+    X, weights = IRIS[0], np.linspace(0.5, 2, 150)
+    y = IRIS[1] if kind is ForwardGradientClassifier else X @ [1.0, 2.0, 0.0, -1.0]
+    options = {"epochs": 4, "tol": 0.0, "early_stopping": early_stopping, "random_state": 0}
+    model = kind(**options).set_callbacks(recorder).fit(X, y, sample_weight=weights)
+    assert recorder.told == ["setup", "fit begins", *["epoch begins", "epoch ends"] * 4, "fit ends", "teardown"]
+    assert recorder.scores[-1] == model.score(X, y, sample_weight=weights)
+    assert recorder.scores[0] < recorder.scores[-1]
+    without = kind(**options).fit(X, y, sample_weight=weights)
+    assert all(
+        np.array_equal(a, b) for a, b in zip(tree.leaves(model.model_), tree.leaves(without.model_), strict=True)
+    )
+
+
+def test_a_callback_ends_a_fit(recorder):
+    recorder.last = 3
+    model = ForwardGradientClassifier(epochs=10).set_callbacks(recorder).fit(*IRIS)
+    assert (model.n_iter_, recorder.told[-2:]) == (3, ["fit ends", "teardown"])
+
+
+def test_scikit_learns_callbacks(capsys):
+    callback = pytest.importorskip("sklearn.callback", reason="scikit-learn is older than 1.9, which has no callbacks")
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    model = ForwardGradientClassifier(epochs=3, random_state=0).set_callbacks(monitor, callback.ProgressBar())
+    model.fit(*IRIS)
+    scores = [row["accuracy"] for row in monitor.get_logs().data]
+    assert len(scores) == 4
+    assert scores[-1] == model.score(*IRIS)
+    assert "100%" in capsys.readouterr().out
 
 
 def test_mistakes_are_named():
