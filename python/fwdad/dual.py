@@ -203,7 +203,7 @@ class Dual:
     # Conversions that would lose the derivative.
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse np.asarray."""
-        lost_in_scipy(sys._getframe(1))
+        lost_in_library(sys._getframe(1))
         lost("np.asarray, np.array, or an assignment into a NumPy array")
 
     def __float__(self) -> NoReturn:
@@ -212,7 +212,7 @@ class Dual:
 
     def __int__(self) -> NoReturn:
         """Refuse int()."""
-        lost("int()")
+        lost("int(), or array[i] = dual for an array of integers,")
 
     def __complex__(self) -> NoReturn:
         """Refuse complex()."""
@@ -290,15 +290,15 @@ def lost(operation: str) -> NoReturn:
     )
 
 
-def lost_in_scipy(frame: Any) -> None:
-    """Raise LostDerivativeError that names the function of SciPy that is being called, if one is."""
+def lost_in_library(frame: Any) -> None:
+    """Raise LostDerivativeError that names the function of SciPy or numpy.polynomial that is called, if one is."""
     calls = []
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("scipy", "numpy"):
         module, name = frame.f_globals["__name__"], frame.f_code.co_name
         if module.startswith("scipy._lib"):  # a decorator, which calls the function itself f
             module, name = (getattr(frame.f_locals.get("f"), a, d) for a, d in (("__module__", ""), ("__name__", "")))
-        if module.startswith("scipy."):
-            calls.append((".".join(module.split(".")[:2]), name, frame))
+        if module.startswith(("scipy.", "numpy.polynomial.")):
+            calls.append((".".join(module.split(".")[: 3 if module.startswith("numpy") else 2]), name, frame))
         frame = frame.f_back
     if not calls:
         return
@@ -491,13 +491,13 @@ def memory(value: Any) -> Any:
     return value.memory if isinstance(value, Dual) else value
 
 
-def _duals_in(values: Iterable[Any]) -> Iterator[Dual]:
+def duals_in(values: Iterable[Any]) -> Iterator[Dual]:
     """Yield the Duals among values, also those in lists and tuples."""
     for value in values:
         if isinstance(value, Dual):
             yield value
         elif type(value) is tuple or type(value) is list:
-            yield from _duals_in(value)
+            yield from duals_in(value)
 
 
 def zeros(like: Array, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -507,19 +507,20 @@ def zeros(like: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     return np.zeros_like(like, dtype=dtype, shape=(like.shape[0], *shape))
 
 
-def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
+def primitive(function: Callable[..., Any], known_as: Callable[..., Any] | None = None) -> Callable[..., Any]:
     """Make a function one operation: when an argument is a Dual, its entry in `RULES` is called instead.
 
-    This is how functions that NumPy lacks (fwdad.functions) get rules as NumPy's own have them.
+    This is how functions that NumPy lacks (fwdad.functions) get rules as NumPy's own have them. `known_as` is another
+    function whose rule is to be called.
     """
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        duals = list(_duals_in((*args, *kwargs.values())))
+        duals = list(duals_in((*args, *kwargs.values())))
         if not duals:
             return function(*args, **kwargs)
         # As in NumPy, a subclass decides first: another transform's carrier.
         first = next((dual for dual in duals if type(dual) is not Dual), duals[0])
-        return first.__array_function__(call, (), args, kwargs)
+        return first.__array_function__(known_as or call, (), args, kwargs)
 
     return call

@@ -18,6 +18,11 @@ class LostDerivativeError(TypeError):
     """An operation would have turned a Dual into plain numbers and dropped its tangent."""
 
 
+def is_lost(error: BaseException) -> bool:
+    """Whether an error is a LostDerivativeError, or NumPy's "setting an array element with a sequence" in its place."""
+    return isinstance(error, LostDerivativeError) or isinstance(error.__cause__, LostDerivativeError)
+
+
 class RunError(ValueError):
     """A run's folder or file cannot be used as asked; the message names it and says what to do."""
 

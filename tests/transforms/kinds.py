@@ -349,6 +349,88 @@ POINTS = {
     ],
 }
 
+
+def by_two(size, f):
+    """A program that writes into a new array like x, of a size."""
+    return of_buffer(lambda x: np.zeros(size, like=x), f)
+
+
+@fwdad.custom_jvp
+def scaled(x, y=2.0):
+    return np.sin(x) * y
+
+
+scaled.defjvp(
+    lambda primals, tangents: (
+        scaled(*primals),
+        np.cos(primals[0]) * tangents[0] * primals[1] + np.sin(primals[0]) * tangents[1],
+    )
+)
+
+TIMES, WEIGHTS = np.linspace(0, 1, 7), np.arange(1.0, 8.0)
+CHEBYSHEV = np.polynomial.Chebyshev
+IDIOMS = {
+    "`order='F'` of `reshape`, `ravel`, `copy`, `zeros_like`": [
+        of_numpy(lambda x: np.outer(x, x[:2] ** 2).reshape((2, 3), order="F")),
+        of_numpy(lambda x: np.ravel(np.outer(x, x[:2]), order="F")),
+        of_numpy(lambda x: np.outer(x, x[:2]).copy(order="F")[1:].ravel("K")),
+        of_buffer(lambda x: np.zeros_like(np.outer(x, x), order="F"), lambda c, x: c.T.__setitem__(0, x**2)),
+    ],
+    "`np.subtract.outer`, `add.reduceat`, `maximum.accumulate`, `logaddexp.reduce`": [
+        of_numpy(lambda x: np.subtract.outer(x, x**2)),
+        of_numpy(lambda x: np.multiply.reduceat(x * x, [0, 2, 1])),
+        of_numpy(lambda x: np.maximum.accumulate(x * x)),
+        of_numpy(lambda x: np.logaddexp.reduce(np.outer(x, x), axis=1)),
+    ],
+    "`where=` with `out=`, `np.dot(out=)`": [
+        by_two(3, lambda c, x: np.exp(x, out=c, where=X > 0)),
+        by_two((3, 3), lambda c, x: np.dot(np.outer(x, x), np.outer(x, x), out=c)),
+    ],
+    "`polyfit` with `w=`, `full=`, `cov=`, weighted `quantile`, `np.emath`": [
+        of_numpy(lambda x: np.polyfit(TIMES, np.cos(TIMES * x[0]) * x[1], 2, w=WEIGHTS + x[2])),
+        of_numpy(lambda x: np.polyfit(TIMES, np.cos(TIMES * x[0]) * x[1], 1, full=True)[1]),
+        of_numpy(lambda x: np.polyfit(TIMES, np.cos(TIMES * x[0]) * x[1], 1, cov=True)[1]),
+        of_numpy(lambda x: np.quantile(x**2, 0.6, weights=WEIGHTS[:3], method="inverted_cdf")),
+        of_numpy(lambda x: np.real(np.emath.sqrt(x) ** 3) + np.imag(np.emath.log(x) * x)),
+    ],
+    "`np.linalg.norm` of numbers whose squares underflow": [
+        (lambda x: np.linalg.norm(1e-200 * x) * 1e200, *of_numpy(np.linalg.norm)[1:]),
+    ],
+    "`np.vectorize`": [
+        of_numpy(lambda x: np.vectorize(lambda a: a * a if a > 0 else np.sin(a))(x)),
+        of_numpy(lambda x: np.vectorize(lambda p, a: np.polyval(p, a), excluded={0})(x, x[:2])),
+        of_numpy(lambda x: np.vectorize(lambda a, b=1.0: (a * b, np.exp(b)), otypes="dd")(x[:, np.newaxis], b=x[:2])),
+        of_numpy(lambda x: np.vectorize(np.dot, signature="(n),(n)->()")(np.outer(x, x), x)),
+        of_numpy(lambda x: np.vectorize(lambda t: np.exp(-t * x[0]) * x[1])(TIMES)),
+    ],
+    "`np.diag([a, b])`; `np.pad` with values that move": [
+        of_numpy(lambda x: np.diag([x[0] ** 2, 1.0, x[2] * x[1]], 1)),
+        of_numpy(lambda x: np.pad(np.ones((2, 1)), (1, 2), constant_values=(x[0], x[1] ** 2))),
+        of_numpy(lambda x: np.pad([1.0, 2.0], (2, 3), "linear_ramp", end_values=(x[0] ** 2, x[1] * x[2]))),
+        of_numpy(lambda x: np.pad(x**2, (2, 3), "linear_ramp", end_values=x[2])),
+    ],
+    '`np.linalg.qr(mode="complete")`': [
+        of_numpy(lambda x: tuple(np.linalg.qr(np.stack([x, x**2]).T, mode="complete"))),
+        of_numpy(lambda x: tuple(np.linalg.qr(x[:, np.newaxis] * x[0], mode="complete"))),
+    ],
+    "`np.polynomial`: functions, and `Polynomial`, `Chebyshev`, ...": [
+        of_numpy(lambda x: np.polynomial.Polynomial(x).integ(2, lbnd=x[0])(TIMES)),
+        of_numpy(lambda x: (CHEBYSHEV(x) * CHEBYSHEV([1.0, x[0]]) - x[1]).deriv()(x / 4)),
+        of_numpy(lambda x: np.polynomial.Legendre.fromroots(x).roots() ** 2),
+        of_numpy(lambda x: np.polynomial.Hermite.fit(TIMES, np.cos(TIMES * x[0]) * x[1], 2)(x[2] / 3)),
+        of_numpy(lambda x: np.polynomial.laguerre.lagval2d(x, x[::-1], np.outer(x, x))),
+    ],
+    "`custom_jvp` functions called by keyword": [
+        of_numpy(lambda x: scaled(x=x * x, y=x)),
+        of_numpy(lambda x: scaled(y=np.cos(x), x=x)),
+    ],
+    "a Dual written into an array of integers; integers as what moves": [
+        refused(lambda x: np.zeros_like(np.arange(3)).__setitem__(0, x[0])),
+        refused(lambda x: np.zeros_like(x, dtype=int).__setitem__(0, x[0])),
+        refused(lambda x: np.sum(x), np.arange(3)),
+    ],
+}
+
 ALONG = {
     "jvp": lambda f, x, v: fwdad.jvp(f, (x,), (v,))[1],
     "nested jvp": lambda f, x, v: fwdad.jvp(lambda x: fwdad.jvp(f, (x,), (v,))[1], (x,), (v,))[1],
@@ -411,7 +493,7 @@ def of_trees(rows, transform):
         yield outcome(transform, lambda x=x, given=given: flat(find(product, x, given)), expected)
 
 
-ROWS = {**WRITES, **CLOSURES, **POINTS, **ARRAYS, **TREES}
+ROWS = {**WRITES, **IDIOMS, **CLOSURES, **POINTS, **ARRAYS, **TREES}
 
 
 def cell(kind, transform):

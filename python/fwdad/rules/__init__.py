@@ -20,7 +20,10 @@ sampling      diff, gradient, interp, trapezoid, linspace, ...
 polynomials   polyval, polyfit, roots, ...
 creation      zeros_like, full_like, like=: arrays into which Duals can be written
 assignment    x[i] = v, x += v, np.copyto(x, v): writing, and the views that share what is written
+vectorize     np.vectorize
 operators     constant linear operators, of any library
+replacing     functions that make plain arrays of their arguments first: how they hear of Duals
+series        the package numpy.polynomial, for programs that import it
 scipy/        SciPy's functions, for programs that import SciPy
 methods       x.sum(), x.T, ...: ndarray's methods, which call the functions above
 """
@@ -43,18 +46,19 @@ from fwdad.rules import (
     polynomials,
     products,
     reductions,
+    replacing,
     sampling,
-    scipy,
     shaping,
     sorting,
     statistics,
+    vectorize,
     views,
 )
 
 assignment.watch_views()
-scipy.watch()
+replacing.watch()
 
 __all__ = [
     "assignment", "creation", "decompositions", "einsum", "elementwise", "emath", "fft", "folds", "forms", "kinks", "linalg", "methods", "moving", "operators", "polynomials", "products",
-    "reductions", "sampling", "scipy", "shaping", "sorting", "statistics", "views",
+    "reductions", "replacing", "sampling", "shaping", "sorting", "statistics", "vectorize", "views",
 ]  # fmt: skip

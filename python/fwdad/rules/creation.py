@@ -72,10 +72,11 @@ def joined(value: Any) -> Array:
 def from_values(function: Callable[..., Any]) -> None:
     """Let array, asarray, ... take Duals with ``like=``; a plain array is copied, as a Dual shares memory with none."""
 
-    def make(like: Dual, a: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Array:
+    def make(like: Dual, a: Any, dtype: Any = None, *args: Any, ndmin: int = 0, **kwargs: Any) -> Array:
         if not holds_duals(a):
-            return at_rest(like, np.array(function(a, dtype, *args, **kwargs)))
+            return at_rest(like, np.array(function(a, dtype, *args, **kwargs), ndmin=ndmin))
         value = joined(a)
+        value = np.reshape(value, (1,) * (ndmin - value.ndim) + value.shape) if value.ndim < ndmin else value
         value = value if dtype is None or value.dtype == dtype else value.astype(dtype)
         if value is a and function is not np.array and value.level >= like.level:
             return value

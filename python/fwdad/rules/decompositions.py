@@ -103,10 +103,10 @@ def _cholesky(a: Dual, /, *, upper: bool = False) -> Array:
 def _qr(a: Dual, mode: str = "reduced") -> Any:
     """``M = Q^H dA R^-1 = Omega + dR R^-1``; Omega = Q^H dQ is skew, and its strict lower part is that of M."""
     m, n = a.shape[-2:]
-    if mode == "raw" or (mode == "complete" and m > n):
-        raise LostDerivativeError(
-            f"np.linalg.qr on a Dual cannot have mode={mode!r} for shape {a.shape}; use 'reduced'"
-        )
+    if mode == "raw":
+        raise LostDerivativeError("np.linalg.qr on a Dual has no mode='raw'; use 'reduced' or 'complete'")
+    if mode == "complete" and m > n:
+        return _by_reflections(a)
     result: Any = np.linalg.qr(a.primal)
     q, r = result
     square = min(m, n)
@@ -124,6 +124,36 @@ def _qr(a: Dual, mode: str = "reduced") -> Any:
     if mode == "r":
         return Dual(r, dr, a.level)
     return type(result)(Dual(q, dq, a.level), Dual(r, dr, a.level))
+
+
+def _by_reflections(a: Dual) -> Any:
+    """Return the complete Q and R as LAPACK makes them, so that the columns that are orthogonal to A move as its do.
+
+    Q is a product of reflections; number j takes x, what is left of column j, to beta e_j, where ``|beta| = ||x||``:
+    ``H = I + w w^H / (beta conj(w_j))``, ``w = x - beta e_j``. A column that is beta e_j already LAPACK leaves as it is.
+    There H takes it to -beta e_j, and the sign is turned back, so that nothing jumps.
+    """
+    h, taus = np.linalg.qr(plain(a), "raw")
+    result: Any = np.linalg.qr(plain(a), "complete")
+    m, n = a.shape[-2:]
+    r: Array = a
+    q: Array = np.broadcast_to(np.eye(m, dtype=a.dtype), (*a.shape[:-1], m))
+    for j in range(n):
+        here = np.arange(m) == j
+        left = taus[..., j, np.newaxis] == 0
+        side = np.where((np.real(h[..., j, j, np.newaxis]) < 0) != left, -1, 1).astype(h.real.dtype)
+        x = np.where(np.arange(m) < j, np.zeros((), a.dtype), r[..., :, j])
+        beta = side * np.linalg.norm(x, axis=-1, keepdims=True)
+        w = x - beta * here
+        first = w[..., j, np.newaxis]
+        if np.any(plain(first) == 0):
+            raise np.linalg.LinAlgError("np.linalg.qr on a Dual: the leading columns are not independent")
+        by, along = (w / beta)[..., np.newaxis], np.conjugate(w / first)[..., np.newaxis, :]
+        turned = np.where(here & left, -1, 1).astype(a.dtype)
+        r = r + np.matmul(by, np.matmul(np.conjugate(w / np.conjugate(first))[..., np.newaxis, :], r))
+        r = r * turned[..., np.newaxis]
+        q = (q + np.matmul(np.matmul(q, by), along)) * turned[..., np.newaxis, :]
+    return type(result)(q, np.triu(r))
 
 
 REPEATED = "repeated values: each moves by its own diagonal entry (their sum is right)"

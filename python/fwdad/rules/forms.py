@@ -83,9 +83,9 @@ def enter(function: Callable[..., Any], rule: Rule, kind: str, singular: str = "
 
 
 def _calling_line() -> str:
-    """Return the row that called this module, as ``module:line``: the outermost line of the calling module."""
+    """Return the row that called this module or `replacing`, as ``module:line``: the calling module's outermost line."""
     frame: Any = sys._getframe()
-    while frame.f_globals["__name__"] == __name__:
+    while frame.f_globals["__name__"] in (__name__, "fwdad.rules.replacing"):
         frame = frame.f_back
     module = frame.f_globals["__name__"]
     while frame.f_back is not None and frame.f_back.f_globals["__name__"] == module:

@@ -104,7 +104,7 @@ for _name, _method in {
     "transpose": _transpose,
     "flatten": _flatten,
     "astype": _astype,
-    "copy": lambda self, order="C": self.__copy__(),
+    "copy": lambda self, order="C": self.__copy__() if order == "C" else np.copy(self, order),
     "compress": _compress,
     "conj": lambda self: np.conjugate(self),
     "conjugate": lambda self: np.conjugate(self),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from fwdad.dual import Array, Dual, highest_level, memory, plain, split
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.creation import holds_duals
+from fwdad.rules.creation import holds_duals, joined
 from fwdad.rules.forms import (
     REQUIRED,
     align,
@@ -29,6 +29,7 @@ from fwdad.rules.forms import (
     rule_for,
     zeros,
 )
+from fwdad.rules.replacing import Wide, put
 
 # fmt: off
 #      function        position of the axis, its default        what the axes are called
@@ -224,32 +225,46 @@ def _trim_zeros(filt: Array, trim: str = "fb", axis: Any = None) -> Array:
     return filt[tuple(box)]
 
 
+put(np, "pad", Wide(np.pad))  # which also takes values that move, about an array that does not
+
+
 @rule_for(np.pad, kind="linear", singular="ties as np.max and np.min have it")
 def _pad(array: Array, pad_width: Any, mode: Any = "constant", **options: Any) -> Array:
     if callable(mode) or mode == "empty":
         raise LostDerivativeError(
             f"np.pad on a Dual cannot have mode={mode!r}: the derivative of its padding is not known"
         )
+    array = joined(array)
+    width = widths(pad_width, array.ndim)
     if mode == "constant" and holds_duals(options.get("constant_values")):
-        return _pad_with_values(array, widths(pad_width, array.ndim), options["constant_values"])
+        return _pad_with_values(array, width, options["constant_values"], lambda edge, value, part: value)
+    if mode == "linear_ramp" and holds_duals(options.get("end_values")):
+        return _pad_with_values(
+            array, width, options["end_values"], lambda edge, value, part: edge + (value - edge) * part
+        )
     if mode in STATISTICS:
-        return _pad_with_statistic(array, widths(pad_width, array.ndim), STATISTICS[mode], options.get("stat_length"))
-    return _pad_linearly(array, widths(pad_width, array.ndim), mode, **options)
+        return _pad_with_statistic(array, width, STATISTICS[mode], options.get("stat_length"))
+    return _pad_linearly(array, width, mode, **options)
 
 
-def _pad_with_values(x: Array, width: list[tuple[int, int]], values: Any) -> Array:
-    """Pad axis by axis with values that move: one, a pair, or a pair for each axis."""
+def _pad_with_values(
+    x: Array, width: list[tuple[int, int]], values: Any, of: Callable[[Array, Array, Array], Array]
+) -> Array:
+    """Pad axis by axis with values that move: one, a pair, or a pair for each axis.
+
+    An entry is `of` x at the edge, the value, and its part of the way from the edge to the end, from 0 to 1.
+    """
     nested = isinstance(values, (list, tuple)) and any(isinstance(v, (list, tuple)) for v in values)
     pairs = list(values) if nested and len(values) == x.ndim else [values[0] if nested else values] * x.ndim
     for axis, ((before, after), pair) in enumerate(zip(width, pairs, strict=True)):
         several = pair if isinstance(pair, (list, tuple)) else (pair,)
-        shape = list(x.shape)
+        rows = np.moveaxis(x, axis, 0)
         ends = []
-        for count, value in ((before, several[0]), (after, several[-1])):
-            shape[axis] = count
-            value = of_dtype(value if isinstance(value, Dual) else np.asarray(value), x.dtype)
-            ends.append(np.broadcast_to(value, shape))
-        x = np.concatenate([ends[0], x, ends[1]], axis)
+        for count, value, edge in ((before, several[0], rows[:1]), (after, several[-1], rows[-1:])):
+            part = np.reshape(np.arange(1, count + 1) / max(count, 1), (-1, *(1,) * (x.ndim - 1)))
+            end = of(edge, value if isinstance(value, Dual) else np.asarray(value), part)
+            ends.append(np.broadcast_to(of_dtype(end, x.dtype), (count, *rows.shape[1:])))
+        x = np.moveaxis(np.concatenate([np.flip(ends[0], 0), rows, ends[1]]), 0, axis)
     return x
 
 

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from fwdad.dual import RULES, Array, Dual
+from fwdad.rules.creation import joined
 from fwdad.rules.forms import composed, from_back, rule_for, zeros
+from fwdad.rules.replacing import Wide, put
 
 
 @composed(np.flipud)
@@ -121,9 +123,14 @@ def _linalg_diagonal(x: Array, /, *, offset: int = 0) -> Array:
     return np.diagonal(x, offset, -2, -1)
 
 
+put(np, "diag", Wide(np.diag))  # which also takes a list of Duals
+
+
 @rule_for(np.diag, kind="linear")
-def _diag(v: Dual, k: int = 0) -> Array:
+def _diag(v: Any, k: int = 0) -> Array:
     """Take a diagonal as `np.diagonal` does, or put the tangents where numbers 1, 2, ... for a vector's entries go."""
+    if isinstance(v, (list, tuple)):
+        return np.diag(joined(v), k)
     if v.ndim == 2:
         return RULES[np.diagonal](v, k)
     places = np.diag(np.arange(1, len(v) + 1), k)

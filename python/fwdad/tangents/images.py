@@ -90,7 +90,7 @@ class _Picked(DuckTangent):
         """As `__array_ufunc__`."""
         if function is np.transpose and len(args) == 2 and tuple(args[1][:2]) == (0, 1):
             return self._moved(lambda a: np.transpose(a, [axis - 1 for axis in args[1][1:]]))
-        if function is np.pad and list(args[1][:2]) == [(0, 0)] * 2 and args[2:] == ("constant",) and not kwargs:
+        if function == np.pad and list(args[1][:2]) == [(0, 0)] * 2 and args[2:] == ("constant",) and not kwargs:
             return self._moved(lambda a: np.pad(a, args[1][1:]))
         if function is np.where and len(args) == 3 and np.shape(args[0]) == self.shape[1:]:
             mask, x, y = args

@@ -143,7 +143,7 @@ class StackedTangent(DuckTangent, name="stacked"):
             return self._each(lambda part: np.broadcast_to(part, (part.shape[0], *args[1][1:])))
         if function is np.transpose and len(args) == 2 and args[1][0] == 0:
             return self._each(lambda part: np.transpose(part, args[1]))
-        if function is np.pad and args[1][0] == (0, 0) and args[2:] == ("constant",) and not kwargs:
+        if function == np.pad and args[1][0] == (0, 0) and args[2:] == ("constant",) and not kwargs:
             return self._each(lambda part: np.pad(part, *args[1:]))
         if function is np.where and np.ndim(args[0]) < self.ndim and self._beside(*args[1:]):
             mask, x, y = args

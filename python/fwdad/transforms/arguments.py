@@ -9,7 +9,7 @@ import numpy as np
 
 from fwdad import tree
 from fwdad.dual import Array, check_meaning
-from fwdad.errors import LostDerivativeError
+from fwdad.errors import LostDerivativeError, is_lost
 
 Argnums = int | tuple[int, ...]
 """The position of the argument that moves, or of several."""
@@ -66,7 +66,7 @@ def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     try:
         return f(*args, **kwargs)
     except ValueError as error:
-        if isinstance(error.__cause__, LostDerivativeError):
+        if is_lost(error):
             raise LostDerivativeError(str(error.__cause__)) from error
         raise
 

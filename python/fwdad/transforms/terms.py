@@ -78,7 +78,7 @@ class Local(Carrier):
 
         Raises NotSeparableError for anything else.
         """
-        if kwargs or any(np.shape(arg) != () for arg in args):
+        if kwargs or any(isinstance(arg, (list, tuple)) or np.shape(arg) != () for arg in args):
             raise NotSeparableError
         moving = [type(arg) is Local for arg in args]
         if function in (np.positive, np.negative, np.add, np.subtract):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import scipy.fft as fft
 
-from fwdad.rules.scipy import linear_in
+from fwdad.rules.replacing import linear_in
 
 linear_in(fft, "fft ifft rfft irfft hfft ihfft", axis=2, default=-1)
 linear_in(fft, "dct idct dst idst", axis=3, default=-1)

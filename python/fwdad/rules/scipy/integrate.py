@@ -18,7 +18,7 @@ from fwdad import tree
 from fwdad.dual import Array, Dual, plain
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.forms import from_back
-from fwdad.rules.scipy import linear_in, put, replaces
+from fwdad.rules.replacing import linear_in, put, replaces
 
 
 # Sums over samples.

@@ -21,7 +21,7 @@ from fwdad.dual import Array, Dual, highest_level, plain, primitive, split
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.forms import rule_for
 from fwdad.rules.operators import apply_operator
-from fwdad.rules.scipy import replaces
+from fwdad.rules.replacing import replaces
 
 Make = Callable[[np.ndarray], Any]
 """A function from coefficients to a spline of SciPy."""

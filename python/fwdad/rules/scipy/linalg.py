@@ -18,7 +18,7 @@ from fwdad.dual import Array, Dual, highest_level, plain, primitive, split
 from fwdad.rules.decompositions import hermitian_from
 from fwdad.rules.forms import STRONG, align, rule_for, zeros
 from fwdad.rules.linalg import adjoint
-from fwdad.rules.scipy import replaces
+from fwdad.rules.replacing import replaces
 
 SINGULAR = "LinAlgError at a singular matrix"
 IGNORED = {"overwrite_a", "overwrite_b", "overwrite_ab", "check_finite"}

@@ -11,7 +11,7 @@ import scipy.optimize as optimize
 from fwdad import tree
 from fwdad.dual import Dual
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.scipy import put
+from fwdad.rules.replacing import put
 
 ROOTS = "bisect brenth brentq fixed_point fsolve newton ridder root root_scalar toms748"
 MINIMA = (

@@ -10,7 +10,7 @@ import scipy.signal as signal
 from fwdad.dual import Array, Dual, highest_level, plain, split
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.forms import align, from_back, zeros
-from fwdad.rules.scipy import linear_in, replaces
+from fwdad.rules.replacing import linear_in, replaces
 
 
 def _cropped(full: Array, first: Array, second: Array, mode: str, axes: tuple[int, ...]) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse.linalg as linalg
 
 from fwdad.dual import Array
-from fwdad.rules.scipy import replaces
+from fwdad.rules.replacing import replaces
 from fwdad.rules.scipy.sparse import along
 
 

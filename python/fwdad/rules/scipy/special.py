@@ -32,7 +32,7 @@ from fwdad.rules.forms import (
     unary,
 )
 from fwdad.rules.kinks import kink
-from fwdad.rules.scipy import replaces
+from fwdad.rules.replacing import replaces
 from fwdad.rules.scipy.slopes import (
     bessel_gap,
     bessel_slope,

@@ -16,7 +16,7 @@ import scipy.stats as stats
 
 from fwdad.dual import Array, plain
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.scipy import replaces
+from fwdad.rules.replacing import replaces
 
 HALF_LOG_2PI = math.log(2 * math.pi) / 2
 INF = math.inf
