@@ -1,5 +1,7 @@
 """Exceptions for derivatives that would be lost or wrong, and for files of a run; each says what to do."""
 
+import numpy as np
+
 
 def undefined(owner: object, method: str) -> NotImplementedError:
     """Return the error for a method that a subclass was to define."""
@@ -21,6 +23,10 @@ class LostDerivativeError(TypeError):
 def is_lost(error: BaseException) -> bool:
     """Whether an error is a LostDerivativeError, or NumPy's "setting an array element with a sequence" in its place."""
     return isinstance(error, LostDerivativeError) or isinstance(error.__cause__, LostDerivativeError)
+
+
+class RepeatedValuesError(np.linalg.LinAlgError):
+    """A transform met equal eigenvalues or singular values, and cannot part them; `fwdad.jvp` can."""
 
 
 class RunError(ValueError):

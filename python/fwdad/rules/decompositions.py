@@ -1,19 +1,19 @@
 """Matrix decompositions: cholesky, qr, eigh, eig, svd and their values alone.
 
 Where eigenvalues or singular values repeat, their vectors are not unique and have no derivative. There the values move
-as in JAX, each with its own diagonal entry, so that their sum is right. What does not depend on single vectors has a
-derivative, which jvp finds by transforms/repeated; else LinAlgError, unless the direction does not mix them. Source of the formulas: M. Giles, An extended collection of matrix derivative results, 2008.
+as in JAX, each with its own diagonal entry, so that their sum is right. What does not depend on single vectors has
+derivatives, which transforms/repeated finds; the rest raises LinAlgError.
+Source of the formulas: M. Giles, An extended collection of matrix derivative results, 2008.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fwdad.dual import Array, Dual, plain
-from fwdad.errors import LostDerivativeError
+from fwdad.errors import LostDerivativeError, RepeatedValuesError
 from fwdad.rules.forms import rule_for
 from fwdad.rules.linalg import adjoint, exponent_of
 
@@ -25,49 +25,61 @@ def hermitian_from(a: Array, triangle: str) -> Array:
     return strict + adjoint(strict) + diagonal
 
 
-class FirstOrder(NamedTuple):
-    """How the numbers of `divided_by_gaps` change where repeated values part: values s, changes c, x + delta x1 + ..."""
-
-    spread: Array
-    change: Array
-    x1: Array
-    x2: Array
+def equal_values(x: Array) -> np.ndarray:
+    """Return which pairs of values are equal up to rounding; each with itself, too."""
+    values = plain(x)
+    size = np.max(np.abs(values), axis=-1, initial=0)[..., np.newaxis, np.newaxis]
+    return np.abs(differences(values)) <= values.shape[-1] * np.finfo(values.dtype).eps * size
 
 
-def divided_by_gaps(
-    change: Array, x: Array, what: str, level: Any, parted: Callable[[], FirstOrder]
-) -> tuple[Array, bool]:
-    """Return ``change_ij / (x_j - x_i)``, 0 on the diagonal, and whether it is split: how much vector i enters vector j.
+def parted(a: Dual, values: Array, change: Array) -> Array:
+    """Part the values of a matrix by ``delta (1, 2, ...)``, if some are equal and its change mixes their vectors.
 
-    Where a gap is zero and the change is not, the vectors have no derivative: see transforms/repeated, which jvp provides.
-    Raises LinAlgError there in higher derivatives and under other transforms.
+    `change` is the change of the matrix in the basis of its vectors. Delta is a symbol of transforms/repeated, below all
+    that moves. The change need not mix vectors at every level, so it is at the first that does.
+    Raises RepeatedValuesError where the transform has no such symbol.
     """
-    gaps = differences(x)
-    values = plain(gaps)
-    size = np.max(np.abs(plain(x)), axis=-1, initial=0)[..., np.newaxis, np.newaxis]
     n = values.shape[-1]
-    same = np.abs(values) <= n * np.finfo(values.dtype).eps * size
-    change = np.where(np.eye(n, dtype=bool), 0, change)
-    repeated = same & ~np.eye(n, dtype=bool)
-    regular = np.where(same, 0, change / np.where(same, 1, gaps))
-    if not np.any(repeated) or not _mixes(plain(change), repeated):
-        return regular, False
-    order = parted()
-    slope = np.where(repeated, differences(order.x1), 1)
-    if not hasattr(level, "split") or isinstance(change, Dual) or isinstance(x, Dual) or np.any(slope == 0):
-        raise np.linalg.LinAlgError(
-            f"{what}: two of the values are equal, so the derivative of their vectors does not exist. If only the values "
-            "are needed, call eigvalsh, eigvals or svdvals; else write the function without vectors. A first derivative "
-            "by jvp or jacfwd takes what does not depend on single vectors"
+    repeated = equal_values(values) & ~np.eye(n, dtype=bool)
+    if is_parted(values) or not np.any(repeated) or not _mixes(change, repeated):
+        return values
+    level: Any = lowest_level(a)
+    if not hasattr(level, "delta"):
+        raise RepeatedValuesError(
+            "two eigenvalues or singular values are equal where a transform needs the derivative of their vectors, which "
+            "does not exist; jvp finds the derivative of what does not depend on single vectors"
         )
-    divided = np.where(repeated, change / slope, 0)
-    rest = np.where(repeated, (order.change - divided * differences(order.x2)) / slope, regular)
-    return level.split(divided, rest), True
+    size = np.abs(plain(values))
+    scale = np.exp2(exponent_of(np.max(size, -1, keepdims=True, initial=0)))
+    return values + level.delta(np.arange(1, n + 1, dtype=size.dtype) * scale)
 
 
-def in_first_order(level: Any, x: Array, change: Array) -> Array:
-    """Return the values ``x + delta change`` that go with split vectors."""
-    return level.to_first_order(x, change)
+def is_parted(values: Array) -> bool:
+    """Whether values are parted already."""
+    return hasattr(lowest(values), "parted")
+
+
+def lowest(value: Array) -> Array:
+    """Return what the Duals of all levels are made of: an array, or what another transform carries in its place."""
+    while type(value) is Dual:
+        value = value.primal
+    return value
+
+
+def lowest_level(value: Array) -> float:
+    """Return the lowest level at which a value moves."""
+    if type(value) is not Dual:
+        return getattr(value, "level", np.inf)
+    return min(value.level, lowest_level(value.primal), lowest_level(value.tangent))
+
+
+def divided_by_gaps(change: Array, gaps: Array, same: np.ndarray) -> Array:
+    """Return ``change_ij / gaps_ij``: how much vector i enters vector j; 0 for vectors of the same value that do not mix."""
+    if not is_parted(gaps):
+        return np.where(same, 0, change / np.where(same, 1, gaps))
+    gaps = gaps - np.where(same, plain(gaps), 0)  # delta times a number
+    itself = np.eye(same.shape[-1], dtype=bool)
+    return np.where(itself, 0, change / np.where(itself, 1, gaps))
 
 
 def differences(x: Array) -> Array:
@@ -75,8 +87,12 @@ def differences(x: Array) -> Array:
     return np.expand_dims(x, -2) - np.expand_dims(x, -1)
 
 
-def _mixes(change: np.ndarray, repeated: np.ndarray) -> bool:
-    """Whether a change is more than rounding where values repeat."""
+def _mixes(change: Array, repeated: np.ndarray) -> bool:
+    """Whether a change, or its own change, is more than rounding where values repeat."""
+    if type(change) is Dual:
+        return _mixes(change.primal, repeated) or _mixes(change.tangent, repeated)
+    if isinstance(change, Dual):  # what another transform carries may be anything
+        return True
     size = np.abs(change)
     rounding = 1e3 * change.shape[-1] * np.finfo(change.dtype).eps * np.max(size, initial=0)
     return bool(np.any(repeated & (size > rounding)))
@@ -157,38 +173,29 @@ def _by_reflections(a: Dual) -> Any:
 
 
 REPEATED = "repeated values: each moves by its own diagonal entry (their sum is right)"
-REPEATED_VECTORS = (
-    f"{REPEATED}; single vectors raise LinAlgError, unless the direction does not mix them; what does not depend on single "
-    "vectors has its first derivative by jvp, jacfwd and derivative, and raises elsewhere"
-)
-
-
-def apart(w: Array) -> FirstOrder:
-    """Part eigenvalues by 1, 2, ... times delta; the vectors stay."""
-    spread = np.arange(w.shape[-1], dtype=w.dtype)
-    return FirstOrder(spread, 0, spread, np.zeros_like(spread))
+REPEATED_VECTORS = f"{REPEATED}; what depends on single vectors raises LinAlgError, unless the direction does not mix them"
 
 
 @rule_for(np.linalg.eigh, singular=f"reads one triangle; {REPEATED_VECTORS}")
 def _eigh(a: Dual, UPLO: Any = "L") -> Any:
     """``dw = diag(V^H dA V)``, ``dV = V (V^H dA V / (w_j - w_i))``."""
     result: Any = np.linalg.eigh(a.primal, UPLO)
+    w, v, change = _in_eigenvectors(a, result, UPLO)
+    mixing = divided_by_gaps(change, differences(w), equal_values(w))
+    return type(result)(Dual(w, np.real(diagonal(change)), a.level), Dual(v, np.matmul(v, mixing), a.level))
+
+
+def _in_eigenvectors(a: Dual, result: Any, triangle: str) -> tuple[Array, Array, Array]:
+    """Return eigenvalues, vectors, and the change of a Hermitian matrix in their basis."""
     w, v = result
-    inner = np.matmul(np.matmul(adjoint(v), hermitian_from(a.tangent, UPLO.upper())), v)
-    mixing, split = divided_by_gaps(inner, w, "np.linalg.eigh", a.level, lambda: apart(w))
-    values = in_first_order(a.level, w, apart(w).spread) if split else w
-    return type(result)(Dual(values, np.real(diagonal(inner)), a.level), Dual(v, np.matmul(v, mixing), a.level))
+    change = np.matmul(np.matmul(adjoint(v), hermitian_from(a.tangent, triangle.upper())), v)
+    return parted(a, w, change), v, change
 
 
 @rule_for(np.linalg.eigvalsh, singular=f"reads one triangle; {REPEATED}")
 def _eigvalsh(a: Dual, UPLO: Any = "L") -> Dual:
-    w, v = np.linalg.eigh(a.primal, UPLO)
-    inner = np.matmul(np.matmul(adjoint(v), hermitian_from(a.tangent, UPLO.upper())), v)
-    return Dual(w, np.real(diagonal(inner)), a.level)
-
-
-def _in_eigenvectors(v: Array, t: Array) -> Array:
-    return np.linalg.solve(v, np.matmul(t, v))
+    w, _, change = _in_eigenvectors(a, np.linalg.eigh(a.primal, UPLO), UPLO)
+    return Dual(w, np.real(diagonal(change)), a.level)
 
 
 @rule_for(np.linalg.eig, singular=REPEATED_VECTORS)
@@ -196,23 +203,23 @@ def _eig(a: Dual) -> Any:
     """As eigh with V^-1 for V^H; the vectors keep their length, and their largest entry keeps its phase, as in LAPACK."""
     result: Any = np.linalg.eig(a.primal)
     w, v = result
-    inner = _in_eigenvectors(v, a.tangent)
-    mixing, split = divided_by_gaps(inner, w, "np.linalg.eig", a.level, lambda: apart(w))
-    values = in_first_order(a.level, w, apart(w).spread) if split else w
-    dv = np.matmul(v, mixing)
+    change = np.linalg.solve(v, np.matmul(a.tangent, v))
+    w = parted(a, w, change)
+    dv = np.matmul(v, divided_by_gaps(change, differences(w), equal_values(w)))
     along = np.sum(np.conjugate(v) * dv, -2, keepdims=True)
     dv = dv - v * np.real(along)
     if np.iscomplexobj(plain(v)):
         largest = np.argmax(np.abs(plain(v)), -2)[..., np.newaxis, :]
         turn = np.take_along_axis(dv, largest[np.newaxis], -2)
         dv = dv - v * 1j * np.imag(turn / np.take_along_axis(v, largest, -2))
-    return type(result)(Dual(values, diagonal(inner), a.level), Dual(v, dv, a.level))
+    return type(result)(Dual(w, diagonal(change), a.level), Dual(v, dv, a.level))
 
 
 @rule_for(np.linalg.eigvals, singular=REPEATED)
 def _eigvals(a: Dual) -> Dual:
     w, v = np.linalg.eig(a.primal)
-    return Dual(w, diagonal(_in_eigenvectors(v, a.tangent)), a.level)
+    change = np.linalg.solve(v, np.matmul(a.tangent, v))
+    return Dual(parted(a, w, change), diagonal(change), a.level)
 
 
 @rule_for(np.linalg.svd, singular=f"{REPEATED_VECTORS}; values as svdvals; complex vectors up to a phase")
@@ -230,21 +237,16 @@ def _svd(a: Dual, full_matrices: Any = True, compute_uv: Any = True, hermitian: 
     others_u, others_v = u[..., rank:], adjoint(vh)[..., rank:]
     u, v = u[..., :rank], adjoint(vh)[..., :rank]
     p = np.matmul(np.matmul(adjoint(u), t), v)
-    ds = np.real(diagonal(p))
+    s = parted(a, s, p)
     scale = np.exp2(exponent_of(np.max(plain(s), -1, keepdims=True, initial=0)))  # squares of small numbers vanish
-    x, part = s / scale, np.arange(1, rank + 1, dtype=s.dtype)
-    p = p / scale[..., np.newaxis]
-    ph, row, column = adjoint(p), np.expand_dims(x, -2), np.expand_dims(x, -1)
-
-    def parted(left: Array, right: Array) -> FirstOrder:
-        return FirstOrder(part, left * part + np.expand_dims(part, -1) * right, 2 * x * part, part * part)
-
-    squares = x * x
-    turn_u, split = divided_by_gaps(p * row + column * ph, squares, "np.linalg.svd", a.level, lambda: parted(p, ph))
-    turn_v, _ = divided_by_gaps(column * p + ph * row, squares, "np.linalg.svd", a.level, lambda: parted(ph, p))
-    values = in_first_order(a.level, s, scale * part) if split else s
+    x, change = s / scale, p / scale[..., np.newaxis]
+    row, column, transposed = np.expand_dims(x, -2), np.expand_dims(x, -1), adjoint(change)
+    same = equal_values(s)
+    gaps = differences(x) * (row + column)
+    turn_u = divided_by_gaps(change * row + column * transposed, gaps, same)
+    turn_v = divided_by_gaps(column * change + transposed * row, gaps, same)
     if p.dtype.kind == "c":
-        turn_u = turn_u + 1j * np.imag(p) * np.eye(rank, dtype=plain(s).dtype) / row
+        turn_u = turn_u + 1j * np.imag(change) * np.eye(rank, dtype=plain(s).dtype) / row
     du, dv = np.matmul(u, turn_u), np.matmul(v, turn_v)
     if m > n:
         moved = np.matmul(t, v) / np.expand_dims(s, -2)
@@ -253,35 +255,38 @@ def _svd(a: Dual, full_matrices: Any = True, compute_uv: Any = True, hermitian: 
         moved = np.matmul(adjoint(t), u) / np.expand_dims(s, -2)
         dv = dv + moved - np.matmul(v, np.matmul(vh[..., :rank, :], moved))
     if full:
-        u, du = with_others(u, du, others_u, t, a.level)
-        v, dv = with_others(v, dv, others_v, t, a.level)
+        u, du = with_others(u, du, others_u, a)
+        v, dv = with_others(v, dv, others_v, a)
         vh = adjoint(v)
-    return type(result)(Dual(u, du, a.level), Dual(values, ds, a.level), Dual(vh, adjoint(dv), a.level))
+    values = Dual(s, np.real(diagonal(p)), a.level)
+    return type(result)(Dual(u, du, a.level), values, Dual(vh, adjoint(dv), a.level))
 
 
-def with_others(u: Array, du: Array, others: Array, t: Array, level: int) -> tuple[Array, Array]:
-    """Join vectors that belong to no value: they stay orthogonal to u, and are else undetermined unless it is one real one.
+def with_others(u: Array, du: Array, others: Array, a: Dual) -> tuple[Array, Array]:
+    """Join vectors that belong to no value of a matrix: they stay orthogonal to u, and may else turn among themselves.
 
-    Raises LinAlgError where vectors cannot be marked as undetermined.
+    How they turn is unknown, unless it is one real vector. So their turn is divided by delta: see `parted`.
+    Raises RepeatedValuesError where the transform has no delta.
     """
     count = others.shape[-1]
     if count == 0:
         return u, du
     change = -np.matmul(u, np.matmul(adjoint(du), others))
     if count > 1 or others.dtype.kind == "c":
-        if not hasattr(level, "split") or isinstance(t, Dual) or isinstance(others, Dual):
-            raise np.linalg.LinAlgError(
+        level: Any = lowest_level(a)
+        if not hasattr(level, "over_delta"):
+            raise RepeatedValuesError(
                 "np.linalg.svd with full_matrices=True: the vectors that belong to no value are arbitrary, so their "
                 "derivative does not exist; use full_matrices=False, or jvp or jacfwd for what does not depend on them"
             )
         turn = np.sign(differences(np.arange(count))) + (1j * np.eye(count) if others.dtype.kind == "c" else 0)
-        moved = np.max(np.abs(t), (-2, -1), keepdims=True, initial=0)
-        change = change + level.split(np.matmul(others, turn.astype(others.dtype)) * moved, 0 * change)
+        angle = np.max(np.abs(plain(a.tangent)), (-2, -1), keepdims=True, initial=0)
+        change = change + np.matmul(others, level.over_delta(turn.astype(others.dtype) * angle))
     return np.concatenate([u, others], -1), np.concatenate([du, change], -1)
 
 
 @rule_for(np.linalg.svdvals, singular=f"{REPEATED}; at 0 the sign is that of LAPACK's vectors")
 def _svdvals(x: Dual, /) -> Dual:
     u, s, vh = np.linalg.svd(x.primal, full_matrices=False)
-    p = np.matmul(np.matmul(adjoint(u), x.tangent), adjoint(vh))
-    return Dual(s, np.real(diagonal(p)), x.level)
+    change = np.matmul(np.matmul(adjoint(u), x.tangent), adjoint(vh))
+    return Dual(parted(x, s, change), np.real(diagonal(change)), x.level)

@@ -34,10 +34,10 @@ MULTILINEAR = {np.multiply, np.matmul, np.einsum}
 
 
 class Run:
-    """One call of `jet`: its order, its level, and the answers under way."""
+    """The series of one variable: how many coefficients are needed, their level, and the answers under way."""
 
-    def __init__(self, order: int) -> None:
-        self.order, self.level = order, new_level()
+    def __init__(self, order: int, level: int) -> None:
+        self.order, self.level = order, level
         self.depth = 0
         # Function, arguments and answer: a rule may ask for the answer that it is computing.
         self.known: list[tuple[Callable[..., Any], list[Any], tree.Structure, Any]] = []
@@ -305,7 +305,7 @@ def jet(f: Callable[..., Tree], primals: tuple[Tree, ...], series: tuple[list[Tr
     order = max((len(derivatives) for derivatives in series), default=0)
     if order == 0:
         raise ValueError("series holds no derivative: give at least [x'] for one argument")
-    run = Run(order)
+    run = Run(order, new_level())
     y = call(f, *(_curve(run, x, ds, i) for i, (x, ds) in enumerate(zip(primals, series, strict=True))))
     leaves, structure = tree.flatten(y)
 
