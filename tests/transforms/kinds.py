@@ -310,6 +310,17 @@ ARRAYS = {
     ],
 }
 
+
+def near_one(x):
+    """A matrix whose eigenvalues are equal at X."""
+    d = x - X
+    return np.eye(2) + np.take(d, [[0, 1], [1, 2]])
+
+
+def of_equal(f):
+    return of_numpy(lambda x: f(near_one(x)))
+
+
 ZERO, TWO = np.zeros(3), 2 * np.eye(3)
 INSIDE = np.array([0.5, 0.2, 1.3])
 POINTS = {
@@ -341,6 +352,12 @@ POINTS = {
             -np.cos(1) * np.pi**2 / 3 * np.eye(3),
         ),
     ],
+    "equal eigenvalues and singular values: `V f(w) V^T`, polar factors, projectors": [
+        of_equal(lambda a: (lambda w, v: (v * np.sqrt(w)) @ v.T)(*np.linalg.eigh(a))),
+        of_equal(lambda a: (lambda u, s, vh: u @ vh)(*np.linalg.svd(a + np.triu(a, 1)))),
+        of_equal(lambda a: (lambda v: v @ v.T)(np.linalg.eigh(np.pad(a, (0, 1)))[1][:, 1:])),
+    ],
+    "single vectors of equal eigenvalues": [(lambda x: np.linalg.eigh(near_one(x))[1][:, 0], X, None, None, None)],
     "constants of narrow or unsigned dtypes": [
         of_numpy(lambda x: np.interp(x, np.arange(3), np.array([200, 100, 0], np.uint8)) / 100, INSIDE),
         of_numpy(lambda x: np.array([3], np.int8) ** x, INSIDE),

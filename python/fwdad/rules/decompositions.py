@@ -29,7 +29,8 @@ def equal_values(x: Array) -> np.ndarray:
     """Return which pairs of values are equal up to rounding; each with itself, too."""
     values = plain(x)
     size = np.max(np.abs(values), axis=-1, initial=0)[..., np.newaxis, np.newaxis]
-    return np.abs(differences(values)) <= values.shape[-1] * np.finfo(values.dtype).eps * size
+    same: np.ndarray = np.abs(differences(values)) <= values.shape[-1] * np.finfo(values.dtype).eps * size
+    return same
 
 
 def parted(a: Dual, values: Array, change: Array) -> Array:
@@ -173,7 +174,9 @@ def _by_reflections(a: Dual) -> Any:
 
 
 REPEATED = "repeated values: each moves by its own diagonal entry (their sum is right)"
-REPEATED_VECTORS = f"{REPEATED}; what depends on single vectors raises LinAlgError, unless the direction does not mix them"
+REPEATED_VECTORS = (
+    f"{REPEATED}; what depends on single vectors raises LinAlgError, unless the direction does not mix them"
+)
 
 
 @rule_for(np.linalg.eigh, singular=f"reads one triangle; {REPEATED_VECTORS}")

@@ -5,12 +5,14 @@ jacobian     jacfwd, hessian, hvp: all columns, at once or in chunks
 custom       custom_jvp: a user's own rule; linear: a function that is its own
 implicit     custom_root, custom_minimum: what a solver finds
 linearize    linearize: the derivative at a point as a program of its own
+series       arithmetic of power series
 taylor       jet: derivatives of any order, by power series
+nested       derivatives along a curve by nested jvp
 laplacian    laplacian: the Hessian's trace in one pass
 pattern      jacobian_pattern: where a Jacobian has entries
 terms        from a sum the vector of its summands
 sparse       sparse_jacfwd, sparse_hessian, colouring: few entries, few directions
-repeated     what jvp does where eigenvalues or singular values repeat
+repeated     what jvp does where eigenvalues or singular values repeat, by series in delta
 debug        debug_nans: the operation that makes the first NaN
 carriers     values that linearize, taylor, laplacian and sparse send through a program in place of Duals or tangents
 arguments    which arguments move

@@ -20,6 +20,7 @@ import numpy as np
 
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain, spelled, split
+from fwdad.errors import RepeatedValuesError
 from fwdad.rules.einsum import parse, unused_letter
 from fwdad.rules.forms import ELEMENTWISE, align, strongly_scaled
 from fwdad.rules.kinks import is_zero
@@ -27,6 +28,7 @@ from fwdad.tangents.basis import BasisTangent
 from fwdad.transforms.arguments import Argnums, as_array, call, check_chunk_size, choose, moving_leaves, unit_directions
 from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, check_captured, kind_of_rule, replaced, rule_of
 from fwdad.transforms.forward import split_aux
+from fwdad.transforms.nested import derivatives
 
 Tree = Any
 
@@ -203,6 +205,16 @@ def value_and_laplacian(
         x, put = choose(args, argnums)
         leaves, structure = moving_leaves(x)
         check_real(leaves)
+
+        def of_leaves(moving: list[Any]) -> Any:
+            return call(f, *put(tree.unflatten(structure, moving)), **kwargs)
+
+        try:
+            return in_one_pass(leaves, of_leaves)
+        except RepeatedValuesError:
+            return by_direction(leaves, of_leaves)
+
+    def in_one_pass(leaves: list[Array], of_leaves: Callable[[list[Array]], Any]) -> Any:
         n = sum(int(leaf.size) for leaf in leaves)
         total: Tree = None
         structure_of_y: Any = None
@@ -216,7 +228,7 @@ def value_and_laplacian(
                 else WithLaplacian(leaf, np.concatenate([v, np.zeros((1, *leaf.shape), leaf.dtype)]), level)
                 for leaf, v in zip(leaves, directions, strict=True)
             ]
-            result = call(f, *put(tree.unflatten(structure, moving)), **kwargs)
+            result = of_leaves(moving)
             y, aux = split_aux(result) if has_aux else (result, None)
             structure_of_y = structure_of_y or tree.flatten(y)[1]
             some = [_laplacian_of(leaf, level) for leaf in tree.leaves_like(y, structure_of_y, "f's next result")]
@@ -224,7 +236,27 @@ def value_and_laplacian(
         value, aux = (tree.map(lambda leaf: _without(leaf, level), t) for t in (y, aux))
         return ((value, aux) if has_aux else value), tree.unflatten(structure_of_y, total)
 
+    def by_direction(leaves: list[Array], of_leaves: Callable[[list[Array]], Any]) -> Any:
+        n = sum(int(leaf.size) for leaf in leaves)
+        y = (lambda moving: split_aux(of_leaves(moving))[0]) if has_aux else of_leaves
+        return of_leaves(leaves), _sum_of_curvatures(y, leaves, np.arange(n))
+
     return value_and_l
+
+
+def _sum_of_curvatures(y: Callable[[list[Array]], Tree], leaves: list[Array], coordinates: np.ndarray) -> Tree:
+    """Sum the second derivatives along some coordinates, one after the other: see transforms/nested."""
+
+    def along(direction: list[Any]) -> Callable[[Array], Tree]:
+        return lambda t: y(
+            [x if v is None else x + np.astype(t, x.dtype) * v[0] for x, v in zip(leaves, direction, strict=True)]
+        )
+
+    total: Tree = None
+    for i in coordinates:
+        _, curvature = derivatives(along(unit_directions(leaves, i, i + 1)), 2)
+        total = curvature if total is None else tree.map(lambda a, b: None if a is None else a + b, total, curvature)
+    return total
 
 
 def laplacian_estimate(
@@ -285,8 +317,15 @@ def laplacian_estimate(
             mine = np.where((index >= first) & (index < first + leaf.size), index - first, -1)
             moving.append(WithLaplacian(leaf, BasisTangent(mine, leaf.shape, leaf.dtype), level))
             first += leaf.size
-        y = call(f, *put(tree.unflatten(structure, moving)), **kwargs)
-        return tree.map(lambda leaf: None if (t := _laplacian_of(leaf, level)) is None else n / k * t, y)
+
+        def of_leaves(moving: list[Any]) -> Tree:
+            return call(f, *put(tree.unflatten(structure, moving)), **kwargs)
+
+        try:
+            found = tree.map(lambda leaf: _laplacian_of(leaf, level), of_leaves(moving))
+        except RepeatedValuesError:
+            found = _sum_of_curvatures(of_leaves, leaves, index[:-1])
+        return tree.map(lambda leaf: n / k * leaf, found)
 
     return estimate
 
@@ -335,7 +374,7 @@ def laplacian(
     -----
     One pass takes n + 1 tangents for n inputs, where the Hessian takes n^2. Elementwise functions and products add one
     sum over the n directions. Any other nonlinear function (prod, logsumexp, the functions of np.linalg) computes 8
-    times what it needs.
+    times what it needs. Where eigenvalues or singular values are equal, each direction takes a pass.
 
     References
     ----------

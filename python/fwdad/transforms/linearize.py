@@ -15,9 +15,10 @@ import numpy as np
 
 from fwdad import tree
 from fwdad.dual import Array, Dual, memory, name_of, new_level, split
+from fwdad.errors import RepeatedValuesError
 from fwdad.transforms.arguments import as_array, call, moving_array
 from fwdad.transforms.carriers import Carrier
-from fwdad.transforms.forward import Aux, Seeds, Y, split_aux, take_apart
+from fwdad.transforms.forward import Aux, Seeds, Y, jvp, split_aux, take_apart
 
 Tree = Any
 Number = TypeVar("Number", bound=float | np.number[Any])
@@ -129,8 +130,8 @@ class Traced(Carrier):
 
     def _refuse(self) -> NoReturn:
         raise TypeError(
-            "linearize: a rule decides by the direction's value (as that of eigenvectors does where values repeat), so "
-            "that there is no linear map to record; use fwdad.jvp here"
+            "linearize: a rule decides by the direction's value, so that there is no linear map to record; use fwdad.jvp "
+            "here"
         )
 
 
@@ -304,7 +305,7 @@ def linearize(f: Callable[..., Tree], *primals: Tree, has_aux: bool = False) -> 
     -------
     y : pytree
         ``f(*primals)``.
-    map : LinearMap
+    map : callable
         ``map(*tangents)`` takes tangents and returns dy as `jvp` does, one direction or k at a time.
     aux : pytree
         With `has_aux` only.
@@ -318,7 +319,7 @@ def linearize(f: Callable[..., Tree], *primals: Tree, has_aux: bool = False) -> 
     -----
     The map repeats the operations on tangents alone, so a call costs about what `jvp` costs beyond f itself. It holds
     the numbers of f that these operations need. Recording costs as much as three directions. f's Python branches, and
-    orders found by sorting, are those at x.
+    orders found by sorting, are those at x. Where eigenvalues or singular values are equal, each call runs f.
 
     References
     ----------
@@ -339,8 +340,21 @@ def linearize(f: Callable[..., Tree], *primals: Tree, has_aux: bool = False) -> 
         tangent = tape.input(primal)
         return Dual(moving_array(leaf, "an argument"), tangent, tape.level) if primal.dtype.kind in "fc" else leaf
 
-    result = call(f, *tree.map(trace, primals))
+    try:
+        result = call(f, *tree.map(trace, primals))
+    except RepeatedValuesError:  # how values part depends on the direction
+        return _by_jvp(f, primals, has_aux)
     y, aux = split_aux(result) if has_aux else (result, None)
     answer, change = take_apart(y, tape.level, 1)
     map: LinearMap[Any] = LinearMap(primals, tape, change)
     return (answer, map, take_apart(aux, tape.level, 1)[0]) if has_aux else (answer, map)
+
+
+def _by_jvp(f: Callable[..., Tree], primals: tuple[Tree, ...], has_aux: bool) -> Any:
+    """Return f's value and a map that runs f for each tangent."""
+    y, *aux = split_aux(call(f, *primals)) if has_aux else (call(f, *primals),)
+
+    def map(*tangents: Tree) -> Tree:
+        return jvp(f, primals, tangents, has_aux)[1]
+
+    return y, map, *aux

@@ -15,6 +15,7 @@ import numpy as np
 
 from fwdad import tree
 from fwdad.dual import Array, Dual, new_level, plain, split
+from fwdad.errors import RepeatedValuesError
 from fwdad.rules.assignment import written
 from fwdad.rules.forms import ELEMENTWISE, align
 from fwdad.transforms.arguments import Argnums, as_array, call, choose, moving_leaves
@@ -56,8 +57,7 @@ class Bits(Carrier):
     def primal(self) -> NoReturn:
         """Refuse: only bits are known."""
         raise TypeError(
-            "jacobian_pattern: a rule decides by the direction's value (as that of eigenvectors does where values "
-            "repeat); give the pattern to sparse_jacfwd"
+            "jacobian_pattern: a rule decides by the direction's value; give the pattern to sparse_jacfwd"
         )
 
     tangent = primal
@@ -232,9 +232,23 @@ class Depends(Carrier):
             self.level,
             lambda x: Dual(x.primal, Bits(x.words, plain(x.primal).dtype, inner, solid), inner),
         )
-        leaves, structure = tree.flatten(rule(*some_args, **some_kwargs))
+        try:
+            leaves, structure = tree.flatten(rule(*some_args, **some_kwargs))
+        except RepeatedValuesError:
+            return self._on_all(function, args, kwargs, mine)
         pairs = (split(leaf, inner) for leaf in leaves)
         return tree.unflatten(structure, [y if bits is None else self._joined(y, _words(bits)) for y, bits in pairs])
+
+    def _on_all(self, function: Callable[..., Any], args: Any, kwargs: Any, mine: list[Any]) -> Any:
+        """Let each entry depend on all that the arguments depend on."""
+        values, options = replaced((args, kwargs), Depends, self.level, lambda x: x.primal)
+        words = np.stack([np.bitwise_or.reduce(x.words.reshape(len(x.words), -1), 1) for x in mine])
+        together = np.bitwise_or.reduce(words, 0)
+
+        def one(y: Array) -> Any:
+            return Depends(y, np.broadcast_to(align(together, y.ndim), (len(together), *y.shape)), self.level)
+
+        return tree.map(one, function(*values, **options))
 
     def _joined(self, y: Array, words: np.ndarray) -> Dual:
         """Return y with words; y moves already where a `custom_jvp` uses a moving value that is no argument of it."""

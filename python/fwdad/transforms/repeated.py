@@ -5,10 +5,10 @@ distinct values w + delta s all have one, for small delta. So values become w + 
 
     T = V Omega,    Omega_ij = P_ij / (w_j - w_i)  ->  P_ij / (delta (s_j - s_i))
 
-a part is divided by delta; in second derivatives by its square, and so on. All that comes of it is a `Laurent` series in
-delta, below the Duals of the transforms: their primals and tangents hold such series in place of numbers. In a result
-that exists at the repeated values the parts that are divided by delta cancel, and what remains at delta = 0 is its
-derivative. Where they do not cancel, the result depends on single vectors: LinAlgError.
+a part is divided by delta; in second derivatives by its square, and so on. So the numbers in the Duals' primals and
+tangents are `Laurent` series in delta. In a result that exists at the repeated values the parts that are divided by
+delta cancel, and what remains at delta = 0 is its derivative. Where they do not cancel, the result depends on single
+vectors: LinAlgError.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fwdad import tree
 from fwdad.dual import Array, Dual, plain
 from fwdad.rules.assignment import added, written
 from fwdad.transforms.carriers import LINEAR_ROWS, Carrier, kind_of_rule, rule_of
-from fwdad.transforms.taylor import Run, Series
+from fwdad.transforms.series import Run, Series
 
 ORDER = 6
 """How many coefficients are computed at once; those behind are found when they are asked for."""
@@ -223,7 +223,7 @@ class Laurent(Carrier):
             top, divisor = Series(run, numerator(0), numerator), Series(run, denominator(0), denominator)
         else:
             top = x.series
-        quotient = np.true_divide(top, divisor)
+        quotient: Any = np.true_divide(top, divisor)
         first, gain = largest(top.primal), largest(quotient.primal)
         gain = gain / first if first else 1.0
         total = x.power + power
