@@ -160,6 +160,14 @@ def test_network_layers():
 
 
 @fwdad.custom_jvp
+def by_value(x):
+    return x
+
+
+by_value.defjvp(lambda primals, tangents: (primals[0], abs(tangents[0]) if np.any(tangents[0] < 0) else tangents[0]))
+
+
+@fwdad.custom_jvp
 def one_by_one(x):
     return 2 * x
 
@@ -184,7 +192,7 @@ def _by_count(primals, tangents):
     [
         (ValueError, "takes 1 tangents", lambda: linearize(np.sin, X)[1](X, X)),
         (ValueError, "k directions", lambda: linearize(np.sin, X)[1](np.ones(3))),
-        (TypeError, "fwdad.jvp", lambda: linearize(lambda a: np.linalg.eigh(a)[1], np.eye(3))),
+        (TypeError, "fwdad.jvp", lambda: linearize(by_value, np.ones(3))),
         (TypeError, "asks how many there are", lambda: linearize(one_by_one, np.ones(3))),
         (TypeError, "asks how many there are", lambda: linearize(by_count, np.ones(3))),
     ],

@@ -56,9 +56,7 @@ class Bits(Carrier):
     @property
     def primal(self) -> NoReturn:
         """Refuse: only bits are known."""
-        raise TypeError(
-            "jacobian_pattern: a rule decides by the direction's value; give the pattern to sparse_jacfwd"
-        )
+        raise TypeError("jacobian_pattern: a rule decides by the direction's value; give the pattern to sparse_jacfwd")
 
     tangent = primal
 
