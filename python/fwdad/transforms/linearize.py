@@ -130,7 +130,7 @@ class Traced(Carrier):
 
     def _refuse(self) -> NoReturn:
         raise TypeError(
-            "linearize: a rule decides by the direction's value, so there is no linear map to record; use fwdad.jvp here"
+            "linearize: a rule decides by the direction's value, so no linear map can be recorded; use fwdad.jvp here"
         )
 
 
