@@ -271,6 +271,11 @@ def test_a_dtype_that_layers_do_not_compute_in_is_refused_when_they_are_made(nam
         MAKERS[name](dtype=dtype)
 
 
+def test_a_list_as_input_is_named():
+    with pytest.raises(TypeError, match=r"^Linear: the input x is a list; pass np.asarray\(x, np.float32\)"):
+        MAKERS["Linear"](dtype="float32")([[1.0, 2.0]])
+
+
 @pytest.mark.parametrize("given", ["float64", "float32", "uint8", "float16", "int64", "bool"])
 @pytest.mark.parametrize("name", [*(name for name in MAKERS if name != "Embedding"), *OTHER_CALLS])
 def test_an_input_of_another_dtype_is_refused_by_name_with_the_cure(name, given):

@@ -182,3 +182,13 @@ def test_numpys_tables_are_read_when_the_program_imports_the_package():
 def test_a_name_taken_before_fwdad_says_so():
     with pytest.raises(LostDerivativeError, match=r"numpy\.polynomial\.chebyshev\.chebval was imported by name before"):
         fwdad.derivative(lambda t: chebyshev.chebval.__wrapped__(t, [t, 1.0]))(1.0)
+
+
+def test_a_polynomial_can_be_printed():
+    said = []
+    fwdad.derivative(lambda t: said.append(f"{np.polynomial.Polynomial([1.0, t])} {np.polynomial.Polynomial([t])!r}"))(
+        2.0
+    )
+    assert "Dual(primal=2.0, tangent=[1.])·x" in said[0]
+    assert "Polynomial(coef=Dual(primal=[2.], tangent=[[1.]]), domain=array([-1.,  1.]), window=" in said[0]
+    assert repr(np.polynomial.Polynomial([1.0, 2.0])).startswith("Polynomial([1., 2.], domain=[-1.,  1.], window=")

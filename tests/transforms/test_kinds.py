@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections import OrderedDict, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,29 @@ ONES = np.ones(2)
 def test_arrays_of_other_meaning_are_named(words, call):
     with pytest.raises(TypeError, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda f: jvp(f, (ONES,), (ONES,)), lambda f: fwdad.jacfwd(f)(ONES), lambda f: fwdad.hessian(f)(ONES),
+        lambda f: fwdad.linearize(f, ONES), lambda f: fwdad.jet(f, (ONES,), ([ONES],)),
+        lambda f: fwdad.laplacian(f)(ONES), lambda f: fwdad.sparse_jacfwd(f)(ONES),
+        lambda f: fwdad.sparse_hessian(f)(ONES), lambda f: fwdad.hvp(f, (ONES,), (ONES,)),
+    ],
+)  # fmt: skip
+def test_a_derivative_does_not_hide_in_an_object(call):
+    with pytest.raises(LostDerivativeError, match=r"the result is of type Polynomial.*its coef moves.*x\.coef"):
+        call(lambda x: {"p": [np.polynomial.Polynomial(x)]})
+
+
+def test_dicts_of_all_kinds_are_taken_and_named():
+    ours, theirs = defaultdict(float, a=ONES), {"a": ONES}
+    answer = fwdad.jacfwd(lambda d: OrderedDict(b=d["a"] * 2 + d["c"]))(ours)
+    assert type(answer) is OrderedDict
+    assert answer["b"]["a"].tolist() == [[2, 0], [0, 2]]
+    with pytest.raises(ValueError, match=r"argument 0 .*defaultdict of 'a'.*got dict of 'a'"):
+        jvp(lambda d: d["a"], (ours,), (theirs,))
 
 
 def test_benign_arrays_are_taken(tmp_path):

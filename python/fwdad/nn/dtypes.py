@@ -31,7 +31,9 @@ def floating(dtype: Any) -> np.dtype[Any]:
 
 def check_input(layer: Any, x: Any, own: np.dtype[Any]) -> None:
     """Raise TypeError unless the input has the dtype of the parameters; complex numbers are not of real use here."""
-    given = x.dtype
+    given = getattr(x, "dtype", None)
+    if given is None:
+        raise TypeError(f"{type(layer).__name__}: the input x is a {type(x).__name__}; pass np.asarray(x, np.{own})")
     if given != own and given.kind in "fiub" and own.kind == "f":
         other = f", or make the layer with dtype=np.{given}" if given.name in SUPPORTED else ""
         raise TypeError(

@@ -168,4 +168,16 @@ def _divided(original: Callable[..., Any]) -> Callable[..., Any]:
     return divided
 
 
+def _shown(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def shown(self: Any) -> str:
+        parts = {name: getattr(self, name) for name in ("coef", "domain", "window")}
+        if not any(isinstance(part, Dual) for part in parts.values()):
+            return str(original(self))
+        return f"{type(self).__name__}({', '.join(f'{name}={part!r}' for name, part in parts.items())})"
+
+    return shown
+
+
 put(ABCPolyBase, "__truediv__", _divided(ABCPolyBase.__truediv__))  # NumPy's takes a `numbers.Number`
+put(ABCPolyBase, "__repr__", _shown(ABCPolyBase.__repr__))  # NumPy's cuts "array(" off

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import Array, check_meaning
+from fwdad.dual import Array, Dual, check_meaning
 from fwdad.errors import LostDerivativeError, is_lost
 
 Argnums = int | tuple[int, ...]
@@ -61,14 +61,29 @@ def tangent_array(value: Any, primal: Array, name: str) -> Array:
 def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a function with Duals.
 
-    Raises LostDerivativeError, too, where NumPy has put "setting an array element with a sequence" in its place.
+    Raises LostDerivativeError, too, where NumPy has put "setting an array element with a sequence" in its place, and
+    for a result whose derivative nobody would find.
     """
     try:
-        return f(*args, **kwargs)
+        result = f(*args, **kwargs)
     except ValueError as error:
         if is_lost(error):
             raise LostDerivativeError(str(error.__cause__)) from error
         raise
+    if not hasattr(result, "dtype"):
+        for leaf in tree.leaves(result):
+            _refuse_hidden(leaf)
+    return result
+
+
+def _refuse_hidden(leaf: Any) -> None:
+    """Raise LostDerivativeError for an object with a Dual among its attributes."""
+    for name, value in getattr(leaf, "__dict__", {}).items():
+        if isinstance(value, Dual):
+            raise LostDerivativeError(
+                f"the result is of type {type(leaf).__name__}, where no derivative is looked for, and its "
+                f"{name} moves; return the array itself (x.{name}), or in tuples, lists, dicts and dataclasses"
+            )
 
 
 def choose(args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
