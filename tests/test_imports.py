@@ -3,6 +3,8 @@
 import ast
 import graphlib
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,6 +134,17 @@ def test_every_way_to_import_is_seen(source, module, is_package, expected):
 )  # fmt: skip
 def test_what_is_allowed(importing, imported, answer):
     assert allowed(importing, imported) is answer
+
+
+def test_derivatives_alone_import_no_networks():
+    script = (
+        "import sys, fwdad; assert not {f'fwdad.{name}' for name in fwdad.LATER} & sys.modules.keys();"
+        "print(fwdad.nn.Linear.__name__, fwdad.ForwardGradient.__name__, {*fwdad.LATER} <= {*dir(fwdad)})"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "Linear ForwardGradient True\n"
+    with pytest.raises(AttributeError, match="'fwdad' has no attribute 'nm'"):
+        getattr(fwdad, "nm")  # noqa: B009  a type checker would say so
 
 
 def test_only_the_command_line_prints():

@@ -15,14 +15,18 @@ nn, optim    networks and optimisers
 data, train  data sets, the trainer, checkpoints
 cli          the command line
 kernels/     the native kernels, each beside its NumPy reference
+
+What derivatives alone do not need is imported when it is first used: `LATER`.
 """
 
 __version__ = "0.2.0"
 
-from fwdad import array_api, estimators, functions, nn, optim, perturbation, rules, tangents, tree
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from fwdad import functions, rules, tangents, tree
 from fwdad.dual import Dual
 from fwdad.errors import LostDerivativeError, NaNError, NoRuleError
-from fwdad.estimators import ForwardGradient
 from fwdad.kernels import get_num_threads, set_num_threads
 from fwdad.transforms import (
     colouring,
@@ -50,6 +54,27 @@ from fwdad.transforms import (
     value_and_jacfwd,
     value_and_laplacian,
 )
+
+if TYPE_CHECKING:
+    from fwdad import array_api, estimators, nn, optim, perturbation
+    from fwdad.estimators import ForwardGradient
+
+LATER = ("array_api", "estimators", "nn", "optim", "perturbation")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a package of `LATER`."""
+    if name in LATER:
+        return importlib.import_module(f"fwdad.{name}")
+    if name == "ForwardGradient":
+        return importlib.import_module("fwdad.estimators").ForwardGradient
+    raise AttributeError(f"module 'fwdad' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List those, too."""
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "Dual",
