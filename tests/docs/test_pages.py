@@ -2,12 +2,18 @@
 
 import contextlib
 import re
+import sys
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
 from fwdad import estimators, nn, optim
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
 PARTS = re.MULTILINE | re.DOTALL
@@ -28,6 +34,17 @@ def test_links_lead_somewhere(page):
         there = page.parent / target if target else page
         assert there.exists(), target
         assert not anchor or anchor in anchors(there), f"{target}#{anchor}"
+
+
+def test_a_package_indexs_page_has_no_link_to_a_file_of_the_repository():
+    hooks = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["metadata"]["hooks"]
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    for each in hooks["fancy-pypi-readme"]["substitutions"]:
+        page = re.sub(each["pattern"], each["replacement"], page)
+    targets = re.findall(r"\]\(([^)]*)\)", page)
+    assert targets
+    assert all(target.startswith("https://") for target in targets)
+    assert "docs/training.md" in page, "the text of a link stays"
 
 
 @pytest.fixture
