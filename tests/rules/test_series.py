@@ -87,11 +87,14 @@ UTILITIES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_functions(name):
+def test_functions(name, under_every_transform):
+    """All by jvp, and one of each kind of program under every transform: Laguerre's, and those that others lack."""
     (program, *arrays), function = CASES[name]
     if name.endswith("weight"):
         arrays = [np.abs(arrays[0])]
     check_jvp(program(function), arrays, tolerance=1e-6)
+    if name.startswith("lag") or name in ("polyvalfromroots", "polyval2d", "chebdiv", "chebpow", "chebinterpolate"):
+        under_every_transform(program(function), *arrays, tolerance=1e-6)
 
 
 @pytest.mark.parametrize("name", UTILITIES)
@@ -167,8 +170,10 @@ def test_zeros_under_other_transforms():
     assert np.allclose(fwdad.sparse_jacfwd(lambda x: f(x)[np.newaxis])(x).dense(), [expected])
     assert np.allclose(fwdad.jet(f, (x,), ([np.ones(3), np.zeros(3)],))[1][0], 1.0)
     assert fwdad.laplacian(f)(x) == 0
-    with pytest.raises(TypeError, match="decides by the direction's value"):
-        fwdad.linearize(lambda x: chebyshev.chebsub(x, [1.0]), x)
+    y, change = fwdad.linearize(f, x)
+    assert (y, change(np.array([1.0, 2.0, 0.0]))) == (1.0, 2.0)
+    with pytest.raises(LostDerivativeError, match="dropped a last coefficient that is 0 at this point"):
+        change(np.ones(3))
 
 
 def test_numpys_tables_are_read_when_the_program_imports_the_package():

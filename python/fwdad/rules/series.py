@@ -19,9 +19,10 @@ import numpy as np
 from numpy.polynomial import chebyshev, hermite, hermite_e, laguerre, legendre, polynomial, polyutils
 from numpy.polynomial._polybase import ABCPolyBase
 
-from fwdad.dual import Array, Dual, Rule, duals_in, plain
+from fwdad.dual import Array, Dual, Rule, duals_in, plain, primitive
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.creation import holds_duals, joined
+from fwdad.rules.forms import rule_for
 from fwdad.rules.kinks import is_zero
 from fwdad.rules.replacing import put, replaces
 
@@ -64,17 +65,54 @@ def again(function: Any) -> Rule:
     return rule
 
 
-def kept(c: Dual) -> int:
-    """Return how many coefficients remain without those at the end that are zero at other points, too; at least one."""
+def negligible(change: np.ndarray, beside: np.ndarray) -> bool:
+    """Whether a coefficient's change is no more than the rounding of the others'."""
+    return bool(np.all(np.abs(change) <= 1e3 * np.finfo(beside.dtype).eps * np.max(np.abs(beside), initial=0)))
+
+
+@primitive
+def without(c: Array, dropped: Array) -> Array:
+    """Return c. What was dropped from its end must be zeros that do not move, else LostDerivativeError is raised."""
+    if not negligible(dropped, c):
+        raise LostDerivativeError(
+            "numpy.polynomial dropped a last coefficient that is 0 at this point, and it moves in this direction; use "
+            "fwdad.jvp, which keeps it"
+        )
+    return c
+
+
+@rule_for(without, kind="linear")
+def _without(c: Dual, dropped: Dual) -> Dual:
+    return Dual(without(c.primal, dropped.primal), without(c.tangent, dropped.tangent), c.level)
+
+
+def rests(c: Dual, n: int) -> bool | None:
+    """Whether coefficient n does not move; None where the direction is not known yet, as in linearize."""
+    if type(c) is Dual and type(c.primal) is type(c.tangent) is np.ndarray:
+        return negligible(c.tangent[:, n], c.tangent)
+    zero = is_zero(c[n])
+    return None if isinstance(zero, Dual) else bool(zero)
+
+
+def trimmed(c: Dual) -> Array:
+    """Return c without the coefficients at its end that are zero at other points, too.
+
+    Where the direction is not known yet, they are dropped, and `without` looks at it when it is. The polynomial 0 stays as
+    it is.
+    """
+    values = plain(c)
+    stop = int(np.max(np.nonzero(values)[0], initial=-1)) + 1
     n = len(c)
-    while n > 1 and plain(c)[n - 1] == 0 and bool(is_zero(c[n - 1])):
+    while n > max(stop, 1) and (known := rests(c, n - 1)):
         n -= 1
-    return n
+    if n > max(stop, 1) and known is None and stop:
+        return without(c[:stop], c[stop:])
+    return c[:n]
 
 
 def trimseq(function: Any) -> Rule:
     """Make the rule that keeps a last coefficient that moves."""
-    return lambda seq: seq[: kept(seq)] if isinstance(seq, Dual) else function(seq)
+    return lambda seq: trimmed(seq) if isinstance(seq, Dual) else function(seq)
 
 
 def trimcoef(function: Any) -> Rule:
