@@ -135,6 +135,42 @@ def digamma_gap(x: Array, y: Array) -> Array:
     return np.where(left | right, gap + turn, direct)
 
 
+def zeta_by_order(s: Array, q: Array) -> Array:
+    """Differentiate Hurwitz's ``sum_k (q + k)^-s`` by s: ten terms, and the rest by Euler's and Maclaurin's formula.
+
+    The rest is ``a^-s (a / (s - 1) + 1/2 + sum_j B_2j / (2j)! s (s+1) ... (s+2j-2) a^(1-2j))``, a = q + 10.
+    """
+    total: Array = 0.0
+    for k in range(10):
+        total = total - np.power(q + k, -s) * np.log(q + k)
+    a = q + 10
+    rest, change = a / (s - 1) + 0.5, -a / np.square(s - 1)
+    product, slope = s, 1 + 0 * s
+    for j, c in enumerate(BERNOULLI, start=1):
+        factor = c / math.factorial(2 * j - 1) / np.power(a, 2 * j - 1)
+        rest, change = rest + factor * product, change + factor * slope
+        for i in (2 * j - 1, 2 * j):
+            product, slope = product * (s + i), slope * (s + i) + product
+    return total + np.power(a, -s) * (change - np.log(a) * rest)
+
+
+def zeta_derivative(s: Array) -> Array:
+    """Differentiate Riemann's zeta function; left of 0 by ``zeta(s) = 2 (2 pi)^(s-1) sin(pi s / 2) G(1-s) zeta(1-s)``."""
+    left = np.less(plain(s), 0)
+    t = np.where(left, 1 - s, 2)
+    size, angle = 2 * np.power(2 * math.pi, -t) * sp.gamma(t), math.pi / 2 * (1 - t)
+    value = sp.zeta(t, 1.0)
+    by_size = (math.log(2 * math.pi) - sp.digamma(t)) * value - zeta_by_order(t, 1.0)
+    reflected = size * (np.sin(angle) * by_size + math.pi / 2 * np.cos(angle) * value)
+    return np.where(left, reflected, zeta_by_order(np.where(left, 2, s), 1.0))
+
+
+def airye_slopes(z: Array, y: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Differentiate ``Ai e^w, Ai' e^w, Bi e^-w, Bi' e^-w``, w = 2/3 z^(3/2); left of 0 the last two are Bi and Bi'."""
+    w, grows = np.sqrt(z), np.sqrt(np.where(np.less(plain(z), 0), 0, z))
+    return y[1] + w * y[0], z * y[0] + w * y[1], y[3] - grows * y[2], z * y[2] - grows * y[3]
+
+
 def beta_by_x(x: Array, y: Array, z: Array) -> Array:
     """``z (digamma(x) - digamma(x + y))``; where 1 / gamma(x + y) is zero, ``gamma(x) gamma(y)`` times its derivative."""
     zero = np.less_equal(x + y, 0) & np.equal(x + y, np.rint(plain(x + y)))

@@ -34,6 +34,7 @@ from fwdad.rules.forms import (
 from fwdad.rules.kinks import kink
 from fwdad.rules.replacing import replaces
 from fwdad.rules.scipy.slopes import (
+    airye_slopes,
     bessel_gap,
     bessel_slope,
     beta_by_x,
@@ -61,6 +62,8 @@ from fwdad.rules.scipy.slopes import (
     spence_derivative,
     struve_term,
     voigt_slopes,
+    zeta_by_order,
+    zeta_derivative,
 )
 
 BELL = 2 / math.sqrt(math.pi)
@@ -234,7 +237,7 @@ BINARY = [
     Binary(sp.betaln,       lambda x, y, z: -digamma_gap(x, y),             lambda x, y, z: -digamma_gap(y, x)),
     Binary(sp.gammainc,     unknown("gammainc", "a"),                              lambda x, y, z: np.exp(sp.xlogy(x - 1, y) - y - sp.gammaln(x))),
     Binary(sp.gammaincc,    unknown("gammaincc", "a"),                             lambda x, y, z: -np.exp(sp.xlogy(x - 1, y) - y - sp.gammaln(x))),
-    Binary(zeta,            unknown("zeta", "x"),                                  lambda x, y, z: -x * zeta(x + 1, y),                   (1.5, 4.0)),
+    Binary(zeta,            lambda x, y, z: zeta_by_order(x, y),                   lambda x, y, z: -x * zeta(x + 1, y),                   (1.5, 4.0)),
     Binary(sp.jv,           unknown("jv", "v"),                                    lambda x, y, z: bessel_slope(sp.jv, -1, x, y, z)),
     Binary(sp.yv,           unknown("yv", "v"),                                    lambda x, y, z: (sp.yv(x - 1, y) - sp.yv(x + 1, y)) / 2),
     Binary(sp.iv,           unknown("iv", "v"),                                    lambda x, y, z: bessel_slope(sp.iv, 1, x, y, z)),
@@ -313,6 +316,7 @@ SEVERAL = [
     Several(sp.voigt_profile,  (lambda *args: voigt_slopes(*args)[0], lambda *args: voigt_slopes(*args)[1], lambda *args: voigt_slopes(*args)[2]), ((-1.0, 1.0), U, (0.3, 0.7))),
     Several(sp.radian,         (lambda d, m, s, y: DEGREE + 0 * y, lambda d, m, s, y: DEGREE / 60 + 0 * y, lambda d, m, s, y: DEGREE / 3600 + 0 * y), (U, U, U)),
     Several(sp.airy,           (lambda z, y: (y[1], z * y[0], y[3], z * y[2]),),            ((-2.0, 2.0),)),
+    Several(sp.airye,          (lambda z, y: airye_slopes(of_reals("airye", z), y),),       ((0.3, 2.0),)),
     Several(sp.sici,           (lambda x, y: (np.sinc(x / math.pi), np.cos(x) / x),),       ((0.5, 3.0),), f"{STRONG} at 0"),
     Several(sp.shichi,         (lambda x, y: ((sp.exprel(x) + sp.exprel(-x)) / 2, np.cosh(x) / x),),  ((0.5, 3.0),), f"{STRONG} at 0"),
     Several(sp.fresnel,        (lambda z, y: (np.sin(math.pi / 2 * z * z), np.cos(math.pi / 2 * z * z)),),  ((-1.0, 2.0),)),
@@ -375,11 +379,12 @@ def _polygamma(n: Any, x: Array) -> Array:
     return np.where(np.equal(n, 0), sp.digamma(x), factor * zeta(order + 1, x))
 
 
-@replaces(sp, "zeta")
+@replaces(sp, "zeta", "differentiable")
 def _zeta(x: Array, q: Array = None, out: None = None) -> Array:
-    if q is None:
-        refuse("zeta", "x")
-    return zeta(x, q)
+    if q is not None:
+        return zeta(x, q)
+    y = sp.zeta(of_reals("zeta", x).primal)
+    return Dual(y, x.tangent * zeta_derivative(x.primal), x.level)
 
 
 @replaces(sp, "factorial")
