@@ -83,6 +83,10 @@ class Wide:
         """Return an attribute of the function."""
         return getattr(self.__dict__["function"], name)
 
+    def __repr__(self) -> str:
+        """Show NumPy's own."""
+        return repr(self.function)
+
     def __reduce__(self) -> str:
         """Pickle the name."""
         return self.function.__name__

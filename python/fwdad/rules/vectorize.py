@@ -39,8 +39,6 @@ def _by_entries(mapped: Any, original: Callable[..., Any], args: tuple[Any, ...]
     names = [name for name in kwargs if name not in mapped.excluded]
     arrays = [joined(value) for value in (*(args[i] for i in places), *(kwargs[name] for name in names))]
     inner = _numbers_of_axes(mapped.signature) if mapped.signature else [0] * len(arrays)
-    if len(inner) != len(arrays):
-        raise TypeError(f"np.vectorize: the signature has {len(inner)} inputs, and the call {len(arrays)}")
     shape = np.broadcast_shapes(*(a.shape[: a.ndim - n] for a, n in zip(arrays, inner, strict=True)))
     if 0 in shape:
         return original(mapped, *map(plain_all, args), **{name: plain_all(value) for name, value in kwargs.items()})
