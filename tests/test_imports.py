@@ -26,7 +26,7 @@ ROOMS = """
     testing, export
     train
     sklearn
-    experiments, bench
+    experiments, bench, learn
     cli
 """
 """From the bottom of the house to its top. A room imports those listed before it, but none from its own line where |

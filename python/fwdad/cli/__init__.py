@@ -8,6 +8,7 @@ runs       fwdad eval, predict, plot, export: what is done with a finished run
 download   fwdad download
 reproduce  fwdad reproduce
 bench      fwdad bench
+learn      fwdad learn
 info       fwdad info
 signals    stopping by a signal
 """

@@ -19,19 +19,21 @@ from fwdad.bench import BenchError
 from fwdad.cli.bench import bench
 from fwdad.cli.download import download
 from fwdad.cli.info import info
+from fwdad.cli.learn import learn
 from fwdad.cli.options import name_of, printable
 from fwdad.cli.reproduce import reproduce
 from fwdad.cli.runs import curves, evaluation, export, prediction
 from fwdad.cli.train import train
 from fwdad.data import DataError
 from fwdad.export import ExportError
+from fwdad.learn import LearnError
 from fwdad.registry import PluginError
 from fwdad.train import CheckpointError, ConfigError, RunError, TrainingDiverged
 
 # What a user can cause and mend. Any other exception is a fault of this program, and shows its traceback.
 USER_ERRORS = (
-    BenchError, ConfigError, DataError, ExportError, PluginError, RunError, CheckpointError, TrainingDiverged,
-    kernels.CudaError, OSError,
+    BenchError, ConfigError, DataError, ExportError, LearnError, PluginError, RunError, CheckpointError,
+    TrainingDiverged, kernels.CudaError, OSError,
 )  # fmt: skip
 
 
@@ -48,7 +50,7 @@ def commands(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (train, evaluation, prediction, curves, export, download, reproduce, bench, info):
+for command in (train, evaluation, prediction, curves, export, download, reproduce, bench, learn, info):
     commands.add_command(command)
 
 

@@ -1,0 +1,99 @@
+"""Each exercise passes on its solution, and fails on wrong answers that look right."""
+
+import traceback
+
+import numpy as np
+import pytest
+
+from fwdad.dual import RULES
+from fwdad.learn import EXERCISES, Answer, Remark, Wrong
+from fwdad.learn.folder import starter
+from fwdad.rules import forms
+
+CASES = [(name, wrong) for name, exercise in EXERCISES.items() for wrong in exercise.wrong]
+
+
+@pytest.fixture(autouse=True)
+def tables(monkeypatch):
+    """Rules that a check enters are taken out again."""
+    monkeypatch.setattr(forms, "ENTRIES", dict(forms.ENTRIES))
+    monkeypatch.setattr(forms, "ELEMENTWISE", set(forms.ELEMENTWISE))
+    before = dict(RULES)
+    yield
+    for function in RULES.keys() - before.keys():
+        del RULES[function]
+
+
+def judged(exercise, source, seed=0, rubbish=None):
+    """What the checks said: those that were begun, remarks, and the error that ended them."""
+    names = {"__name__": "answer", "RUBBISH": rubbish}
+    checks, error = [], None
+    try:
+        exec(compile(source, "answer.py", "exec"), names)
+        checks.extend(exercise.check(Answer(names), np.random.default_rng(seed)))
+    except Exception as raised:
+        error = raised
+    return [what for what in checks if not isinstance(what, Remark)], error
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_solution_passes_with_any_inputs(name):
+    exercise = EXERCISES[name]
+    texts = []
+    for seed in range(1 if exercise.seconds > 10 else 3):
+        checks, error = judged(exercise, exercise.solution, seed)
+        assert error is None, f"{error} after {checks[-1:]}"
+        texts.append("\n".join(checks))
+    assert checks
+    assert len({*texts}) == len(texts) or name in ("banded-jacobian", "aligned-tangents"), "inputs do not change"
+
+
+@pytest.mark.parametrize(("name", "wrong"), CASES)
+def test_a_wrong_answer_that_looks_right_fails(name, wrong):
+    exercise = EXERCISES[name]
+    right, other = exercise.wrong[wrong]
+    assert exercise.solution.count(right) == 1
+    for seed in range(1 if exercise.seconds > 10 else 3):
+        _, error = judged(exercise, exercise.solution.replace(right, other), seed)
+        assert error is not None
+        assert isinstance(error, (Wrong, ArithmeticError, ValueError)), repr(error)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_exercise_has_three_wrong_answers_three_hints_and_a_starter_that_fails(name):
+    exercise = EXERCISES[name]
+    assert len(exercise.wrong) >= 3
+    assert len(exercise.hints) >= 2
+    assert judged(exercise, starter(exercise))[1] is not None
+
+
+RUBBISH = [
+    None,
+    "text",
+    [],
+    [[1], [1, 2]],
+    np.nan,
+    np.full((3, 3), np.inf),
+    {},
+    object(),
+    1j,
+    np.array(["a"]),
+    (1, 2, 3),
+]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_rubbish_is_the_answers_fault(name):
+    """An error is `Wrong`, or comes from a line of the answer: never from a line of the checks alone."""
+    exercise = EXERCISES[name]
+    names = {"__name__": "answer"}
+    exec(compile(exercise.solution, "answer.py", "exec"), names)
+    functions = [key for key, value in names.items() if callable(value) and f"def {key}(" in exercise.starter]
+    assert functions
+    for function in functions:
+        for rubbish in RUBBISH:
+            replaced = f"{exercise.solution}\n\ndef {function}(*arguments):\n    return RUBBISH\n"
+            _, error = judged(exercise, replaced, rubbish=rubbish)
+            assert error is not None, (function, rubbish)
+            files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+            assert isinstance(error, Wrong) or "answer.py" in files, (function, rubbish, error)
