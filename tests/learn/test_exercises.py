@@ -39,13 +39,10 @@ def judged(exercise, source, seed=0, rubbish=None):
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_solution_passes_with_any_inputs(name):
     exercise = EXERCISES[name]
-    texts = []
     for seed in range(1 if exercise.seconds > 10 else 3):
         checks, error = judged(exercise, exercise.solution, seed)
         assert error is None, f"{error} after {checks[-1:]}"
-        texts.append("\n".join(checks))
-    assert checks
-    assert len({*texts}) == len(texts) or name in ("banded-jacobian", "aligned-tangents"), "inputs do not change"
+        assert checks
 
 
 @pytest.mark.parametrize(("name", "wrong"), CASES)
