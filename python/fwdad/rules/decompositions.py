@@ -116,7 +116,11 @@ def _cholesky(a: Dual, /, *, upper: bool = False) -> Array:
     return Dual(lower, np.matmul(lower, inner * half.astype(lower.dtype)), a.level)
 
 
-@rule_for(np.linalg.qr, singular="LinAlgError unless the leading columns are independent")
+@rule_for(
+    np.linalg.qr,
+    singular="LinAlgError unless the leading columns are independent; the further ones of mode='complete' move as those of "
+    "LAPACK's reflections",
+)
 def _qr(a: Dual, mode: str = "reduced") -> Any:
     """``M = Q^H dA R^-1 = Omega + dR R^-1``; Omega = Q^H dQ is skew, and its strict lower part is that of M."""
     m, n = a.shape[-2:]
