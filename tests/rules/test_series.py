@@ -81,6 +81,7 @@ UTILITIES = {
     "trimseq": (lambda c: polyutils.trimseq(c * [1, 1, 1, 0]), C),
     "trimcoef": (lambda c: (polyutils.trimcoef(c * [1, 1, 1e-9, 0], 1e-6), polyutils.trimcoef(c)), C),
     "getdomain": (polyutils.getdomain, C),
+    "getdomain, complex": (lambda c: polyutils.getdomain(c + 1j * c**2), C),
     "mapdomain": (lambda x, d: (polyutils.mapdomain(x, d, [0, 1]), polyutils.mapdomain(0.5, [0, 1], d)), C, D[:2]),
     "mapparms": (lambda d: polyutils.mapparms(d, [-1, 2.0]), D[:2]),
 }
