@@ -166,7 +166,7 @@ def refuse_zero(function: Callable[..., Any], value: Any) -> None:
 
 
 SPECIAL = {"trimseq": trimseq, "trimcoef": trimcoef, "mulx": times_x, "int": integral, "line": line}
-"""How a name ends -> the rule of such functions; all others run again as they are."""
+"""How a public name ends -> the rule of such functions; all others run again as they are."""
 
 PLAIN = ("gauss", "_dispatcher", "_as_int", "format_float", "set_default_printstyle", "_nth_slice")
 """How the names of functions end that make or take no array of the program's."""
@@ -182,8 +182,8 @@ def enter_all(module: Any) -> None:
     for name, function in list(vars(module).items()):
         own = getattr(function, "_implementation", function)
         if isinstance(own, FunctionType) and own.__module__ == module.__name__ and not name.endswith(PLAIN):
-            make = next((make for ending, make in SPECIAL.items() if name.endswith(ending)), again)
-            replaces(module, name)(make(function))
+            special = (make for ending, make in SPECIAL.items() if name.endswith(ending) and name[0] != "_")
+            replaces(module, name)(next(special, again)(function))
             REPLACED[function] = getattr(module, name)
         elif isinstance(function, FunctionType) and function in REPLACED:
             setattr(module, name, REPLACED[function])
