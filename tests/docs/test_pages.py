@@ -17,7 +17,12 @@ else:
 
 ROOT = Path(__file__).parents[2]
 PARTS = re.MULTILINE | re.DOTALL
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "examples/README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 def anchors(page):

@@ -41,6 +41,9 @@ def test_scipy_is_imported_by_the_program(program):
 def test_a_function_imported_by_name_before_says_what_to_do():
     done = run("from scipy.linalg import expm; import fwdad; " + DIFFERENTIATE.format("expm"))
     assert "scipy.linalg.expm was imported by name before fwdad" in done.stderr
+    solve = "fwdad.derivative(lambda a: solve_ivp(lambda t, y: a * y, (0, 1), [1.0]).y[0, -1])(2.0)"
+    done = run(f"from scipy.integrate import solve_ivp; import fwdad; {solve}")
+    assert "scipy.integrate.solve_ivp was imported by name before fwdad" in done.stderr
 
 
 def test_plain_arrays_meet_scipys_own_function():

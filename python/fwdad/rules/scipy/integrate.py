@@ -17,7 +17,7 @@ import scipy.integrate as integrate
 from fwdad import tree
 from fwdad.dual import Array, Dual, plain
 from fwdad.errors import LostDerivativeError
-from fwdad.rules.forms import from_back
+from fwdad.rules.forms import enter, from_back
 from fwdad.rules.replacing import linear_in, put, replaces
 
 
@@ -186,7 +186,7 @@ def _replace(name: str, moving: Callable[..., Any]) -> Callable[..., Any]:
                 pass
         return moving(*args, **options)
 
-    put(integrate, name, call)
+    enter(put(integrate, name, call), moving, "composed")
     return original
 
 
