@@ -55,20 +55,21 @@ from fwdad.transforms import (
     value_and_laplacian,
 )
 
+LATER = ("array_api", "estimators", "nn", "optim", "perturbation")
+"""Packages that are imported when they are first used."""
+
 if TYPE_CHECKING:
     from fwdad import array_api, estimators, nn, optim, perturbation
     from fwdad.estimators import ForwardGradient
+else:
 
-LATER = ("array_api", "estimators", "nn", "optim", "perturbation")
-
-
-def __getattr__(name: str) -> Any:
-    """Import a package of `LATER`."""
-    if name in LATER:
-        return importlib.import_module(f"fwdad.{name}")
-    if name == "ForwardGradient":
-        return importlib.import_module("fwdad.estimators").ForwardGradient
-    raise AttributeError(f"module 'fwdad' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """Import a package of `LATER`. A type checker does not see this, and so reports a misspelt name."""
+        if name in LATER:
+            return importlib.import_module(f"fwdad.{name}")
+        if name == "ForwardGradient":
+            return importlib.import_module("fwdad.estimators").ForwardGradient
+        raise AttributeError(f"module 'fwdad' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
