@@ -16,7 +16,7 @@ data, train  data sets, the trainer, checkpoints
 cli          the command line
 kernels/     the native kernels, each beside its NumPy reference
 
-What derivatives alone do not need is imported when it is first used: `LATER`.
+What derivatives alone do not need is imported when it is first used: `LATER`, `NAMES_LATER`.
 """
 
 __version__ = "0.2.0"
@@ -56,19 +56,21 @@ from fwdad.transforms import (
 )
 
 LATER = ("array_api", "estimators", "nn", "optim", "perturbation")
+NAMES_LATER = {"ForwardGradient": "fwdad.estimators", "trace": "fwdad.transforms.trace"}
 """Packages that are imported when they are first used."""
 
 if TYPE_CHECKING:
     from fwdad import array_api, estimators, nn, optim, perturbation
     from fwdad.estimators import ForwardGradient
+    from fwdad.transforms.trace import trace
 else:
 
     def __getattr__(name: str) -> Any:
-        """Import a package of `LATER`. A type checker does not see this, and so reports a misspelt name."""
+        """Import what `LATER` or `NAMES_LATER` names. A type checker does not see this, and so reports a misspelt name."""
         if name in LATER:
             return importlib.import_module(f"fwdad.{name}")
-        if name == "ForwardGradient":
-            return importlib.import_module("fwdad.estimators").ForwardGradient
+        if name in NAMES_LATER:
+            return getattr(importlib.import_module(NAMES_LATER[name]), name)
         raise AttributeError(f"module 'fwdad' has no attribute {name!r}")
 
 
@@ -113,6 +115,7 @@ __all__ = [
     "sparse_jacfwd",
     "stop_gradient",
     "tangents",
+    "trace",
     "tree",
     "value_and_derivative",
     "value_and_hessian",

@@ -75,7 +75,7 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
 def softmax_cross_entropy(logits: Array, labels: np.ndarray) -> Array:
     """Return ``logsumexp(z) - z[label]`` for each row z of the logits.
 
-    One kernel computes the losses and their k tangents, ``dloss_i = <softmax(z) - e_label, dz_i>``.
+    One kernel computes the losses and their k tangents, ``dloss_i = <softmax(logits) - e_label, dlogits_i>``.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fwdad.dual import RULES, Array, Dual, plain
+from fwdad.dual import RULES, Array, Dual, plain, primitive
 from fwdad.rules.forms import (
     ELEMENTWISE,
     STRONG,
@@ -92,10 +92,16 @@ def share(mine: Array, other: Array, answer: Array) -> Array:
     return won * np.where(tied, 0.5, 1.0).astype(answer.dtype)
 
 
+@primitive
+def still_sign(x: Array) -> Array:
+    """Return sign(x), which never moves: its jumps are `across_kink`'s."""
+    return np.sign(x)
+
+
 def absolute(dx: Array, x: Array, y: Array) -> Array:
     """``d|x| = sign(x) dx``; for complex x, where |x| is not holomorphic, ``Re(conj(x) dx) / |x|``."""
     if x.dtype.kind != "c":
-        return across_kink(dx, np.sign(plain(x)), x) if isinstance(x, Dual) else scaled(dx, np.sign(x))
+        return across_kink(dx, still_sign(x), x) if isinstance(x, Dual) else scaled(dx, np.sign(x))
     change = np.conjugate(np.sign(x)) * dx
     return np.real(change + jump(dx, x) if has_kink(x) else change)
 
@@ -116,7 +122,7 @@ def radial(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
 
 def signed(x: Array, y: Array, z: Array, dx: Array, dy: Array) -> Array:
     """``d copysign(x, y) = sign(x) sign(z) dx``; the sign of y is constant."""
-    return None if dx is None else across_kink(dx, np.sign(plain(x)) * np.sign(plain(z)), x)
+    return None if dx is None else across_kink(dx, still_sign(x) * still_sign(z), x)
 
 
 KINK = "0 at the kink 0"
@@ -184,6 +190,7 @@ CONSTANT: list[Any] = [
     np.isnan, np.isinf, np.isfinite, np.signbit, np.floor, np.ceil, np.trunc, np.rint,
     np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.floor_divide, np.spacing,
     np.around, np.round, np.fix, np.isposinf, np.isneginf, np.isreal, np.iscomplex,
+    still_sign,
 ]  # fmt: skip
 
 
@@ -245,7 +252,7 @@ def bessel_i1(x: Array) -> Array:
 
 
 rule_for(kink)(kink_rule)
-ELEMENTWISE.add(kink)
+ELEMENTWISE.update((kink, still_sign))
 for _row in UNARY:
     unary(_row.function, _row.derivative, _row.singular, _row.activation, _row.square)
 for _pair in BINARY:

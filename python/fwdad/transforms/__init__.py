@@ -13,7 +13,9 @@ pattern      jacobian_pattern: where a Jacobian has entries
 terms        from a sum the vector of its summands
 sparse       sparse_jacfwd, sparse_hessian, colouring: few entries, few directions
 repeated     what jvp does where eigenvalues or singular values repeat, by series in delta
+watch        which operations the user's program calls
 debug        debug_nans: the operation that makes the first NaN
+trace        trace: a table of a computation; written, work: the rules as mathematics, and what they compute
 carriers     values that linearize, taylor, laplacian and sparse send through a program in place of Duals or tangents
 arguments    which arguments move
 """

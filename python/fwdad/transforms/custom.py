@@ -184,7 +184,7 @@ def linear(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
                 checked = True
             return answers.reshape((*front, *answers.shape[1:]))
 
-        return apply_operator(operator, x)
+        return apply_operator(functools.update_wrapper(operator, f), x)
 
     return functools.update_wrapper(call, f)
 

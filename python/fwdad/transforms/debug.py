@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
-import functools
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,17 +9,10 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import RULES, Dual, Rule, name_of
+from fwdad.dual import Dual, name_of
 from fwdad.errors import NaNError
 from fwdad.transforms.carriers import Carrier
-from fwdad.transforms.custom import custom_jvp
-
-# Whether this thread watches. Also False within a rule: its own steps are not the user's operations.
-_watches = contextvars.ContextVar("fwdad_debug_nans", default=False)
-_lock = threading.Lock()
-_open: list[tuple[dict[Callable[..., Any], Rule], dict[type[Carrier], Any], Any]] = []
-"""What `debug_nans` replaces, as it was: the rules, how carriers operate, and the rule of every `custom_jvp`; once for
-each context that is open."""
+from fwdad.transforms.watch import watching
 
 
 @contextmanager
@@ -50,64 +40,15 @@ def debug_nans() -> Iterator[None]:
     Traceback (most recent call last):
     fwdad.errors.NaNError: np.multiply made the first NaN: 1 of 1 entries of the tangents
     """
-    with _lock:
-        operates = {carrier: carrier.operate for carrier in Carrier.__subclasses__()}
-        _open.append(_open[0] if _open else (dict(RULES), operates, custom_jvp.rule))
-        if len(_open) == 1:
-            rules, operates, custom_rule = _open[0]
-            custom_jvp.rule = _watched_custom(custom_rule)  # type: ignore[method-assign]
-            RULES.update({function: _watched_rule(function, rule) for function, rule in rules.items()})
-            for carrier, operate in operates.items():
-                carrier.operate = _watched_operate(operate)  # type: ignore[method-assign]
-    token = _watches.set(True)
-    try:
+    with watching(_checked):
         yield
-    finally:
-        _watches.reset(token)
-        with _lock:
-            rules, operates, custom_rule = _open.pop()
-            if not _open:
-                custom_jvp.rule = custom_rule  # type: ignore[method-assign]
-                RULES.update(rules)
-                for carrier, operate in operates.items():
-                    carrier.operate = operate  # type: ignore[method-assign]
 
 
-def _watched_rule(function: Callable[..., Any], rule: Rule) -> Rule:
-    @functools.wraps(rule)
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        return _watched(function, args, kwargs, lambda: rule(*args, **kwargs))
-
-    return watched
-
-
-def _watched_custom(rule: Rule) -> Rule:
-    @functools.wraps(rule)
-    def watched(self: custom_jvp, *args: Any) -> Any:
-        return _watched(self, args, {}, lambda: rule(self, *args))
-
-    return watched
-
-
-def _watched_operate(operate: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(operate)
-    def watched(self: Carrier, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return _watched(function, args, kwargs, lambda: operate(self, function, args, kwargs))
-
-    return watched
-
-
-def _watched(
+def _checked(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], run: Callable[[], Any]
 ) -> Any:
-    """Run one of the user's operations, and check its answer if this thread watches."""
-    if not _watches.get():
-        return run()
-    token = _watches.set(False)
-    try:
-        answer = run()
-    finally:
-        _watches.reset(token)
+    """Run an operation and check its answer."""
+    answer = run()
     _check(function, (args, kwargs), answer)
     return answer
 
