@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        """Import what `LATER` or `NAMES_LATER` names. A type checker does not see this, and so reports a misspelt name."""
+        """Import what is named above. A type checker does not see this, and so reports a misspelt name."""
         if name in LATER:
             return importlib.import_module(f"fwdad.{name}")
         if name in NAMES_LATER:
