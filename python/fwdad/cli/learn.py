@@ -67,7 +67,7 @@ def list_(folder: Path) -> None:
         begun = learner.file(EXERCISES[name]).exists()
         state = "passed" if progress.passed else "tried" if progress.attempts else "begun" if begun else ""
         click.echo(f"  {state:<7} {name:<{width}}  {EXERCISES[name].title}")
-    ahead = next((name for name, progress in states.items() if not progress.passed), None)
+    ahead = _next(learner)
     if ahead is not None:
         click.echo(f"\nNext: fwdad learn {ahead}")
 
@@ -109,7 +109,7 @@ def check(ctx: click.Context, name: str | None, folder: Path) -> None:
             "\nfwdad learn hint helps" + ("; fwdad learn solution shows one answer" if progress.attempts else "")
         )
         ctx.exit(1)
-    ahead = next((name for name, other in EXERCISES.items() if not learner.progress(other).passed), None)
+    ahead = _next(learner, exercise.name)
     click.echo(f"\nPassed. {'That was the last one.' if ahead is None else f'Next: fwdad learn {ahead}'}")
 
 
@@ -146,6 +146,13 @@ def _chosen(name: str | None, learner: Folder) -> Exercise:
     if name not in EXERCISES:
         raise LearnError("which exercise? fwdad learn lists them; fwdad learn NAME begins one")
     return EXERCISES[name]
+
+
+def _next(learner: Folder, after: str = "") -> str | None:
+    """Return the next exercise that has not passed, from the beginning again if there is none; None if all have."""
+    names = [*EXERCISES]
+    start = names.index(after) if after else 0
+    return next((name for name in names[start:] + names[:start] if not learner.progress(EXERCISES[name]).passed), None)
 
 
 def _say(verdict: Verdict, file: Path) -> None:

@@ -98,7 +98,7 @@ def shown(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         return f"{value:.8g}"
     if isinstance(value, np.ndarray):
-        return np.array2string(value, precision=6, threshold=100, edgeitems=2)
+        return np.array2string(value, precision=6, threshold=100, edgeitems=2, suppress_small=True)
     text = repr(value)
     return text if len(text) <= 200 else text[:197] + "..."
 

@@ -8,24 +8,25 @@ from fwdad.learn.exercise import Answer, Exercise, Remark, Wrong, array_of, expe
 
 TEXT = """
 A function of n numbers that returns one number, such as the loss of a network, has a *gradient* g: n slopes, one for
-each number. Forward mode gives the slope along a direction v, which is `v @ g`, without knowing g. Along k directions,
-the rows of V, one pass gives k numbers `d = V @ g`. How good a guess of g can be made of V and d?
+each number. Forward mode gives the slope along a direction v. It is `v @ g`, but g itself stays unknown. Along k
+directions, the rows of an array V (k, n), you get k slopes, `d = V @ g`. How well can g be guessed from V and d?
 
-The usual one is the **mean** `1/k sum_i d_i v_i`: walk along each direction as far as it goes up. With random
-directions that is right on average. But if the directions are nearly parallel, it walks nearly the same way k times.
+The usual guess is the **mean** of the directions, each times its slope: `(d_1 v_1 + ... + d_k v_k) / k`. For random
+directions this is right on average. But if the directions are nearly parallel, it says nearly the same thing k times.
 
-The **projection** is the best guess that can be made of the directions at all: of all vectors `p = c_1 v_1 + ... +
-c_k v_k`, the one that is nearest to g. The rest of g, `g - p`, is at right angles to every direction. So `V @ p` is
-`V @ g`, which is d, and that says how to find c without knowing g.
+The **projection** is the best guess that can be made: of all sums `p = c_1 v_1 + ... + c_k v_k`, the one nearest to
+g. What is left of g, `g - p`, is then at right angles to every direction: `V @ (g - p)` is 0. So `V @ p` is `V @ g`,
+which is d, and from that c can be found without knowing g.
 
 **Write** three functions:
 
-- `tangents(n, k, degrees, rng)` breaks the mean: k random directions (k, n) of length 1, all but the first at the same
-  angle of `degrees` to the first. Take random numbers from `rng`, a `np.random.Generator`. k is at most n.
-- `mean(V, d)` is the mean above, an array (n,).
-- `projection(V, d)` mends it. It must do well even if one direction is given twice.
+- `tangents(n, k, degrees, rng)` breaks the mean. It returns k random directions, an array (k, n), all of length 1.
+  The first points anywhere, and each of the others has an angle of `degrees` to the first. Take the random numbers
+  from `rng`, a `np.random.Generator`. k is at most n.
+- `mean(V, d)` returns the mean above, an array (n,).
+- `projection(V, d)` mends it: it returns p, an array (n,). It must be right even if one direction is given twice.
 
-This is figure 3 and section 4.3 of arXiv 2410.17764 in small.
+At the end you see how much the mean suffers. It is the experiment of section 4.3 of arXiv 2410.17764 in small.
 """
 
 STARTER = '''\
@@ -106,12 +107,14 @@ def check(answer: Answer, rng: np.random.Generator) -> Iterator[str]:
     """Check angles, the mean's formula, and what defines a projection; then show the cosines."""
     tangents, mean, projection = map(answer.function, ("tangents", "mean", "projection"))
     for n, k, degrees in [(20, 5, 90), (20, 5, 15), (6, 6, 60), (9, 1, 30)]:
-        yield f"tangents({n}, {k}, {degrees}, rng): shape, lengths, angles to the first"
+        yield f"tangents({n}, {k}, {degrees}, rng): shape and lengths"
         v = array_of(tangents(n, k, degrees, rng))
         if v.shape != (k, n):
             raise Wrong(f"shape {(k, n)}", f"shape {v.shape}")
         expect(np.linalg.norm(v, axis=1), np.ones(k))
+        yield f"tangents({n}, {k}, {degrees}, rng): the cosines of the angles to the first"
         expect(v[1:] @ v[0], np.full(k - 1, np.cos(np.radians(degrees))))
+        yield f"tangents({n}, {k}, {degrees}, rng): no direction is a sum of others"
         if np.linalg.matrix_rank(v, 1e-9) < k:
             raise Wrong(f"{k} different directions", f"{np.linalg.matrix_rank(v, 1e-9)} that do not depend on others")
     yield "tangents: others at each call"

@@ -8,24 +8,26 @@ import fwdad
 from fwdad.learn.exercise import Answer, Exercise, Remark, Wrong, array_of, expect, shown
 
 TEXT = """
-A function of n numbers that returns n numbers has a *Jacobian*: a matrix J with `J[i, j]`, the slope of output i as
-input j moves. Forward mode does not give J but products with it: for directions `S`, an array (k, n), one pass of
+A function of n numbers that returns n numbers has a *Jacobian*: a matrix J, whose entry `J[i, j]` is the slope of
+output i as input j grows. Forward mode does not give J itself, but products with it. For k directions, the rows of an
+array `S` (k, n), one call of
 
     y, dy = fwdad.jvp(f, (x,), (S,))
 
-gives `dy`, an array (k, n), whose row c is `J @ S[c]`. The directions of the axes, `S = np.eye(n)`, give all of J. But
-a pass costs about as much as k calls of f, and n may be large.
+gives `dy`, an array (k, n), whose row c is `J @ S[c]`. If `S` is `np.eye(n)`, direction c moves input c alone, and
+`dy` is all of J, transposed. But the call takes about as long as k calls of f, and n may be large.
 
-Often output i depends on its neighbours only, as in a row of springs or a diffusion equation: J is *banded*. Only
-`lower` diagonals below the main one and `upper` above it are not zero:
+Often output i depends on inputs near i only, as in a row of springs or a diffusion equation. Then J is *banded*:
+apart from the main diagonal, only `lower` diagonals below it and `upper` above it are not zero.
 
     J[i, j] = 0   unless   i - lower <= j <= i + upper
 
-Two columns of J that share no row can then travel in one direction: each entry of `J @ (e_3 + e_9)` comes from one of
-the two, and the band says from which.
+Now a direction may move several inputs at once. Take inputs 3 and 9 of a narrow band: no output depends on both, so
+each entry of the product comes from one of the two, and the band says from which.
 
-**Write** `seeds(n, lower, upper)`, which returns directions (k, n), and `recover(dy, lower, upper)`, which returns J,
-an array (n, n), from their products `dy` (k, n). It is right if it is J, and good if k is as small as can be.
+**Write** `seeds(n, lower, upper)`, which returns directions (k, n), and `recover(dy, lower, upper)`, which makes J,
+an array (n, n), of their products `dy` (k, n). J must be right, and k as small as can be. The starter takes n
+directions.
 """
 
 STARTER = '''\

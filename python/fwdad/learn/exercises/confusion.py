@@ -4,22 +4,23 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fwdad.learn.exercise import Answer, Exercise, expect
+from fwdad.learn.exercise import Answer, Exercise, Remark, expect
 
 TEXT = """
 A derivative may stand inside another:
 
     derivative(lambda x: x * derivative(lambda y: x + y, 1.0), 1.0)
 
-The inner one is the slope of `x + y` as `y` moves, and `x` rests: it is 1, whatever `x` is. So the outer one is the
-slope of `x * 1`, which is 1. Your file has a small `Dual` with `+` and `*`, which does well until here. It says 2.
+The inner one is the slope of `x + y` as `y` grows while `x` stays as it is: that is 1, whatever `x` is. So the outer
+one is the slope of `x * 1`, which is 1. Your file has a small `Dual` with `+` and `*` that is right for one
+derivative, and often for two. Here it says 2.
 
-Why? Inside, `x` and `y` are both Duals with slope 1. Each slope belongs to another derivative, but a Dual does not say
-to which, and `x + y` adds them up. This is called *perturbation confusion*.
+Why? Inside, `x` and `y` are both Duals with slope 1. The two slopes belong to different derivatives, but a Dual does
+not say to which, and `x + y` adds them up. This is called *perturbation confusion*.
 
-**Mend it.** Every call of `derivative` must know its own slopes from those of all others. Duals may hold Duals: if the
-outer `x` is a Dual, then the inner value may well be one, too. `derivative(f, x)` and the operators `+` and `*` on
-either side are what is judged; the rest of the file is yours to change.
+**Mend it.** Every call of `derivative` must tell its own slopes from those of all other calls. The value and the
+slope of a Dual may be Duals themselves, of a derivative further out. `derivative(f, x)` and the operators `+` and `*`
+are judged, with numbers on either side; change the rest of the file as you like.
 """
 
 STARTER = '''\
@@ -144,6 +145,7 @@ def check(answer: Answer, rng: np.random.Generator) -> Iterator[str]:
     expect(d(lambda x: d(lambda y: x * x * y, x), a), 2 * a)
     yield f"three levels: derivative of x * (derivative of y * (derivative of x * y * z at {c}) at {b}) at {a}"
     expect(d(lambda x: x * d(lambda y: y * d(lambda z: x * y * z, c), b), a), 4 * a * b)
+    yield Remark("The Duals of fwdad have a level, too, so its transforms nest in any order.")
 
 
 EXERCISE = Exercise(3, "confusion", "Perturbation confusion", TEXT, STARTER, SOLUTION, HINTS, WRONG, check)

@@ -5,25 +5,26 @@ from typing import Any
 
 import numpy as np
 
-from fwdad.learn.exercise import Answer, Exercise, Wrong, expect
+from fwdad.learn.exercise import Answer, Exercise, Remark, Wrong, expect
 
 TEXT = """
-What is the slope of `f` at `x`, if `f` is a Python program? Let every number of the program carry its own slope: the
-pair is called a *dual number*. Begin with the pair `(x, 1)`, since the slope of `x` itself is 1. Each operation takes
-pairs and returns a pair. The program's answer is then a pair as well, and its second part is the slope.
+`f` is a Python program that computes with a number `x`. What is its slope at `x`, that is, how fast does `f(x)` grow
+when `x` grows? Let every number of the program carry its own slope. The pair of a value and its slope is called a
+*dual number*. Begin with the pair `(x, 1)`, since `x` grows as fast as itself. Each operation takes pairs and returns
+a pair. So the program's answer is a pair as well, and its second part is the slope that you want.
 
-All you need are the rules of school for sums, products and functions. For pairs `(a, da)` and `(b, db)`:
+You know the rules from school. For pairs `(a, da)` and `(b, db)`:
 
     (a, da) + (b, db)  =  (a + b,  da + db)
     (a, da) * (b, db)  =  (a b,    da b + a db)
     sin (a, da)        =  (sin a,  cos(a) da)
 
-The last line is the chain rule: the slope of the sine, times the slope of what it is taken of. A plain number, such as
-the 3 in `3 * x`, does not move: its slope is 0.
+The last line is the chain rule: the slope of the sine, times the slope of what it is taken of. A plain number, such
+as the 3 in `3 * x`, does not move: its slope is 0.
 
-**Write** the class `Dual` with `+ - * / **`, the functions `sin` and `exp`, and `derivative(f, x)`, which calls `f`
-once. Numbers may stand on either side of an operator: Python calls `x.__rsub__(3)` for `3 - x`. The exponent of `**` is
-a plain number.
+**Write** the operators `- * / **` of the class `Dual`, the functions `sin` and `exp`, and `derivative(f, x)`, which
+calls `f` once. `+` is there already. A plain number may stand on either side of an operator: for `3 - x` Python calls
+`x.__rsub__(3)`. The exponent of `**` is always a plain number.
 """
 
 STARTER = '''\
@@ -202,6 +203,7 @@ def check(answer: Answer, rng: np.random.Generator) -> Iterator[str]:
     if len(seen) != 1 or not isinstance(seen[0], dual):
         raise Wrong("one call, with a Dual", f"{len(seen)} calls, with {', '.join(type(x).__name__ for x in seen)}")
     expect(getattr(seen[0], "value", None), 2.0)
+    yield Remark("fwdad.Dual is the same with arrays in place of numbers, and any number of slopes: fwdad.jvp uses it.")
 
 
 EXERCISE = Exercise(1, "dual", "A Dual in 30 lines", TEXT, STARTER, SOLUTION, HINTS, WRONG, check)

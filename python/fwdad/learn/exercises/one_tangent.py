@@ -10,25 +10,26 @@ from fwdad.data import load
 from fwdad.learn.exercise import Answer, Exercise, Remark, Wrong, array_of, expect
 
 TEXT = """
-To train a network is to walk down its loss: take a batch of examples, find the gradient g of the loss by the weights w,
-and step, `w = w - rate * g`. Backpropagation finds g. Here you do without: with *one* direction v and one forward pass.
+A network learns by walking down its loss: take a batch of examples, find the gradient g of the loss by the weights w,
+and take a step, `w = w - rate * g`. Usually backpropagation finds g. Here you guess it, by *one* direction v and one
+forward pass:
 
-    value, dy = fwdad.jvp(f, (w,), (V,))        # V is (1, 64, 10): one direction, of the shape of w
+    value, dy = fwdad.jvp(f, (w,), (V,))        # V holds one direction: it is v[None], of shape (1, *w.shape)
 
-`dy[0]` is the slope of f along v, which is `np.sum(v * g)`. The **forward gradient** is `dy[0] * v`. It is a bad guess
-of g, but right on average, if the entries of v are independent, of mean 0 and variance 1: the mean of `v_i v_j` is then
-1 if i = j, and 0 otherwise. Many small steps along bad guesses still go down.
+`dy[0]` is the slope of f along v, which is `np.sum(v * g)`. The **forward gradient** is `dy[0] * v`. A single one is
+a bad guess of g. But it is right on average, if the entries of v are random, independent of each other, with mean 0
+and variance 1. And many small steps along bad guesses still go down.
 
 **Write** two functions:
 
-- `estimate(f, w, rng)` returns one forward gradient of `f` at `w`. It calls `fwdad.jvp` once, with one direction, which
-  it draws anew from `rng` (a `np.random.Generator`) at every call.
-- `train(loss, images, labels, rng)` returns weights (64, 10). `images` is (1197, 64), `labels` are (1197,) digits from
-  0 to 9, and `loss(w, images, labels)` is the loss of a linear classifier on any batch of them. It begins at zeros and
-  takes small steps on random batches, all by `estimate`.
+- `estimate(f, w, rng)` returns one forward gradient of `f` at `w`, of the shape of `w`. It calls `fwdad.jvp` once,
+  with one direction, which it draws anew from `rng`, a `np.random.Generator`, at every call.
+- `train(loss, images, labels, rng)` returns weights (64, 10). `images` is (1197, 64), `labels` are (1197,) digits
+  from 0 to 9, and `loss(w, images, labels)` is the loss of a linear classifier on these, or on a batch of some of
+  them. Begin with zeros, and take small steps on random batches by `estimate`.
 
-It is right if it classifies 85% of 300 digits that it has not seen, within 30 seconds. 3000 steps on batches of 64 take
-a few seconds; find a good rate between 1e-4 and 1e-1.
+Of 300 digits that they have not seen, the weights must classify 85% rightly, and all must be done within 30 seconds.
+3000 steps on batches of 64 take a few seconds; find a good rate between 1e-4 and 1e-1.
 """
 
 STARTER = '''\

@@ -7,30 +7,31 @@ import numpy as np
 
 import fwdad
 from fwdad.dual import primitive
-from fwdad.learn.exercise import Answer, Exercise, Wrong, expect
+from fwdad.learn.exercise import Answer, Exercise, Remark, Wrong, expect
 from fwdad.rules.forms import binary, unary
 
 TEXT = """
-In `fwdad` a `Dual` holds a whole NumPy array and k slopes of it, its *tangents*. But a tangent passes an elementwise
-function as in the exercise before: `dy = f'(x) dx`. Only `f'` differs from function to function, so the rules are a
-table. These are rows of it:
+In `fwdad` the value of a `Dual` is a whole NumPy array. Instead of one slope it has k of them, arrays of the same
+shape, which are called *tangents*. An elementwise function does the same to each tangent as in the exercise before:
+`dy` is `f'(x) * dx`. Only the slope `f'` differs from function to function, so the rules are a table. These are three
+rows:
 
     np.sin    lambda x, y: np.cos(x)
     np.exp    lambda x, y: y
     np.tanh   lambda x, y: (1 - y) * (1 + y)
 
-A row gets the argument `x` and the answer `y = f(x)`, which is there already: the slope of `exp` is `exp` itself, so
-its row computes nothing. A function of two arguments, `z = f(x, y)`, has two slopes: one for each argument, while the
-other rests. Each may use `x`, `y` and the answer `z`.
+A row gets the argument `x` and the answer `y = f(x)`, which has been computed already. The slope of `exp` is `exp`
+itself, so its row computes nothing at all. A function of two arguments, `z = f(x, y)`, has two slopes: one for `x`
+while `y` stays as it is, and one for `y` while `x` stays. Each may use `x`, `y` and the answer `z`.
 
 **Write** two rows that are missing here:
 
     y = 1 / (1 + exp(-x))             the logistic function: one slope
     z = log(exp(x) + exp(y))          the smooth maximum: two slopes
 
-They are called with arrays, and must be right everywhere: `exp(1000)` is infinite, but both functions have good slopes
-at 1000, and the answers `y` and `z` that you are given are right there. And they are differentiated once more to get
-second derivatives, so write them in NumPy and let nothing be lost.
+They are called with arrays, and must be right everywhere. In floating point `exp(1000)` is infinite, but both
+functions have ordinary slopes at 1000, and the answers `y` and `z` that you are given are right there, too. Rows are
+themselves differentiated to get second derivatives, so write them in NumPy.
 """
 
 STARTER = '''\
@@ -139,6 +140,7 @@ def check(answer: Answer, rng: np.random.Generator) -> Iterator[str]:
         fwdad.hessian(lambda w: smooth_maximum(w[0], w[1]))(np.array([x[0], y[0]])),
         [[second, -second], [-second, second]],
     )
+    yield Remark("fwdad's own tables are in fwdad/rules; fwdad.custom_jvp gives a rule to a function of yours.")
 
 
 EXERCISE = Exercise(2, "rule-row", "The missing rows of a rule table", TEXT, STARTER, SOLUTION, HINTS, WRONG, check)
