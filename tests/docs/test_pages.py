@@ -1,6 +1,7 @@
 """The pages: their links lead somewhere, their Python runs, and the README's learns what it says it learns."""
 
 import contextlib
+import io
 import re
 import sys
 from pathlib import Path
@@ -21,8 +22,11 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "examples/README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").glob("**/*.md")),
 ]
+BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text( about)?\n(.*?)^```)?", PARTS)
+NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e[-+]?\d+)?")
+PROGRAMS = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8")) and page.name != "CONTRIBUTING.md"]
 
 
 def anchors(page):
@@ -58,17 +62,29 @@ def stack():
         yield stack
 
 
-@pytest.mark.parametrize("name", ["estimators.md", "training.md", "scikit-learn.md"])
-def test_the_python_of_a_page_runs(name, tmp_path, monkeypatch, stack):
-    if name == "scikit-learn.md":
+def expect_output(printed, shown, tolerance):
+    """Words as shown, and numbers but for rounding; "text about" is for what training gives, which differs by machine."""
+    assert NUMBER.sub("0", printed).split() == NUMBER.sub("0", shown).split(), f"prints {printed!r}, shows {shown!r}"
+    for a, b in zip(NUMBER.findall(printed), NUMBER.findall(shown), strict=True):
+        assert abs(float(a) - float(b)) <= tolerance * (1 + abs(float(b))), f"prints {printed!r}, shows {shown!r}"
+
+
+@pytest.mark.parametrize("page", PROGRAMS, ids=lambda page: page.name)
+def test_the_python_of_a_page_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch, stack):
+    if page.name == "scikit-learn.md":
         pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    if page.name == "cuda.md":
+        pytest.skip("its programs need a CUDA device")
     monkeypatch.chdir(tmp_path)
     for registry in (estimators.SAMPLERS, nn.MODELS, optim.OPTIMIZERS, optim.SCHEDULES):  # pages add rows
         stack.enter_context(mock.patch.dict(registry._rows))
     names: dict = {}
-    for source in re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / name).read_text(encoding="utf-8"), PARTS):
-        exec(compile(source, name, "exec"), names)
-    assert names
+    for source, about, shown in BLOCK.findall(page.read_text(encoding="utf-8")):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(source, page.name, "exec"), names)
+        if shown:
+            expect_output(printed.getvalue(), shown, 0.05 if about else 1e-9)
 
 
 def test_the_readme_trains():

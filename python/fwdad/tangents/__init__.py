@@ -1,4 +1,4 @@
-"""Kinds of direction: what a batch of k directions of one array can be, shape (k, *primal.shape).
+"""Kinds of direction: what a batch of k directions of one array can be, shape ``(k, *primal.shape)``.
 
 duck      what every kind shares: the duties and their defaults
 dense     an ndarray: the reference for all others

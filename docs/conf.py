@@ -1,0 +1,67 @@
+"""The site: `sphinx-build -W docs build/site` makes it of these pages and of the docstrings."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "python"))
+
+import fwdad  # noqa: E402  from this checkout
+
+project = "fwdad"
+author = "The fwdad authors"
+version = release = fwdad.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+exclude_patterns = ["figures", "_templates"]
+templates_path = ["_templates"]
+myst_heading_anchors = 4
+myst_enable_extensions = ["dollarmath"]
+html_theme = "furo"
+html_title = "fwdad"
+html_extra_path = ["interactive"]
+
+# Docstrings write code between single backquotes, and |d| for a length.
+default_role = "literal"
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_typehints = "signature"
+napoleon_google_docstring = False
+napoleon_use_param = False
+napoleon_use_rtype = False
+
+LINK = re.compile(r"\[([^\]\n]+)\]\(((?:\.\./)*)([^)#\s]*)(#[^)\s]*)?\)")
+
+
+def _links_of_this_page(app: Any, page: str, source: list[str]) -> None:
+    """Show what is linked outside of docs/ by its path: the site has no such pages."""
+
+    def shown(match: re.Match[str]) -> str:
+        text, up, path, _ = match.groups()
+        if path.startswith("http") or not up:
+            return match[0]
+        return text if text.strip("`") in path else f"{text} (`{path}`)"
+
+    source[0] = LINK.sub(shown, source[0])
+
+
+def _as_written(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Keep ``|x|`` and ``*shape`` in docstrings from being markup; what is between backquotes is none anyway."""
+    for i, line in enumerate(lines):
+        parts = re.split(r"(``.*?``|`.*?`)", line)
+        lines[i] = "".join(p if p.startswith("`") else re.sub(r"\||(?<=, )\*(?=[\w.]+\))", r"\\\g<0>", p) for p in parts)
+
+
+def _skipped(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out a Dual's methods, which are NumPy's."""
+    return True if str(getattr(value, "__module__", "")).startswith("numpy") else None
+
+
+def setup(app: Any) -> None:
+    app.connect("source-read", _links_of_this_page)
+    app.connect("autodoc-process-docstring", _as_written)
+    app.connect("autodoc-skip-member", _skipped)
