@@ -15,11 +15,10 @@ import fwdad  # noqa: E402  from this checkout
 project = "fwdad"
 author = "The fwdad authors"
 version = release = fwdad.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
-exclude_patterns = ["figures", "_templates"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+exclude_patterns = ["_templates", "figures"]
 templates_path = ["_templates"]
 myst_heading_anchors = 4
-myst_enable_extensions = ["dollarmath"]
 html_theme = "furo"
 html_title = "fwdad"
 html_extra_path = ["interactive"]
@@ -34,6 +33,7 @@ napoleon_google_docstring = False
 napoleon_use_param = False
 napoleon_use_rtype = False
 
+MARKUP = re.compile(r"\||(?<=, )\*(?=[\w.]+\))")
 LINK = re.compile(r"\[([^\]\n]+)\]\(((?:\.\./)*)([^)#\s]*)(#[^)\s]*)?\)")
 
 
@@ -50,10 +50,15 @@ def _links_of_this_page(app: Any, page: str, source: list[str]) -> None:
 
 
 def _as_written(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
-    """Keep ``|x|`` and ``*shape`` in docstrings from being markup; what is between backquotes is none anyway."""
+    """Keep ``|x|`` and ``*shape`` in docstrings from being markup; of a module's docstring, show the first sentences.
+
+    The rest of a module's is a list of its files, for who reads the code.
+    """
+    if what == "module":
+        lines[:] = lines[: lines.index("")]
     for i, line in enumerate(lines):
         parts = re.split(r"(``.*?``|`.*?`)", line)
-        lines[i] = "".join(p if p.startswith("`") else re.sub(r"\||(?<=, )\*(?=[\w.]+\))", r"\\\g<0>", p) for p in parts)
+        lines[i] = "".join(p if p.startswith("`") else MARKUP.sub(r"\\\g<0>", p) for p in parts)
 
 
 def _skipped(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
@@ -62,6 +67,7 @@ def _skipped(app: Any, what: str, name: str, value: Any, skip: bool, options: An
 
 
 def setup(app: Any) -> None:
+    """Connect the functions above."""
     app.connect("source-read", _links_of_this_page)
     app.connect("autodoc-process-docstring", _as_written)
     app.connect("autodoc-skip-member", _skipped)

@@ -63,7 +63,7 @@ def stack():
 
 
 def expect_output(printed, shown, tolerance):
-    """Words as shown, and numbers but for rounding; "text about" is for what training gives, which differs by machine."""
+    """Words as shown, and numbers but for rounding; "text about" is for what training gives on another machine."""
     assert NUMBER.sub("0", printed).split() == NUMBER.sub("0", shown).split(), f"prints {printed!r}, shows {shown!r}"
     for a, b in zip(NUMBER.findall(printed), NUMBER.findall(shown), strict=True):
         assert abs(float(a) - float(b)) <= tolerance * (1 + abs(float(b))), f"prints {printed!r}, shows {shown!r}"
