@@ -6,6 +6,7 @@
     python docs/figures.py --measure [NAME ...]   measure all records or these, on a quiet machine; write the pages
     python docs/figures.py --measure NAME --quick a short round whose tables are shown and not kept
 
+A picture that a command draws lies beside its record as ``NAME.png``; docs/gallery.md shows all of them.
 A record, ``docs/figures/NAME.json``, holds ``commands``, ``date``, ``commit``, ``machine``, ``seconds`` (how long they
 ran) and ``records``, its rows. A page shows a table between ``<!-- figures: TABLE -->`` and ``<!-- end -->``.
 A new table is a line in `MEASURED`, one in `TABLES` and a marker in a page.
@@ -73,8 +74,8 @@ MEASURED: dict[str, tuple[float, tuple[str, ...], str]] = {
 }  # fmt: skip
 
 
-def measure(name: str, quick: bool = False) -> Record:
-    """Run a record's commands on the committed code; the record."""
+def measure(name: str, quick: bool = False) -> tuple[Record, bytes | None]:
+    """Run a record's commands on the committed code; the record, and the picture that the first command drew."""
     from fwdad.bench import describe
 
     changed = git("status", "--porcelain", "--", "python", "csrc", "benchmarks")
@@ -82,8 +83,8 @@ def measure(name: str, quick: bool = False) -> Record:
         raise SystemExit(f"a record names the commit that was measured; commit these first:\n{changed}")
     _, commands, less = MEASURED[name]
     start = time.monotonic()
-    parts = [run(f"{command} {less}" if quick else command) for command in commands]
-    return {
+    parts, pictures = zip(*(run(f"{command} {less}" if quick else command) for command in commands), strict=True)
+    record = {
         "commands": commands,
         "date": date.today().isoformat(),
         "commit": git("rev-parse", "--short", "HEAD"),
@@ -92,26 +93,29 @@ def measure(name: str, quick: bool = False) -> Record:
         **parts[0],
         "records": [row for part in parts for row in part["records"]],
     }
+    return record, pictures[0]
 
 
-def run(command: str) -> Record:
-    """Run one command; give its ``records`` and, where it says so itself, ``machine`` and ``peaks``."""
+def run(command: str) -> tuple[Record, bytes | None]:
+    """Run one command; give its ``records``, where it says so ``machine`` and ``peaks``, and its picture."""
     words = shlex.split(command)
     settings = dict(word.split("=") for word in words if re.match(r"[A-Z_]+=", word))
     program, *words = words[len(settings) :]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         runs = words[0] in ("train", "reproduce")
+        picture = out / "figure.png" if runs else Path(folder) / "figure.png"
         words += ["--out" if runs else "--json", str(out)]
         if program == "fwdad":
+            words += ["--plot", str(picture)] if words[0] == "bench" else []
             words = ["-m", "fwdad.cli", *words]
         if subprocess.run([sys.executable, *words], cwd=ROOT, env=os.environ | settings).returncode:
             raise SystemExit(f"this failed: {command}")
+        drawn = picture.read_bytes() if picture.is_file() else None
         if not runs:
-            return read(out)
-        return {
-            "records": summaries(out) if "reproduce" in words else [{"command": command, **read(out / "result.json")}]
-        }
+            return read(out), drawn
+        rows = summaries(out) if "reproduce" in words else [{"command": command, **read(out / "result.json")}]
+        return {"records": rows}, drawn
 
 
 def summaries(folder: Path) -> list[Record]:
@@ -340,8 +344,19 @@ TABLES: dict[str, tuple[tuple[str, ...], Callable[[Record], list[str]]]] = {
 }  # fmt: skip
 
 
+def gallery(folder: Path) -> str:
+    """Show the pictures of the records in a folder, each with the commands and the commit that made it."""
+    parts = []
+    for name in MEASURED:
+        if (folder / f"{name}.png").is_file():
+            parts += [f"## {name}", "", f"![{name}](figures/{name}.png)", *source(read(folder / f"{name}.json")), ""]
+    return "\n".join(parts) or "Not measured yet: `python docs/figures.py --measure`.\n"
+
+
 def rendered(name: str, folder: Path) -> str:
     """Make the text of a table from the records in a folder."""
+    if name == "gallery":
+        return gallery(folder)
     names, lines = TABLES[name]
     missing = [record for record in names if not (folder / f"{record}.json").is_file()]
     if missing:
@@ -361,7 +376,7 @@ def update(root: Path, check: bool) -> list[str]:
         where, text = page.relative_to(root), page.read_text(encoding="utf-8")
         for found in MARKED.finditer(text):
             shown.add(found["table"])
-            if found["table"] not in TABLES:
+            if found["table"] not in (*TABLES, "gallery"):
                 wrong.append(f"{where}: there is no table {found['table']!r}; there are {', '.join(TABLES)}")
                 continue
             new = rendered(found["table"], root / "docs" / "figures")
@@ -393,7 +408,10 @@ def main() -> None:
         folder = Path(short) if options.quick else ROOT / "docs" / "figures"
         for name in MEASURED if options.measure == [] else options.measure or ():
             print(f"== {name}: about {MEASURED[name][0]:g} minutes", flush=True)
-            write(folder / f"{name}.json", measure(name, options.quick))
+            record, picture = measure(name, options.quick)
+            write(folder / f"{name}.json", record)
+            if picture is not None:
+                (folder / f"{name}.png").write_bytes(picture)
         if options.quick:
             print("\n".join(rendered(name, folder) for name in TABLES if not rendered(name, folder).startswith("Not")))
             return

@@ -103,3 +103,12 @@ def test_a_record_names_the_commit_that_was_measured(figures, monkeypatch):
 
 def test_examples(figures):
     assert doctest.testmod(figures).failed == 0
+
+
+def test_the_gallery_shows_each_picture_and_how_it_was_made(tree):
+    (tree / "docs" / "figures" / "memory.png").write_bytes(b"")
+    assert run(tree).returncode == 0
+    page = (tree / "docs" / "gallery.md").read_text()
+    assert "![memory](figures/memory.png)" in page
+    assert "`fwdad bench memory`: 8 s;" in page
+    assert "commit abc" in page
