@@ -21,6 +21,7 @@ templates_path = ["_templates"]
 myst_heading_anchors = 4
 html_theme = "furo"
 html_title = "fwdad"
+html_extra_path = ["interactive"]
 
 # Docstrings write code between single backquotes, and |d| for a length.
 default_role = "literal"
