@@ -34,17 +34,22 @@ napoleon_use_param = False
 napoleon_use_rtype = False
 
 MARKUP = re.compile(r"\||(?<=, )\*(?=[\w.]+\))")
-LINK = re.compile(r"\[([^\]\n]+)\]\(((?:\.\./)*)([^)#\s]*)(#[^)\s]*)?\)")
+LINK = re.compile(r"\[([^\]\n]+)\]\(([^)#:\s]+)(#[^)\s]*)?\)")
 
 
 def _links_of_this_page(app: Any, page: str, source: list[str]) -> None:
-    """Show what is linked outside of docs/ by its path: the site has no such pages."""
+    """Show a link out of docs/ as the path that it leads to: the site has no such page."""
+    docs = Path(app.srcdir)
+    here = (docs / page).parent
 
     def shown(match: re.Match[str]) -> str:
-        text, up, path, _ = match.groups()
-        if path.startswith("http") or not up:
+        text, path, _ = match.groups()
+        there = (here / path).resolve()
+        if there.parent == docs / "interactive":  # copied to the top of the site
+            return f'<a href="{"../" * page.count("/")}{there.name}">{text}</a>'
+        if there.is_relative_to(docs):
             return match[0]
-        return text if text.strip("`") in path else f"{text} (`{path}`)"
+        return text if text.strip("`") in path else f"{text} (`{there.relative_to(ROOT)}`)"
 
     source[0] = LINK.sub(shown, source[0])
 
