@@ -40,7 +40,7 @@ picture = residuals(truth).reshape(picture.shape)
 x = truth + rng.normal(0, 0.05, truth.shape)
 jacobian = fwdad.colouring(residuals, x)
 damping, r = 1e-3, residuals(x)
-print(f"{len(r)} residuals, {len(x)} unknowns")
+print(f"{len(r)} residuals, {len(x)} unknowns, {jacobian.jacobian(x).directions} directions")
 for step in range(20):
     j = jacobian.csr(x)
     normal = j.T @ j

@@ -100,6 +100,14 @@ def test_damaged_progress_is_named(fwdad_, answer):
     assert "delete it" in err
 
 
+def test_inside_the_folder_it_is_the_folder(fwdad_, answer, monkeypatch):
+    fwdad_("learn", "dual")
+    monkeypatch.chdir(answer.parent)
+    code, out, _ = fwdad_("learn", "hint")
+    assert code == 0
+    assert out.startswith("1 of ")
+
+
 def test_the_folder_is_chosen(fwdad_, answer, tmp_path, monkeypatch):
     assert fwdad_("learn", "dual", "--folder", "a")[0] == 0
     monkeypatch.setenv("FWDAD_LEARN", "b")

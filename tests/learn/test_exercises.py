@@ -1,5 +1,6 @@
 """Each exercise passes on its solution, and fails on wrong answers that look right."""
 
+import re
 import traceback
 
 import numpy as np
@@ -24,16 +25,21 @@ def tables(monkeypatch):
         del RULES[function]
 
 
-def judged(exercise, source, seed=0, rubbish=None):
+def judged(exercise, source, seed=0, **replaced):
     """What the checks said: those that were begun, remarks, and the error that ended them."""
-    names = {"__name__": "answer", "RUBBISH": rubbish}
+    names = {"__name__": "answer"}
     checks, error = [], None
     try:
         exec(compile(source, "answer.py", "exec"), names)
-        checks.extend(exercise.check(Answer(names), np.random.default_rng(seed)))
+        checks.extend(exercise.check(Answer(names | replaced), np.random.default_rng(seed)))
     except Exception as raised:
         error = raised
     return [what for what in checks if not isinstance(what, Remark)], error
+
+
+def functions(exercise):
+    """The names of the functions that are asked for."""
+    return re.findall(r"^def (\w+)", exercise.starter, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -83,14 +89,36 @@ RUBBISH = [
 def test_rubbish_is_the_answers_fault(name):
     """An error is `Wrong`, or comes from a line of the answer: never from a line of the checks alone."""
     exercise = EXERCISES[name]
-    names = {"__name__": "answer"}
-    exec(compile(exercise.solution, "answer.py", "exec"), names)
-    functions = [key for key, value in names.items() if callable(value) and f"def {key}(" in exercise.starter]
-    assert functions
-    for function in functions:
+    judging = set()
+    for function in functions(exercise):
         for rubbish in RUBBISH:
-            replaced = f"{exercise.solution}\n\ndef {function}(*arguments):\n    return RUBBISH\n"
-            _, error = judged(exercise, replaced, rubbish=rubbish)
-            assert error is not None, (function, rubbish)
+            _, error = judged(exercise, exercise.solution, **{function: lambda *_, rubbish=rubbish: rubbish})
+            if error is None:  # a function that only the answer itself calls
+                continue
+            judging.add(function)
             files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
             assert isinstance(error, Wrong) or "answer.py" in files, (function, rubbish, error)
+    assert judging
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_what_was_right_for_other_inputs_fails(name):
+    """Answers that are learnt by heart from one attempt do not pass the next."""
+    exercise, told = EXERCISES[name], {}
+
+    def recorded(key, function):
+        def call(*args):
+            told.setdefault(key, []).append(function(*args))
+            return told[key][-1]
+
+        return call
+
+    def replayed(key):
+        answers = iter(told[key])
+        return lambda *_: next(answers)
+
+    names = {"__name__": "answer"}
+    exec(compile(exercise.solution, "answer.py", "exec"), names)
+    heard = {key: recorded(key, names[key]) for key in functions(exercise)}
+    assert judged(exercise, exercise.solution, 0, **names | heard)[1] is None
+    assert isinstance(judged(exercise, exercise.solution, 1, **{key: replayed(key) for key in told})[1], Wrong)

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.syntax import Syntax
 
 from fwdad.cli.options import F, printable, verbose
 from fwdad.learn import EXERCISES, Exercise, Folder, LearnError, Verdict, judge
 
 WIDTH = 100  # of a text for reading
-VARIABLE = "FWDAD_LEARN"
+VARIABLE, FOLDER = "FWDAD_LEARN", "fwdad-learn"
 
 
 class Exercises(click.Group):
@@ -38,13 +36,18 @@ def learn() -> None:
     """  # noqa: D301  \b is click's
 
 
+def _default_folder() -> str:
+    """Return the folder of the environment or the usual one, also from inside it."""
+    return os.environ.get(VARIABLE) or ("." if Path.cwd().name == FOLDER else FOLDER)
+
+
 def common(command: F) -> F:
     """Add the options that all commands share."""
     folder = click.option(
         "--folder",
-        default=lambda: os.environ.get(VARIABLE) or "fwdad-learn",
+        default=_default_folder,
         type=click.Path(path_type=Path),
-        help=f"Where your answers are.  [default: ${VARIABLE}, or fwdad-learn]",
+        help=f"Where your answers are.  [default: ${VARIABLE}, or {FOLDER}]",
     )
     return verbose(folder(command))
 
@@ -137,7 +140,7 @@ def solution(name: str | None, folder: Path) -> None:
     exercise = _chosen(name, learner)
     if not learner.progress(exercise).attempts:
         raise LearnError(f"try first: write something in {learner.file(exercise)}, then fwdad learn check")
-    Console().print(Syntax(exercise.solution.strip(), "python", background_color="default"))
+    _read(f"```python\n{exercise.solution}```")
 
 
 def _chosen(name: str | None, learner: Folder) -> Exercise:
@@ -176,7 +179,9 @@ def _say(verdict: Verdict, file: Path) -> None:
 
 def _read(text: str) -> None:
     """Print Markdown."""
-    from rich.markdown import Markdown  # here, since only texts need it
+    from rich.console import Console  # here, since only texts need them
+    from rich.markdown import Markdown
+    from rich.theme import Theme
 
-    console = Console()
-    console.print(Markdown(text), width=min(WIDTH, console.width))
+    console = Console(theme=Theme({"markdown.code": "bold cyan"}))  # rich's own has a background, black on any terminal
+    console.print(Markdown(text, code_theme="ansi_dark"), width=min(WIDTH, console.width))
