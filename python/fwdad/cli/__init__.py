@@ -9,6 +9,8 @@ download   fwdad download
 reproduce  fwdad reproduce
 bench      fwdad bench
 learn      fwdad learn
+trace      fwdad trace: the table and the page
+layers     ... where the nodes of its graph are drawn
 info       fwdad info
 signals    stopping by a signal
 """

@@ -23,6 +23,7 @@ from fwdad.cli.learn import learn
 from fwdad.cli.options import name_of, printable
 from fwdad.cli.reproduce import reproduce
 from fwdad.cli.runs import curves, evaluation, export, prediction
+from fwdad.cli.trace import trace
 from fwdad.cli.train import train
 from fwdad.data import DataError
 from fwdad.export import ExportError
@@ -50,7 +51,7 @@ def commands(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (train, evaluation, prediction, curves, export, download, reproduce, bench, learn, info):
+for command in (train, evaluation, prediction, curves, export, download, reproduce, bench, trace, learn, info):
     commands.add_command(command)
 
 
