@@ -16,6 +16,7 @@ from fwdad.perturbation import Directions
 pytest.importorskip("selenium", reason="selenium is not installed: pip install --group browser")
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -249,7 +250,9 @@ def test_an_arrow_is_dragged_by_hand_and_by_keys(page, width, handle):
     before = at()
     goal = np.array([1.0, -2.0])
     right, down = np.round((goal - before) * scale * [1, -1]).astype(int)
-    ActionChains(page).drag_and_drop_by_offset(knob, int(right), int(down)).perform()
+    pointer = "touch" if width == 390 else "mouse"
+    chain = ActionChains(page, devices=[PointerInput(pointer, pointer)])
+    chain.drag_and_drop_by_offset(knob, int(right), int(down)).perform()
     dragged = at()
     np.testing.assert_allclose(dragged, goal, atol=1.5 / scale)
 
