@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from fwdad.learn import EXERCISES, judge
+from fwdad.learn import EXERCISES, child, judge
 
 DUAL = EXERCISES["dual"]
 
@@ -45,12 +45,22 @@ def test_what_is_right_is_told_before_what_is_wrong(said):
         ("def exp(x):\n    return exp(x)", "RecursionError: maximum recursion depth exceeded", "    return exp(x)"),
     ],
 )
-def test_an_exception_is_shown_with_the_line(said, added, given, line):
-    source = f"{DUAL.solution}\n{added}\n"
-    failure = said(source).failure
-    assert failure.given.startswith(given)
-    assert failure.code == line.strip()
-    assert source.splitlines()[failure.line - 1] == line
+def test_an_exception_is_told_with_the_line(tmp_path, added, given, line):
+    file = tmp_path / "answer.py"
+    file.write_text(f"{DUAL.solution}\n{added}\n")
+    told = []
+    child.run(DUAL, str(file), 0, 60.0, lambda *event: told.append(event))
+    kind, failure = told[-1]
+    assert kind == "failure"
+    assert failure["given"].startswith(given)
+    assert failure["code"] == line.strip()
+    assert file.read_text().splitlines()[failure["line"] - 1] == line
+
+
+def test_an_exception_is_shown_with_the_line(said):
+    failure = said("import math\n\nmath.sqrt(-1)\n").failure
+    assert (failure.check, failure.line, failure.code) == ("your file", 3, "math.sqrt(-1)")
+    assert failure.given.startswith("ValueError: ")
 
 
 def test_an_endless_loop_is_stopped(said):
