@@ -11,8 +11,9 @@ A function of n numbers that returns one number, such as the loss of a network, 
 each number. Forward mode gives the slope along a direction v. It is `v @ g`, but g itself stays unknown. Along k
 directions, the rows of an array V (k, n), you get k slopes, `d = V @ g`. How well can g be guessed from V and d?
 
-The usual guess is the **mean** of the directions, each times its slope: `(d_1 v_1 + ... + d_k v_k) / k`. For random
-directions this is right on average. But if the directions are nearly parallel, it says nearly the same thing k times.
+The usual guess is the **mean** of the directions, each times its slope: `(d_1 v_1 + ... + d_k v_k) / k`. If the
+directions are random, it points the right way on average. But if they are nearly parallel, it says nearly the same
+thing k times.
 
 The **projection** is the best guess that can be made: of all sums `p = c_1 v_1 + ... + c_k v_k`, the one nearest to
 g. What is left of g, `g - p`, is then at right angles to every direction: `V @ (g - p)` is 0. So `V @ p` is `V @ g`,

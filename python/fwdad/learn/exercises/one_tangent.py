@@ -24,9 +24,10 @@ and variance 1. And many small steps along bad guesses still go down.
 
 - `estimate(f, w, rng)` returns one forward gradient of `f` at `w`, of the shape of `w`. It calls `fwdad.jvp` once,
   with one direction, which it draws anew from `rng`, a `np.random.Generator`, at every call.
-- `train(loss, images, labels, rng)` returns weights (64, 10). `images` is (1197, 64), `labels` are (1197,) digits
-  from 0 to 9, and `loss(w, images, labels)` is the loss of a linear classifier on these, or on a batch of some of
-  them. Begin with zeros, and take small steps on random batches by `estimate`.
+- `train(loss, images, labels, rng)` returns weights w (64, 10). `images` is (1197, 64), and `labels` are (1197,) digits
+  from 0 to 9. The guess for an image is the largest of its ten scores, `image @ w`. `loss(w, images, labels)` is a
+  number that says how bad the scores are, for all images or a batch of them. Begin with zeros, and take small steps
+  on random batches by `estimate`.
 
 Of 300 digits that they have not seen, the weights must classify 80% rightly, and all must be done within 30 seconds.
 3000 steps on batches of 64 take a few seconds; find a good rate between 1e-4 and 1e-1.
