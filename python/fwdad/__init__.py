@@ -56,12 +56,15 @@ from fwdad.transforms import (
 )
 
 LATER = ("array_api", "estimators", "nn", "optim", "perturbation")
-NAMES_LATER = {"ForwardGradient": "fwdad.estimators", "trace": "fwdad.transforms.trace"}
+NAMES_LATER = {
+    "ForwardGradient": "fwdad.estimators", "counting": "fwdad.transforms.counting", "trace": "fwdad.transforms.trace",
+}  # fmt: skip
 """Packages that are imported when they are first used."""
 
 if TYPE_CHECKING:
     from fwdad import array_api, estimators, nn, optim, perturbation
     from fwdad.estimators import ForwardGradient
+    from fwdad.transforms.counting import counting
     from fwdad.transforms.trace import trace
 else:
 
@@ -87,6 +90,7 @@ __all__ = [
     "NoRuleError",
     "array_api",
     "colouring",
+    "counting",
     "custom_jvp",
     "custom_minimum",
     "custom_root",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import LIKE, RULES, Dual, name_of, new_level, plain
+from fwdad.dual import LIKE, RULES, Dual, highest_level, name_of, new_level, plain
 from fwdad.rules.assignment import added, written
 from fwdad.rules.forms import ENTRIES
 from fwdad.rules.operators import apply_operator
@@ -26,7 +26,7 @@ from fwdad.transforms.forward import Seeds, take_apart
 from fwdad.transforms.repeated import SplittingLevel
 from fwdad.transforms.watch import watching
 from fwdad.transforms.work import Tally
-from fwdad.transforms.written import Written, run_rule, shown
+from fwdad.transforms.written import Written, carrier_among, has_own_rule, run_rule, shown
 
 Tree = Any
 FEW = 4
@@ -418,17 +418,19 @@ class Recorder:
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str
     ) -> tuple[str, Tally | None]:
         """Return the rule of an operation as mathematics, and its work; None for work that cannot be counted."""
+        carrier = carrier_among(args, kwargs)
+        if carrier is not None:
+            return f"d{name}: by {type(carrier).__name__}", None
         leaves = tree.leaves((args, kwargs))
-        top = max((leaf for leaf in leaves if isinstance(leaf, Dual)), key=lambda dual: dual.level)
-        if isinstance(top, Carrier) or isinstance(top.tangent, Carrier):
-            return f"d{name}: by {type(top if isinstance(top, Carrier) else top.tangent).__name__}", None
         equation = equation_of(function, args, kwargs, name, self.name)
-        inner = "  (inner transform)" if top.level > self.level else ""
+        inner = "  (inner transform)" if highest_level(leaves) > self.level else ""
         kind = kind_of_rule(function)
-        if isinstance(function, custom_jvp) or function is apply_operator:
+        if has_own_rule(function):
             return (equation or _stated(function, args, kwargs, name, self.name)) + inner, None
-        if kind == "constant" or function in LIKE:
-            return f"d{name} = 0" + inner, Tally()
+        if function in LIKE:
+            return f"d{name} = 0", Tally()
+        if kind == "constant":
+            return f"d{name} = 0", run_rule(function, args, kwargs, name, self.name)[0]
         if kind == "write" or function in (written, added):
             return _stated(function, args, kwargs, name, self.name) + inner, Tally()
         tally, answer = run_rule(function, args, kwargs, name, self.name)

@@ -58,6 +58,7 @@ WORK: dict[Callable[..., Any], Callable[[tuple[Any, ...], Any], int | None]] = {
     np.dot: _sum_of_products, np.inner: _sum_of_products, np.tensordot: _sum_of_products, np.outer: _sum_of_products,
     np.kron: _sum_of_products, np.vdot: lambda args, answer: np.size(args[0]),
     np.einsum: _einsum,
+    np.conjugate: lambda args, answer: np.size(answer) if np.iscomplexobj(answer) else 0,
     added: lambda args, answer: np.size(args[1]),
     np.linalg.inv: _cubes,
     np.linalg.solve: _solve,
@@ -111,3 +112,11 @@ class Tally:
         if work or not any(np.may_share_memory(a, b) for a in given for b in made):  # a view costs nothing
             self.bytes_read += sum(array.nbytes for array in given)
             self.bytes_written += sum(array.nbytes for array in made)
+
+    def include(self, other: Tally) -> None:
+        """Add what another has counted."""
+        self.once += other.once
+        self.directions += other.directions
+        self.bytes_read += other.bytes_read
+        self.bytes_written += other.bytes_written
+        self.uncounted.update(other.uncounted)

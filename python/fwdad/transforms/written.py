@@ -22,8 +22,10 @@ from fwdad.functions.goodness import mean_square
 from fwdad.functions.softmax import logsumexp, softmax_cross_entropy
 from fwdad.rules.elementwise import still_sign
 from fwdad.rules.kinks import kink
+from fwdad.rules.operators import apply_operator
 from fwdad.tangents import as_dense
-from fwdad.transforms.carriers import Carrier, replaced, rule_of
+from fwdad.transforms.carriers import Carrier, kind_of_rule, replaced, rule_of
+from fwdad.transforms.custom import custom_jvp
 from fwdad.transforms.work import Tally
 
 COMPARISON, SUM, PRODUCT, POWER, ATOM = range(5)
@@ -170,11 +172,26 @@ class Sheet:
         self.plain: dict[int, str] = {}
 
     def put(self, value: Any, name: str, moves: bool = False) -> Any:
-        """Write down a value; the tangent of a Dual is called d and its name."""
+        """Write down a value, the tangent of a Dual as d and its name; outer transforms' carriers are left out."""
+        while isinstance(value, Carrier) or (type(value) is Dual and isinstance(value.tangent, Carrier)):
+            value = value.primal
         if type(value) is Dual:
             tangent = self.put(as_dense(value.tangent), f"d{name}", True)
             return Dual(self.put(value.primal, name, moves), tangent, value.level)
         return Written(value, Text(name, ATOM, moves), self) if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def carrier_among(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Carrier | None:
+    """Return the carrier of another transform that an operation's arguments are or move by at their highest level."""
+    top = max(duals_in(tree.leaves((args, kwargs))), key=lambda dual: dual.level)
+    if isinstance(top, Carrier):
+        return top
+    return top.tangent if isinstance(top.tangent, Carrier) else None
+
+
+def has_own_rule(function: Callable[..., Any]) -> bool:
+    """Whether the function's rule is the user's, and not of the tables."""
+    return isinstance(function, custom_jvp) or function is apply_operator
 
 
 def run_rule(
@@ -190,6 +207,12 @@ def run_rule(
     ufuncs: they are indices. Where the arguments move at several levels, the texts are those of the highest alone, and
     the work is that of all.
     """
+    if kind_of_rule(function) == "constant":
+        tally, answer = Tally(), rule_of(function)(*args, **kwargs)
+        if any(isinstance(leaf, (np.ndarray, np.generic)) for leaf in tree.leaves(answer)):
+            plain_args, plain_kwargs = tree.map(plain, (args, kwargs))
+            tally.enter(function, plain_args, plain_kwargs, answer, False)
+        return tally, answer
     top = highest_level(tree.leaves((args, kwargs)))
 
     def run(flat: bool, constants: bool = True) -> tuple[Tally, Any]:
