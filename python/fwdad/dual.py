@@ -142,7 +142,7 @@ class Dual:
 
     def __repr__(self) -> str:
         """Show primal and tangent."""
-        return f"Dual(primal={self.primal}, tangent={self.tangent})"
+        return described("Dual", primal=self.primal, tangent=self.tangent)
 
     def __format__(self, spec: str) -> str:
         """Apply a number format to the primal and to each tangent of a Dual of shape (); arrays take no format."""
@@ -274,6 +274,36 @@ def written_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dic
         raise ValueError(f"{name_of(function)}: out= has shape {target.shape}, and the answer {np.shape(answer)}")
     RULES[np.copyto](target, answer)
     return target
+
+
+LONGEST = 64
+"""Entries of an array up to which a Dual prints them; of a longer one it prints shape and dtype."""
+
+
+def described(kind: str, **parts: Any) -> str:
+    """Name a value's parts: in one line, or one below the other where an array takes more than a line.
+
+    >>> print(described("Dual", primal=np.zeros(2), tangent=np.zeros((1, 2))))
+    Dual(primal=[0. 0.], tangent=[[0. 0.]])
+    >>> print(described("Dual", primal=np.zeros((2, 2)), tangent=np.zeros((50, 2, 2))))
+    Dual(
+      primal=[[0. 0.]
+              [0. 0.]],
+      tangent=<float64 (50, 2, 2)>)
+    """
+    words = {name: _brief(value) for name, value in parts.items()}
+    if not any("\n" in text for text in words.values()):
+        return f"{kind}({', '.join(f'{name}={text}' for name, text in words.items())})"
+    lines = (f"  {name}={text}".replace("\n", "\n" + " " * (len(name) + 3)) for name, text in words.items())
+    return "\n".join([f"{kind}(", ",\n".join(lines)]) + ")"
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.size > LONGEST:
+        return f"<{value.dtype} {value.shape}>"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_brief, value))}]"
+    return str(value).replace("\n\n", "\n")
 
 
 def spelled(values: Iterable[Any], spec: str) -> str:

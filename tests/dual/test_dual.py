@@ -285,3 +285,38 @@ def test_threads():
 
 def test_a_dual_is_exported():
     assert fwdad.Dual is Dual
+
+
+SHOWN = {
+    "several lines": (
+        lambda: said(np.zeros((2, 2)), np.ones((1, 2, 2))),
+        "Dual(\n  primal=[[0. 0.]\n          [0. 0.]],\n  tangent=[[[1. 1.]\n            [1. 1.]]])",
+    ),
+    "many entries": (
+        lambda: said(np.zeros((5, 20)), np.ones((3, 5, 20))),
+        "Dual(primal=<float64 (5, 20)>, tangent=<float64 (3, 5, 20)>)",
+    ),
+    "an inner level": (
+        lambda: said(np.zeros(2), np.ones((1, 2)), lambda x: fwdad.Dual(x, x[np.newaxis], 10**9)),
+        "Dual(primal=Dual(primal=[0. 0.], tangent=[[1. 1.]]), tangent=Dual(primal=[[0. 0.]], tangent=[[[1. 1.]]]))",
+    ),
+    "a linear map": (
+        lambda: repr(fwdad.linearize(lambda x, y: (np.sin(x), np.sum(y), 1.0), np.zeros(2), np.zeros((2, 3)))[1]),
+        "LinearMap((2,), (2, 3) -> (2,), (), (); 2 steps)",
+    ),
+    "a colouring": (lambda: repr(fwdad.colouring(np.sin, np.ones(3))), "Colouring of sin: 3 x 3, 3 entries"),
+    "a custom_jvp": (lambda: repr(fwdad.custom_jvp(np.sin)), "<custom_jvp sin>"),
+}
+
+
+def said(primal, tangent, inner=lambda x: x):
+    """What a Dual prints inside f."""
+    words = []
+    fwdad.jvp(lambda x: words.append(repr(inner(x))), (primal,), (tangent,))
+    return words[0]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_things_print(name):
+    call, expected = SHOWN[name]
+    assert call() == expected

@@ -56,6 +56,10 @@ class custom_jvp:
         self._name = getattr(f, "__name__", repr(f))
         self._f = f
 
+    def __repr__(self) -> str:
+        """Show the function's name."""
+        return f"<custom_jvp {self._name}>"
+
     def __call__(self, *args: Tree, **kwargs: Tree) -> Tree:
         """Call f, or its rule where an argument moves."""
         if kwargs:

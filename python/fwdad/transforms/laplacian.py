@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import Array, Dual, new_level, plain, spelled, split
+from fwdad.dual import Array, Dual, described, new_level, plain, spelled, split
 from fwdad.errors import RepeatedValuesError
 from fwdad.rules.einsum import parse, unused_letter
 from fwdad.rules.forms import ELEMENTWISE, align, strongly_scaled
@@ -56,7 +56,7 @@ class WithLaplacian(Carrier):
 
     def __repr__(self) -> str:
         """Show the value, its derivatives and its Laplacian."""
-        return f"WithLaplacian(primal={self.primal}, tangent={self.tangent[:-1]}, laplacian={self.tangent[-1]})"
+        return described("WithLaplacian", primal=self.primal, tangent=self.tangent[:-1], laplacian=self.tangent[-1])
 
     def __format__(self, spec: str) -> str:
         """Apply a number format to all numbers of a value of shape ()."""

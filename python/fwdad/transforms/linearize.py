@@ -231,7 +231,14 @@ class LinearMap(Generic[Y]):
         self._primals, self._level = primals, tape.level
         leaves, self._structure = tree.flatten(change, is_leaf=lambda node: node is None)
         self._changes = [leaf.slot if type(leaf) is Traced else leaf for leaf in leaves]
+        self._made = [leaf.shape[1:] for leaf in leaves if leaf is not None]
         self._program = Program(tape, [leaf for leaf in self._changes if type(leaf) is Slot])
+
+    def __repr__(self) -> str:
+        """Show the shapes of one direction and of its change, and the steps from one to the other."""
+        given = ", ".join(str(np.shape(leaf)) for leaf in tree.leaves(self._primals))
+        made = ", ".join(str(tuple(shape)) for shape in self._made)
+        return f"LinearMap({given} -> {made}; {len(self._program.steps)} steps)"
 
     def __call__(self, *tangents: Tree) -> Y:
         """Apply the map.

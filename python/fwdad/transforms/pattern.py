@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import Array, Dual, new_level, plain, split
+from fwdad.dual import Array, Dual, described, new_level, plain, split
 from fwdad.errors import RepeatedValuesError
 from fwdad.rules.assignment import written
 from fwdad.rules.forms import ELEMENTWISE, align
@@ -209,7 +209,7 @@ class Depends(Carrier):
 
     def __repr__(self) -> str:
         """Show the value and its words."""
-        return f"Depends(primal={self.primal}, words={self.words})"
+        return described("Depends", primal=self.primal, words=self.words)
 
     def __format__(self, spec: str) -> str:
         """Apply a number format to a value of shape ()."""

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from fwdad import tree
-from fwdad.dual import Array, Dual, new_level, plain, spelled, split
+from fwdad.dual import Array, Dual, described, new_level, plain, spelled, split
 from fwdad.errors import LostDerivativeError
 from fwdad.rules.kinks import is_zero
 from fwdad.transforms.arguments import as_array
@@ -110,7 +110,7 @@ class Series(Carrier):
 
     def __repr__(self) -> str:
         """Show the known coefficients."""
-        return f"Series(coefficients=[{', '.join(map(str, self.coefficients))}])"
+        return described("Series", coefficients=list(self.coefficients))
 
     def __format__(self, spec: str) -> str:
         """Apply a number format to the known coefficients of a series of shape ()."""

@@ -312,6 +312,14 @@ class Colouring:
         self.detections = self._calls = 0
         self._plans: dict[type, Any] = {}
 
+    def __repr__(self) -> str:
+        """Show the function, and the shape and the entries of the Jacobian's pattern, if there is one."""
+        name = getattr(self.f, "__name__", type(self.f).__name__)
+        known = self.pattern
+        if known is None:
+            return f"Colouring of {name}: no pattern yet"
+        return f"Colouring of {name}: {known.shape[0]} x {known.shape[1]}, {known.rows.size} entries"
+
     @property
     def pattern(self) -> Pattern | None:
         """The pattern of the Jacobian; None before one was computed."""
