@@ -36,6 +36,11 @@ def learn() -> None:
     """  # noqa: D301  \b is click's
 
 
+def _known(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
+    """Refuse a name that no exercise has. They are looked up here, since finding those of packages takes time."""
+    return None if name is None else click.Choice([*EXERCISES]).convert(name, param, ctx)
+
+
 def _default_folder() -> str:
     """Return the folder of the environment or the usual one, also from inside it."""
     return os.environ.get(VARIABLE) or ("." if Path.cwd().name == FOLDER else FOLDER)
@@ -54,7 +59,7 @@ def common(command: F) -> F:
 
 def named(command: F) -> F:
     """Add the exercise's name, which may be left out."""
-    return click.argument("name", required=False, type=click.Choice([*EXERCISES]), metavar="[NAME]")(command)
+    return click.argument("name", required=False, callback=_known, metavar="[NAME]")(command)
 
 
 @learn.command("list")
@@ -76,7 +81,7 @@ def list_(folder: Path) -> None:
 
 
 @learn.command()
-@click.argument("name", type=click.Choice([*EXERCISES]), metavar="NAME")
+@click.argument("name", callback=_known, metavar="NAME")
 @common
 def show(name: str, folder: Path) -> None:
     """Show a task, and write the file to begin with."""
