@@ -63,6 +63,7 @@ def under_every_transform():
             "jet, the second order": (orders[1], second),
             "nested jvp": (fwdad.jvp(lambda x: fwdad.jvp(g, (x,), (v,))[1], (x,), (v,))[1], second),
             "linearize": (fwdad.linearize(g, x)[1](v), first),
+            "trace": (fwdad.trace(g, x, tangents=(v,)).dy, first),
             "linearize of a jvp": (fwdad.linearize(lambda x: fwdad.jvp(g, (x,), (v,))[1], x)[1](v), second),
             "sparse_jacfwd": (fwdad.sparse_jacfwd(g)(x).dense(), jacobian),
             "laplacian": (fwdad.laplacian(g)(x), np.trace(hessian, axis1=-2, axis2=-1)),

@@ -15,6 +15,7 @@ from fwdad.rules.forms import ENTRIES, unary
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((2, 3))
 W = RNG.standard_normal((3, 4))
+V = np.array([-1.0, 2.0])
 LABELS = np.array([1, 0])
 
 
@@ -65,8 +66,19 @@ ROWS = {
     "join": (
         lambda x: np.concatenate([x, W[0]]),
         (np.ones(3),),
-        "np.concatenate([x, c1]); dv1 = concatenate([dx, 0], -1)",
+        "np.concatenate([x, c1]); dv1 = np.concatenate([dx, 0])",
     ),
+    "a list of numbers and arrays": (
+        lambda x: np.hstack([x, [1, 2.0], x]),
+        (np.ones(3),),
+        "np.hstack([x, [1, 2], x]); dv1 = np.hstack([dx, [0, 0], dx])",
+    ),
+    "a derivative of many terms": (np.i0, (0.5,), "np.i0(x); dv1 = i0'(x) dx"),
+    "max": (np.max, (np.ones(3),), "np.max(a); dv1 = sum_j share_j da_j"),
+    "select": (lambda x: np.where(V > 0, x, 1), (V,), "np.where(c1, x, 1); dv1 = where(c1, dx, 0)"),
+    "sum and a number": (lambda x: np.sum(x, initial=3), (V,), "np.sum(x, initial=3); dv1 = sum(dx, axis=(-1,))"),
+    "jumps": (np.modf, (V,), "np.modf(x); dv1.0 = dx, dv1.1 = 0"),
+    "at rest": (lambda x: x * fwdad.stop_gradient(x), (V,), "x * stop(x); dv1 = stop(x) dx"),
     "floor": (np.floor, (np.ones(3),), "np.floor(x); dv1 = 0"),
     "cast": (lambda x: x.astype(np.float32), (0.5,), "np.astype(x, float32); dv1 = np.astype(dx, float32)"),
     "like": (lambda x: np.zeros(3, like=x), (X,), "np.zeros(3, like=x); dv1 = 0"),
@@ -279,3 +291,16 @@ def test_names_of_arguments():
 def test_errors_say_what_to_do(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_a_network_of_layers_shows_their_functions():
+    model = fwdad.nn.Sequential([fwdad.nn.Linear(3, 4, seed=0, activation="tanh"), fwdad.nn.Linear(4, 2, seed=1)])
+    x = X.astype(np.float32)
+    table = fwdad.trace(lambda m: fwdad.nn.cross_entropy(m(x), LABELS), model)
+    assert [row.call for row in table.rows] == [
+        "affine(c1, m.layers.0.weight, m.layers.0.bias, 'tanh')",
+        "affine(v1, m.layers.1.weight, m.layers.1.bias, 'identity')",
+        "softmax_cross_entropy(v2, c2)",
+    ]
+    assert table.rows[1].rule == "dv2 = act'(z) (dv1 m.layers.1.weight + v1 dm.layers.1.weight + dm.layers.1.bias)"
+    assert all(row.once is not None for row in table.rows)

@@ -120,8 +120,8 @@ def page(table: Trace) -> str:
 
 
 def _owner(name: str, nodes: dict[str, Any]) -> str | None:
-    """Return the node that holds a value: v3 for v3.0, for v3' and for v3.tangent."""
-    base = name.rstrip("'")
+    """Return the node that holds a value: v3 for v3.0, for v3', for v3.tangent and for stop(v3)."""
+    base = name.removeprefix("stop(").rstrip("')")
     while base and base not in nodes:
         base = base.rpartition(".")[0]
     return base or None

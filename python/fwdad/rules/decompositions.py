@@ -122,7 +122,11 @@ def _cholesky(a: Dual, /, *, upper: bool = False) -> Array:
     "LAPACK's reflections",
 )
 def _qr(a: Dual, mode: str = "reduced") -> Any:
-    """``M = Q^H dA R^-1 = Omega + dR R^-1``; Omega = Q^H dQ is skew, and its strict lower part is that of M."""
+    """``dQ = Q Omega``, ``dR = (M - Omega) R``.
+
+    ``M = Q^H dA R^-1 = Omega + dR R^-1``; Omega = Q^H dQ is skew, and its strict lower part is that of M. Where A has
+    more rows than columns, dQ also has a part outside of the columns of Q.
+    """
     m, n = a.shape[-2:]
     if mode == "raw":
         raise LostDerivativeError("np.linalg.qr on a Dual has no mode='raw'; use 'reduced' or 'complete'")
@@ -201,13 +205,17 @@ def _in_eigenvectors(a: Dual, result: Any, triangle: str) -> tuple[Array, Array,
 
 @rule_for(np.linalg.eigvalsh, singular=f"reads one triangle; {REPEATED}")
 def _eigvalsh(a: Dual, UPLO: Any = "L") -> Dual:
+    """``dw = diag(V^H dA V)``."""
     w, _, change = _in_eigenvectors(a, np.linalg.eigh(a.primal, UPLO), UPLO)
     return Dual(w, np.real(diagonal(change)), a.level)
 
 
 @rule_for(np.linalg.eig, singular=REPEATED_VECTORS)
 def _eig(a: Dual) -> Any:
-    """As eigh with V^-1 for V^H; the vectors keep their length, and their largest entry keeps its phase, as in LAPACK."""
+    """``dw = diag(V^-1 dA V)``, ``dV = V (V^-1 dA V / (w_j - w_i))``.
+
+    As eigh with V^-1 for V^H; the vectors keep their length, and their largest entry keeps its phase, as in LAPACK.
+    """
     result: Any = np.linalg.eig(a.primal)
     w, v = result
     change = np.linalg.solve(v, np.matmul(a.tangent, v))
@@ -224,6 +232,7 @@ def _eig(a: Dual) -> Any:
 
 @rule_for(np.linalg.eigvals, singular=REPEATED)
 def _eigvals(a: Dual) -> Dual:
+    """``dw = diag(V^-1 dA V)``."""
     w, v = np.linalg.eig(a.primal)
     change = np.linalg.solve(v, np.matmul(a.tangent, v))
     return Dual(parted(a, w, change), diagonal(change), a.level)
@@ -294,6 +303,7 @@ def with_others(u: Array, du: Array, others: Array, a: Dual) -> tuple[Array, Arr
 
 @rule_for(np.linalg.svdvals, singular=f"{REPEATED}; at 0 the sign is that of LAPACK's vectors")
 def _svdvals(x: Dual, /) -> Dual:
+    """``dS = Re diag(U^H dA V)``."""
     u, s, vh = np.linalg.svd(x.primal, full_matrices=False)
     change = np.matmul(np.matmul(adjoint(u), x.tangent), adjoint(vh))
     return Dual(parted(x, s, change), np.real(diagonal(change)), x.level)

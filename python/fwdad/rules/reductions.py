@@ -37,6 +37,7 @@ def extremum(function: Any) -> None:
     """Enter max or min: the answer moves with its entry; ties, also with `initial`, share evenly."""
 
     def rule(x: Dual, axis: Any = None, out: None = None, keepdims: bool = False, **options: Any) -> Dual:
+        """``dy_i = sum_j share_j dx_ij``: 1 for the winner, equal shares for those that tie, else 0."""
         reject_duals(function, (axis,), {"out": out, **options})
         axes = every_axis(axis, x.ndim)
         kept = function(x.primal, axis=axes, keepdims=True, **options)

@@ -16,7 +16,7 @@ import numpy as np
 from fwdad import tree
 from fwdad.dual import LIKE, RULES, Dual, highest_level, name_of, new_level, plain
 from fwdad.rules.assignment import added, written
-from fwdad.rules.forms import ENTRIES
+from fwdad.rules.forms import ELEMENTWISE, ENTRIES
 from fwdad.rules.operators import apply_operator
 from fwdad.tangents import as_dense
 from fwdad.transforms.arguments import as_array, call, moving_array, unit_directions
@@ -322,6 +322,7 @@ class Recorder:
         # By identity; what is named is kept, so that nothing else takes its place. A write gives a Dual another array.
         self._names: dict[int, tuple[Any, str]] = {}
         self._duals: dict[int, tuple[Any, str]] = {}
+        self._moving: set[int] = set()  # those of the arrays above that are a Dual's primal
 
     def input(self, leaf: Any, name: str) -> None:
         """Enter a leaf of an argument."""
@@ -338,9 +339,11 @@ class Recorder:
             self._call(value.tangent, f"{name}.tangent")
             self._call(value.primal, name)
         else:
-            array = value.primal if type(value) is Dual and value.level == self.level else value
+            moves = type(value) is Dual and value.level == self.level
+            array = value.primal if moves else value
             if isinstance(array, (np.ndarray, np.generic, Dual)) and not isinstance(array, np.bool_):
                 self._names[id(array)] = array, name
+                (self._moving.add if moves else self._moving.discard)(id(array))
 
     def name(self, value: Any) -> str:
         """Return the name of an array, or the text of anything else; an array not met before is a constant."""
@@ -361,6 +364,8 @@ class Recorder:
         return shown(array)
 
     def _known(self, value: Any) -> str | None:
+        if not isinstance(value, Dual) and id(value) in self._moving:
+            return f"stop({self._names[id(value)][1]})"
         while True:
             if id(value) in self._names:
                 return self._names[id(value)][1]
@@ -434,17 +439,33 @@ class Recorder:
         if kind == "write" or function in (written, added):
             return _stated(function, args, kwargs, name, self.name) + inner, Tally()
         tally, answer = run_rule(function, args, kwargs, name, self.name)
-        if equation is None and kind == "linear" and sum(map(_may_move, leaves)) == 1:
+        if equation is None and (function in JOINS or _repeats(function, args, kwargs)):
             equation = _stated(function, args, kwargs, name, self.name)
         texts = [f"d{name}{'.' * bool(path)}{path} = {_tangent_text(leaf)}" for path, leaf in tree.paths(answer)]
         text = ", ".join(texts)
-        if len(text) > LONGEST or "array" in text:
+        readable = len(text) <= LONGEST and "array" not in text
+        if not readable and function in ELEMENTWISE and len(args) == 1:
+            text = f"d{name} = {function.__name__}'({self.name(args[0])}) d{self.name(args[0])}"
+        elif not readable:
             text = f"d{name}: {'composed, ' * (kind == 'composed')}see {ENTRIES[function].place}"
         return (equation or text) + inner, tally
 
 
 LONGEST = 90
 """Characters of a rule's own text that are shown; a longer one is named by its module and line."""
+
+
+def _repeats(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a tangent goes through the same call: one argument moves, and nothing is added to it (``initial=3``)."""
+    if kind_of_rule(function) != "linear" or ENTRIES[function].singular:
+        return False
+    leaves, structure = tree.flatten((args, kwargs))
+    if sum(map(_may_move, leaves)) != 1:
+        return False
+    some_args, some_kwargs = tree.unflatten(
+        structure, [np.zeros_like(plain(leaf)) if isinstance(leaf, Dual) else leaf for leaf in leaves]
+    )
+    return not any(np.any(part) for part in tree.leaves(function(*some_args, **some_kwargs)))
 
 
 def _may_move(leaf: Any) -> bool:
@@ -460,11 +481,12 @@ def _stated(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str, name_of_value: Any
 ) -> str:
     """Write the rule of a function that does with the tangents what it does with the values."""
+    joined = tree.leaves(args[0]) if function in JOINS else ()
 
     def tangent(value: Any) -> str:
         if isinstance(value, Dual):
             return f"d{name_of_value(value)}"
-        return "0" if _may_move(value) else str(name_of_value(value))
+        return "0" if _may_move(value) or any(value is part for part in joined) else str(name_of_value(value))
 
     if isinstance(function, custom_jvp):
         return f"d{name}: its own rule"
@@ -477,6 +499,9 @@ def _stated(
     return call if kind_of_rule(function) == "write" else f"d{name} = {call}"
 
 
+JOINS = {np.concatenate, np.stack, np.vstack, np.hstack, np.dstack, np.column_stack, np.block}
+"""Functions of a sequence of arrays, linear in all of them together."""
+
 EQUATION = re.compile(r"``(d[^`]* = [^`]*)``")
 
 
@@ -484,20 +509,18 @@ def equation_of(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str, name_of_value: Any
 ) -> str | None:
     """Return the equation in the docstring of a function's rule, or of our function, with the operands' names."""
-    sources = [getattr(RULES.get(function), "__doc__", None)]
-    if isinstance(function, custom_jvp):
-        sources = [getattr(function._given, "__doc__", None)]
-    if name_of(function).startswith("fwdad."):
-        sources.append(function.__doc__)
-    found = next((all_ for all_ in (EQUATION.findall(source or "") for source in sources) if all_), None)
-    if found is None:
+    rule = function._given if isinstance(function, custom_jvp) else RULES.get(function)
+    sources: list[Any] = [rule]
+    if name_of(function).startswith("fwdad.") or isinstance(function, custom_jvp):
+        sources.append(getattr(function, "__wrapped__", function))
+    stated = [(equations, source) for source in sources if (equations := EQUATION.findall(source.__doc__ or ""))]
+    if not stated:
         return None
+    found, source = stated[0]
     text = ", ".join(" ".join(equation.split()) for equation in found)
     answer = re.match(r"d(\w+?)(_i)? = ", text)
-    try:
-        bound = inspect.signature(getattr(function, "__wrapped__", function)).bind(*args, **kwargs)
-    except (TypeError, ValueError):  # a function in C
-        return text
+    # the equation has the names of its own function; the rule of a custom_jvp those of what it is the rule of
+    bound = inspect.signature(function if isinstance(function, custom_jvp) else source).bind(*args, **kwargs)
     bound.apply_defaults()
     given = bound.arguments
     names = {p: name_of_value(value) for p, value in given.items() if isinstance(value, (Dual, np.ndarray))}

@@ -268,7 +268,7 @@ class Written(Carrier):
             name, sheet.name = sheet.name, None
 
         def one(path: str, leaf: Any) -> Any:
-            if not isinstance(leaf, (np.ndarray, np.generic)):
+            if not isinstance(leaf, (np.ndarray, np.generic)) or leaf.dtype.kind in "iu":  # an index, a count
                 return leaf
             words = text if name is None else Text(name)
             return Written(leaf, words._replace(words=f"{words.within(ATOM)}.{path}") if path else words, sheet)
@@ -388,7 +388,8 @@ def shown(value: Any) -> str:
         ends = ["" if end is None else str(end) for end in (value.start, value.stop)]
         return ":".join(ends if value.step is None else [*ends, str(value.step)])
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(shown, value))}]" if isinstance(value, list) else f"({', '.join(map(shown, value))})"
+        inside = ", ".join(map(shown, value))
+        return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' * (len(value) == 1)})"
     if value is Ellipsis:
         return "..."
     if isinstance(value, (str, type(None))):
