@@ -79,6 +79,8 @@ ROWS = {
     "sum and a number": (lambda x: np.sum(x, initial=3), (V,), "np.sum(x, initial=3); dv1 = sum(dx, axis=(-1,))"),
     "jumps": (np.modf, (V,), "np.modf(x); dv1.0 = dx, dv1.1 = 0"),
     "at rest": (lambda x: x * fwdad.stop_gradient(x), (V,), "x * stop(x); dv1 = stop(x) dx"),
+    "a number at rest": (lambda x: x * fwdad.stop_gradient(x), (0.5,), "x * stop(x); dv1 = stop(x) dx"),
+    "a negative number": (lambda x: x * np.float64(-2.0), (0.5,), "x * -2; dv1 = -2 dx"),
     "floor": (np.floor, (np.ones(3),), "np.floor(x); dv1 = 0"),
     "cast": (lambda x: x.astype(np.float32), (0.5,), "np.astype(x, float32); dv1 = np.astype(dx, float32)"),
     "like": (lambda x: np.zeros(3, like=x), (X,), "np.zeros(3, like=x); dv1 = 0"),

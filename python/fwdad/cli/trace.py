@@ -197,7 +197,7 @@ def _step(row: Row, table: Trace, known: dict[str, Value]) -> str:
     zeros = ", ".join(f"d{name} = 0" for name in row.still)
     facts = [("rule", row.rule)]
     facts += [("structural zeros", f"{zeros}: nothing is stored or computed for them")] if zeros else []
-    work = "not counted" if row.once is None else f"{row.once} once, {row.directions} for {table.k} tangents"
+    work = "not counted" if row.once is None else f"{row.once} once, {row.directions} for the tangents, k = {table.k}"
     facts += [("multiply-adds", work), ("function", row.function)]
     facts += [("row of the rule tables", row.place)] if row.place else []
     listed = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(text)}</dd>" for key, text in facts)

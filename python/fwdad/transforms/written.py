@@ -178,7 +178,9 @@ class Sheet:
         if type(value) is Dual:
             tangent = self.put(as_dense(value.tangent), f"d{name}", True)
             return Dual(self.put(value.primal, name, moves), tangent, value.level)
-        return Written(value, Text(name, ATOM, moves), self) if isinstance(value, (np.ndarray, np.generic)) else value
+        if not isinstance(value, (np.ndarray, np.generic)):
+            return value
+        return Written(value, Text(name, PRODUCT if name.startswith("-") else ATOM, moves), self)
 
 
 def carrier_among(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Carrier | None:
@@ -224,7 +226,7 @@ def run_rule(
                 return sheet.put(lowest, name_of(leaf))
             if isinstance(leaf, Dual):
                 return sheet.put(leaf, name_of(leaf))
-            if not isinstance(leaf, np.ndarray):
+            if not isinstance(leaf, (np.ndarray, np.generic)):
                 return leaf
             sheet.plain[id(leaf)] = name_of(leaf)
             operand = isinstance(function, np.ufunc) or leaf.dtype.kind in "fc"
