@@ -4,6 +4,11 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
 namespace fwdad {
 
 #if defined(__x86_64__)
@@ -29,21 +34,34 @@ struct Entry {
     bool (*runs_here)();
 };
 
+#if defined(__x86_64__)
+// Whether the processor has features (bits of ECX of cpuid's leaf 1, of EBX of leaf 7) and the system keeps their
+// registers (bits of XCR0). __builtin_cpu_supports would ask the same, but says no to everything where zig compiles it.
+__attribute__((target("xsave"))) bool has(unsigned leaf1, unsigned leaf7, unsigned registers) noexcept {
+    unsigned a = 0;
+    unsigned b = 0;
+    unsigned c = 0;
+    unsigned d = 0;
+    if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & leaf1) != leaf1) {
+        return false;
+    }
+    if (leaf7 != 0 && (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (b & leaf7) != leaf7)) {
+        return false;
+    }
+    return registers == 0 || (_xgetbv(0) & registers) == registers;
+}
+
+constexpr unsigned ymm = 0x06;
+constexpr unsigned zmm = 0xe6;
+#endif
+
 // Best last. The features are those that the levels of the x86-64 psABI add and our code can meet.
 const Entry entries[] = {
 #if defined(__x86_64__)
-    {&v2::kernels, [] { return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"); }},
-    {&v3::kernels,
-     [] {
-         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-                __builtin_cpu_supports("bmi2");
-     }},
+    {&v2::kernels, [] { return has(bit_SSE4_2 | bit_POPCNT, 0, 0); }},
+    {&v3::kernels, [] { return has(bit_OSXSAVE | bit_FMA, bit_AVX2 | bit_BMI | bit_BMI2, ymm); }},
     {&v4::kernels,
-     [] {
-         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                __builtin_cpu_supports("avx512vl");
-     }},
+     [] { return has(bit_OSXSAVE, bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL, zmm); }},
 #else
     {&portable::kernels, [] { return true; }},
 #endif
