@@ -21,7 +21,7 @@ import fwdad
 from fwdad.cli.layers import Place, layout
 from fwdad.cli.options import printable, verbose
 from fwdad.files import write_atomic
-from fwdad.transforms.trace import Row, Trace, Value, short
+from fwdad.transforms.table import Row, Trace, Value, short
 
 
 @click.command()

@@ -15,7 +15,7 @@ sparse       sparse_jacfwd, sparse_hessian, colouring: few entries, few directio
 repeated     what jvp does where eigenvalues or singular values repeat, by series in delta
 watch        which operations the user's program calls
 debug        debug_nans: the operation that makes the first NaN
-trace        trace: a table of a computation
+trace        trace: a table of a computation; recorder: what it keeps of each operation; table: and how it is printed
 counting     counting: multiply-adds, bytes and random numbers of a block
 written      what a rule does with its values, as mathematics; work: and how much it computes
 carriers     values that linearize, taylor, laplacian and sparse send through a program in place of Duals or tangents
