@@ -259,6 +259,8 @@ def test_outer_values_are_constants_and_shown_plain():
     fwdad.jvp(lambda a: tables.append(fwdad.trace(lambda x: np.sin(a) * x, 0.5)), (2.0,), (1.0,))
     (row,) = tables[0].rows
     assert (row.call, row.rule) == (f"{np.sin(2.0):.4g} * x", f"dv1 = {np.sin(2.0):.4g} dx")
+    fwdad.jvp(lambda a: tables.append(fwdad.trace(lambda x: a * x, 0.5)), (V,), (V,))
+    assert (tables[1].rows[0].call, tables[1].rows[0].still) == ("c1 * x", ("c1",))
 
 
 def test_the_table_fits_100_columns_and_the_html_escapes():

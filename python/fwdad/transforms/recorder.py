@@ -110,7 +110,8 @@ class Recorder:
         name = f"v{number}"
         call = written_call(function, args, kwargs, self.name)
         arrays = [leaf for leaf in leaves if isinstance(leaf, (np.ndarray, Dual)) and np.size(plain(leaf)) > 0]
-        named = {self.name(leaf): isinstance(leaf, Dual) for leaf in arrays if self._known(leaf)}
+        moving = [isinstance(leaf, Dual) and leaf.level >= self.level for leaf in arrays]
+        named = {self.name(leaf): moves for leaf, moves in zip(arrays, moving, strict=True) if self._known(leaf)}
         rule, tally = self._rule(function, args, kwargs, name)
         answer = run()
         writes = kind_of_rule(function) == "write"
