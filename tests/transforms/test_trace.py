@@ -11,6 +11,7 @@ import fwdad
 from fwdad import functions
 from fwdad.dual import RULES
 from fwdad.rules.forms import ENTRIES, unary
+from fwdad.transforms.written import LONGEST, UNNAMED, run_rule
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((2, 3))
@@ -242,6 +243,13 @@ def test_transforms_inside_and_outside(name):
             assert np.array_equal(a, b)
     assert all(type(value.primal) is np.ndarray for row in table.rows for value in row.values)
     assert str(table)
+
+
+def test_a_text_that_doubles_with_every_step_is_forgotten():
+    x = fwdad.Dual(np.eye(2), np.ones((1, 2, 2)), fwdad.dual.new_level())
+    _, answer = run_rule(np.linalg.matrix_power, (x, 2**16), {}, "y", lambda value: "x")
+    assert UNNAMED in answer.tangent.text.words
+    assert len(answer.tangent.text.words) <= LONGEST
 
 
 def test_what_is_inner_is_named():

@@ -21,7 +21,7 @@ from fwdad.transforms.carriers import Carrier, kind_of_rule
 from fwdad.transforms.custom import custom_jvp
 from fwdad.transforms.table import Row, Value
 from fwdad.transforms.work import Tally
-from fwdad.transforms.written import Written, carrier_among, has_own_rule, run_rule, shown
+from fwdad.transforms.written import UNNAMED, Written, carrier_among, has_own_rule, run_rule, shown
 
 
 class Recorder:
@@ -157,7 +157,7 @@ class Recorder:
             equation = _stated(function, args, kwargs, name, self.name)
         texts = [f"d{name}{'.' * bool(path)}{path} = {_tangent_text(leaf)}" for path, leaf in tree.paths(answer)]
         text = ", ".join(texts)
-        readable = len(text) <= LONGEST and "array" not in text
+        readable = len(text) <= LONGEST and UNNAMED not in text
         if not readable and function in ELEMENTWISE and len(args) == 1:
             text = f"d{name} = {function.__name__}'({self.name(args[0])}) d{self.name(args[0])}"
         elif not readable:

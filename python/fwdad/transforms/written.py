@@ -32,6 +32,10 @@ COMPARISON, SUM, PRODUCT, POWER, ATOM = range(5)
 """How strongly a text holds together: what binds less stands in parentheses."""
 
 
+LONGEST, UNNAMED = 400, "array"
+"""A longer text is forgotten: that of a program that uses each of its results twice doubles with every step."""
+
+
 class Text(NamedTuple):
     """A formula; `moves` where it holds a tangent, which then stands last in a product."""
 
@@ -259,6 +263,8 @@ class Written(Carrier):
         """Compute the answer, count it and write it down."""
         sheet = self.sheet
         text = _text(function, args, kwargs, sheet)
+        if len(text.words) > LONGEST:
+            text = Text(UNNAMED, ATOM, text.moves)
         plain_args, plain_kwargs = replaced((args, kwargs), Written, 0, lambda written: written.primal)
         answer = function(*plain_args, **plain_kwargs)
         if function in PROGRAMS:
@@ -385,7 +391,7 @@ def shown(value: Any) -> str:
     if isinstance(value, (bool, int, float, complex, np.generic)):
         return number(value)
     if isinstance(value, np.ndarray):
-        return number(value.reshape(-1)[0]) if value.size == 1 and value.dtype.kind in "biufc" else "array"
+        return number(value.reshape(-1)[0]) if value.size == 1 and value.dtype.kind in "biufc" else UNNAMED
     if isinstance(value, slice):
         ends = ["" if end is None else str(end) for end in (value.start, value.stop)]
         return ":".join(ends if value.step is None else [*ends, str(value.step)])
