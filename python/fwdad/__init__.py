@@ -59,7 +59,7 @@ LATER = ("array_api", "estimators", "nn", "optim", "perturbation")
 NAMES_LATER = {
     "ForwardGradient": "fwdad.estimators", "counting": "fwdad.transforms.counting", "trace": "fwdad.transforms.trace",
 }  # fmt: skip
-"""Packages that are imported when they are first used."""
+"""Packages that are imported when they are first used, and names with the modules that they come from."""
 
 if TYPE_CHECKING:
     from fwdad import array_api, estimators, nn, optim, perturbation

@@ -27,7 +27,7 @@ calls `f` once. `+` is there already. A plain number may stand on either side of
 `x.__rsub__(3)`. The exponent of `**` is always a plain number.
 """
 
-STARTER = '''\
+BEGIN = '''\
 import math
 
 
@@ -44,6 +44,11 @@ class Dual:
 
     __radd__ = __add__
 
+'''
+
+STARTER = (
+    BEGIN
+    + '''\
     # Yours: __sub__, __rsub__, __mul__, __rmul__, __truediv__, __rtruediv__, __pow__
 
 
@@ -66,24 +71,11 @@ def derivative(f, x):
     """Return the slope of f at the number x: a number. f returns a Dual, or a plain number that does not move."""
     raise NotImplementedError("derivative is yours to write")
 '''
+)
 
-SOLUTION = '''\
-import math
-
-
-class Dual:
-    """A value, and its slope."""
-
-    def __init__(self, value, slope=0.0):
-        self.value = value
-        self.slope = slope
-
-    def __add__(self, other):
-        other = dual(other)
-        return Dual(self.value + other.value, self.slope + other.slope)
-
-    __radd__ = __add__
-
+SOLUTION = (
+    BEGIN
+    + '''\
     def __sub__(self, other):
         return self + -1.0 * dual(other)
 
@@ -125,6 +117,7 @@ def derivative(f, x):
     """Return the slope of f at the number x: a number. f returns a Dual, or a plain number that does not move."""
     return dual(f(Dual(x, 1.0))).slope
 '''
+)
 
 HINTS = (
     "`derivative` needs three steps: make the Dual of `x` with slope 1, call `f`, return the slope of what comes back.",
