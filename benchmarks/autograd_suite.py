@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.machinery
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -321,10 +322,9 @@ def main(folder: str, *options: str) -> None:
     sys.modules["autograd.core"].__dict__["make_vjp"] = vector_product
     sys.modules["autograd.wrap_util"].__dict__["unary_to_nary"] = operator
     tally = Tally()
-    pytest.main(
-        [folder, "-q", "--continue-on-collection-errors", "--no-header", "-p", "no:cacheprovider", *options],
-        plugins=[tally],
-    )
+    settings = ["-c", os.devnull, f"--rootdir={folder}"]  # the suite's ask for plugins that it does not need here
+    quiet = ["-q", "--continue-on-collection-errors", "--no-header", "-p", "no:cacheprovider"]
+    pytest.main([folder, *settings, *quiet, *options], plugins=[tally])
     portable = len(tally.passed) + len(tally.raised) + len(tally.wrong)
     for what, names in (("raises", tally.raised), ("wrong", tally.wrong)):
         for name, error in names.items():
