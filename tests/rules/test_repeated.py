@@ -240,6 +240,27 @@ def test_every_transform_refuses_what_depends_on_single_vectors(transform, f):
         transform(f)
 
 
+@pytest.mark.parametrize("name", ["sqrtm at I", "polar", "projector", "full svd"])
+def test_float32(name):
+    """Judged by float64, to what is left of seven digits."""
+    f, a = EXIST[name]
+    v, w = (t[:, : a.shape[1]] for t in SECOND)
+    found, expected = (
+        [joined(t) for t in (jvp(f, (x,), (dx,))[1], jvp(lambda x: jvp(f, (x,), (dx,))[1], (x,), (dy,))[1])]
+        for x, dx, dy in ((a.astype(np.float32), v.astype(np.float32), w.astype(np.float32)), (a, v, w))
+    )
+    for got, exact in zip(found, expected, strict=True):
+        assert got.dtype == np.float32
+        expect_close(got, exact, 2e-5, name)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_small_share_of_a_single_vector_is_refused(dtype):
+    share, a, v = (1e-3 if dtype == np.float32 else 1e-8), TWO.astype(dtype), SECOND[0].astype(dtype)
+    with pytest.raises(np.linalg.LinAlgError, match="single vectors"):
+        jvp(lambda a: projector(eigh(a)[1][:, :2]) + dtype(share) * eigh(a)[1][:, :1], (a,), (v,))
+
+
 def test_a_single_one_of_equal_values_has_no_second_derivative():
     with pytest.raises(np.linalg.LinAlgError, match="single vectors"):
         fwdad.hessian(lambda a: np.linalg.eigvalsh(symmetric(a))[0])(TWO)

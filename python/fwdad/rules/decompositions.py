@@ -95,7 +95,7 @@ def _mixes(change: Array, repeated: np.ndarray) -> bool:
     if isinstance(change, Dual):  # what another transform carries may be anything
         return True
     size = np.abs(change)
-    rounding = 1e3 * change.shape[-1] * np.finfo(change.dtype).eps * np.max(size, initial=0)
+    rounding = 100 * change.shape[-1] * np.finfo(change.dtype).eps * np.max(size, initial=0)
     return bool(np.any(repeated & (size > rounding)))
 
 

@@ -106,9 +106,9 @@ class Laurent(Carrier):
         return self.series if power == self.power else _times_delta(self.series, power - self.power)
 
     def settled(self) -> Laurent:
-        """Drop the first parts that have cancelled."""
+        """Drop the first parts that have cancelled: what is left of them is ``eps^(2/3)`` of their peak at most."""
         x = self
-        while x.power and largest(x.part(-x.power)) <= 1e5 * np.finfo(x.dtype).eps * x.peaks[-1]:
+        while x.power and largest(x.part(-x.power)) <= np.finfo(x.dtype).eps ** (2 / 3) * x.peaks[-1]:
             x = Laurent(_times_delta(x.series, -1), x.power - 1, x.peaks[:-1])
         return x
 
