@@ -240,18 +240,19 @@ def test_every_transform_refuses_what_depends_on_single_vectors(transform, f):
         transform(f)
 
 
+def first_and_second(f, a, v, w):
+    return [joined(t) for t in (jvp(f, (a,), (v,))[1], jvp(lambda a: jvp(f, (a,), (v,))[1], (a,), (w,))[1])]
+
+
 @pytest.mark.parametrize("name", ["sqrtm at I", "polar", "projector", "full svd"])
 def test_float32(name):
     """Judged by float64, to what is left of seven digits."""
     f, a = EXIST[name]
-    v, w = (t[:, : a.shape[1]] for t in SECOND)
-    found, expected = (
-        [joined(t) for t in (jvp(f, (x,), (dx,))[1], jvp(lambda x: jvp(f, (x,), (dx,))[1], (x,), (dy,))[1])]
-        for x, dx, dy in ((a.astype(np.float32), v.astype(np.float32), w.astype(np.float32)), (a, v, w))
-    )
-    for got, exact in zip(found, expected, strict=True):
+    exact = a, *(t[:, : a.shape[1]] for t in SECOND)
+    pairs = zip(first_and_second(f, *(t.astype(np.float32) for t in exact)), first_and_second(f, *exact), strict=True)
+    for got, expected in pairs:
         assert got.dtype == np.float32
-        expect_close(got, exact, 2e-5, name)
+        expect_close(got, expected, 2e-5, name)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
