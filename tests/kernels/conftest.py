@@ -73,6 +73,24 @@ def running(label, request, monkeypatch):
         dispatch.native.select_isa(CHOSEN)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def streams_made_once():
+    """Make the entries of a stream, which take the reference most of its time, once for all bodies and tests."""
+
+    @functools.lru_cache(maxsize=256)
+    def made(stream):
+        entries = made_each_time(stream)
+        entries.flags.writeable = False
+        return entries
+
+    module = sys.modules["fwdad.kernels.generate"]
+    made_each_time = module.generate_reference
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "generate_reference", made)
+        patch.setitem(KERNELS["generate"].bodies, "reference", made)
+        yield
+
+
 def kernel_fixture(kernel):
     @pytest.fixture(name=kernel.name, params=BODIES[kernel.name])
     def fixture(request, monkeypatch):
