@@ -43,6 +43,7 @@ ARGUMENTS = {
     ),
     "val2d": (lambda f: lambda p, c: f(p[0], p[1], c), POINTS, MATRIX),
     "val3d": (lambda f: lambda p, c: f(p[0], p[1], p[2], c), POINTS, CUBE),
+    "valnd": (lambda f: lambda p, c: (f((p[0], p[1]), MATRIX), f(p, c)), POINTS, CUBE),  # from NumPy 2.5 on
     "grid2d": (lambda f: lambda p, c: f(p[0, 0], p[1, 0], c), POINTS, MATRIX),
     "grid3d": (lambda f: lambda p, c: f(p[0, 0], p[1, 0], p[2, 0], c), POINTS, CUBE),
     "vander": (lambda f: lambda x: f(x, 3), POINTS[0]),

@@ -433,7 +433,7 @@ IDIOMS = {
     "`np.polynomial`: functions, and `Polynomial`, `Chebyshev`, ...": [
         of_numpy(lambda x: np.polynomial.Polynomial(x).integ(2, lbnd=x[0])(TIMES)),
         of_numpy(lambda x: (CHEBYSHEV(x) * CHEBYSHEV([1.0, x[0]]) - x[1]).deriv()(x / 4)),
-        of_numpy(lambda x: np.polynomial.Legendre.fromroots(x).roots() ** 2),
+        of_numpy(lambda x: np.real(np.polynomial.Legendre.fromroots(x).roots()) ** 2),  # complex from NumPy 2.5 on
         of_numpy(lambda x: np.polynomial.Hermite.fit(TIMES, np.cos(TIMES * x[0]) * x[1], 2)(x[2] / 3)),
         of_numpy(lambda x: np.polynomial.laguerre.lagval2d(x, x[::-1], np.outer(x, x))),
     ],
