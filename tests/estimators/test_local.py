@@ -37,26 +37,85 @@ def test_objectives_ask_for_a_gap(name):
     assert np.all(slope < 0)
 
 
+def of_draws(model, chosen):
+    """The exact gradients of each layer for wrong labels (6,), by moving its parameters, its inputs at rest."""
+
+    def own(layer, *inputs):
+        return chosen(*(functions.mean_square(layer(x)) for x in inputs))
+
+    def run(wrong):
+        inputs, found = [model.labelled(X, LABELS), model.labelled(X, wrong)], {}
+        for number, layer in enumerate(model.layers):
+            gradient = estimators.exact_gradient(own, layer, *inputs, perturb="weight")[1]
+            found |= {f"{number}.{key}": g for key, g in tree.named_leaves(tree.learned(gradient)).items()}
+            inputs = [model.onward(layer, x) for x in inputs]
+        return found
+
+    return run
+
+
+def assert_gradients(gradient, expected):
+    found = {
+        f"{i}.{key}": g
+        for i, layer in enumerate(gradient.layers)
+        for key, g in tree.named_leaves(tree.learned(layer)).items()
+    }
+    assert found.keys() == expected.keys()
+    for key, g in found.items():
+        assert np.abs(g).max() > 1e-6
+        expect_close(g, expected[key], 1e-12, key)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize(
+    ("name", "options"), [("ff-mlp", {}), ("ff-snn", {}), ("ff-snn", {"learn": (True, True)})], ids=str
+)
+def test_all_wrong_labels_give_the_mean_over_draws(name, options, objective):
+    """Each layer has the gradient of its own objective, and a wrong label counts as often as it would be drawn."""
+    model, goal = network(name, **options), OBJECTIVES[objective]()
+    value, gradient = estimators.Local(goal)(loss, model, X, LABELS)
+    assert value == pytest.approx(np.mean(loss(model, X, LABELS)), abs=1e-12)
+    weights = np.sqrt(model(X))
+    weights[np.arange(6), LABELS] = 0
+    weights /= weights.sum(axis=1, keepdims=True)
+    expected = {}
+    for label in range(3):  # a loss with a weight for each example, where this label is wrong
+
+        def weighted(positive, negative, label=label):
+            return weights[:, label] * goal(positive, negative)
+
+        for key, g in of_draws(model, weighted)(np.full(6, label)).items():
+            expected[key] = expected.get(key, 0) + g
+    assert_gradients(gradient, expected)
+
+
 @pytest.mark.parametrize("by_units", [False, True])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_layer_has_the_gradient_of_its_own_objective(name, objective, by_units):
-    """By moving the parameters of each layer, its inputs at rest."""
+def test_a_drawn_label_gives_the_gradient_of_its_own(name, objective, by_units):
     model, goal = network(name), OBJECTIVES[objective]()
     make = (lambda number: fwdad.ForwardGradient(estimators.Units())) if by_units else None
-    value, gradient = estimators.Local(goal, make)(loss, model, X, LABELS)
+    value, gradient = estimators.Local(goal, make, negatives="drawn")(loss, model, X, LABELS)
     assert value == pytest.approx(np.mean(loss(model, X, LABELS)), abs=1e-12)
-    inputs = [model.labelled(X, LABELS), model.labelled(X, wrong_labels(model))]
-    for layer, mine in zip(model.layers, gradient.layers, strict=True):
+    assert_gradients(gradient, of_draws(model, goal)(wrong_labels(model)))
 
-        def own(layer, *inputs):
-            return goal(*(functions.mean_square(layer(x)) for x in inputs))
 
-        expected = tree.named_leaves(tree.learned(estimators.exact_gradient(own, layer, *inputs, perturb="weight")[1]))
-        for key, g in tree.named_leaves(tree.learned(mine)).items():
-            assert np.abs(g).max() > 1e-6
-            expect_close(g, expected[key], 1e-12, key)
-        inputs = [model.onward(layer, x) for x in inputs]
+def test_examples_count_one_by_one():
+    """However many are tried at a time."""
+    model, many = network("ff-snn"), np.tile(X, (9, 1))
+    few, all_of_them = (
+        estimators.Local(estimators.SymBa())(loss, model, x, labels)[1].layers
+        for x, labels in ((X, LABELS), (many, np.tile(LABELS, 9)))
+    )
+    for a, b in zip(few, all_of_them, strict=True):
+        expect_close(a.weight, b.weight, 1e-12, "weight")
+
+
+def test_what_it_cannot_do():
+    with pytest.raises(ValueError, match=r'negatives must be "all" or "drawn"; got .some.'):
+        estimators.Local(estimators.SymBa(), negatives="some")
+    with pytest.raises(ValueError, match='negatives="drawn"'):
+        estimators.Local(estimators.SymBa(), lambda n: fwdad.ForwardGradient(estimators.Normal(4)))
 
 
 def test_some_layers_stay_as_they_are():
@@ -67,7 +126,9 @@ def test_some_layers_stay_as_they_are():
 
 def test_estimates_are_those_of_the_step():
     """A run that goes on draws what the whole run would have drawn."""
-    local = estimators.Local(estimators.SymBa(), lambda n: fwdad.ForwardGradient(estimators.Normal(4, seed=n)), seed=5)
+    local = estimators.Local(
+        estimators.SymBa(), lambda n: fwdad.ForwardGradient(estimators.Normal(4, seed=n)), negatives="drawn", seed=5
+    )
     gradients = [local(loss, network("ff-mlp"), X, LABELS)[1].layers[1].weight for _ in range(2)]
     assert not np.array_equal(*gradients)
     local.step = 0

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from fwdad import functions, tree
-from fwdad.dual import Array, new_level
+from fwdad.dual import Array
 from fwdad.errors import undefined
 from fwdad.perturbation import Loss, Model
 from fwdad.perturbation.perturbation import mean_loss
-from fwdad.perturbation.sites import Survey, layer_pass, nodes_of
+from fwdad.perturbation.sites import nodes_of
 from fwdad.transforms import jvp
 
 
@@ -89,21 +89,30 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {"silu-gap": SiluGap, "symba":
 class Local:
     """Gradients of every layer from its own objective: ``value, grads = local(loss, model, x, labels)``.
 
-    The model has `layers`, and shows the first one each example with its label and with a wrong one, drawn with a
-    probability in proportion to the square root of the model's output for it: hard negatives. A layer's gradient is
-    that of its own objective, by one tangent of ones: exact, forward, and in the memory of one pass. The loss, which
-    is called once, gives the value and decides nothing.
+    The model is a `fwdad.nn.models.ForwardForward`: it shows its layers each example with its label and with wrong
+    ones. Wrong labels are drawn with a probability in proportion to the square root of the model's output for them:
+    hard negatives. A layer's gradient is that of its own objective, by one tangent of ones: exact, forward, and in the
+    memory of one pass. The loss, which is called once, gives the value and decides nothing.
 
     Parameters
     ----------
     objective : Objective
         Of each layer.
     estimator : callable, optional
-        ``estimator(number of the layer) -> ForwardGradient``, for gradients that are estimated instead.
+        ``estimator(number of the layer) -> ForwardGradient``, for gradients that are estimated instead; of drawn
+        negatives.
+    negatives : {"all", "drawn"}
+        One wrong label is drawn for each example; or all count, each with the probability with which it would be
+        drawn: the mean of the draws' gradients, without their noise. Either needs the outputs of all labels.
     layers : int, optional
         How many layers learn, from the first on; by default all.
     seed : int
         Of the wrong labels.
+
+    Raises
+    ------
+    ValueError
+        For other negatives, or an estimator of all.
 
     References
     ----------
@@ -124,35 +133,28 @@ class Local:
         objective: Objective,
         estimator: Callable[[int], Any] | None = None,
         *,
+        negatives: Literal["all", "drawn"] = "all",
         layers: int | None = None,
         seed: int = 0,
     ) -> None:
-        self.objective, self.layers, self.seed = objective, layers, seed
+        if negatives not in ("all", "drawn"):
+            raise ValueError(f'negatives must be "all" or "drawn"; got {negatives!r}')
+        if estimator is not None and negatives == "all":
+            raise ValueError('an estimator takes one wrong label for each example: negatives="drawn"')
+        self.objective, self.negatives, self.layers, self.seed = objective, negatives, layers, seed
         self.step = 0
         self._make = estimator
         self._estimators: list[Any] = []
 
     def __call__(self, loss: Loss, model: Model, x: Array, labels: np.ndarray) -> tuple[float, Model]:
         """Return the mean loss and the gradient of one step."""
-        outputs: list[Array] = []
-
-        def recorded(inputs: Array) -> Array:
-            outputs.append(model(inputs))
-            return outputs[-1]
-
-        value = mean_loss(loss(recorded, x, labels))
-        wrong = hard_negatives(outputs[-1], labels, np.random.default_rng((self.seed, self.step)).random(len(labels)))
-        inputs = [model.labelled(x, labels), model.labelled(x, wrong)]
-        learning = model.layers[: self.layers]
-        gradients: dict[int, Any] = {}
-        for number, layer in enumerate(learning):
-            gradients[id(layer)] = self._gradient(number, layer, inputs)
-            if layer is not learning[-1]:
-                inputs = [model.onward(layer, x) for x in inputs]
+        uniform = np.random.default_rng((self.seed, self.step)).random(len(labels))
+        outputs, gradients = (self._exact if self._make is None else self._estimated)(model, x, labels, uniform)
+        value = mean_loss(loss(lambda _: outputs, x, labels))
         self.step += 1
+        found = {id(layer): gradient for layer, gradient in zip(model.layers, gradients, strict=False)}
         nodes, structure = nodes_of(model)
-        zeros = [gradients[id(n)] if id(n) in gradients else tree.map(np.zeros_like, n) for n in nodes]
-        return value, tree.unflatten(structure, zeros)
+        return value, tree.unflatten(structure, [found.get(id(n)) or tree.map(np.zeros_like, n) for n in nodes])
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what it has learnt, as `fwdad.ForwardGradient` does: nothing."""
@@ -161,37 +163,64 @@ class Local:
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over a state."""
 
-    def _gradient(self, number: int, layer: Any, inputs: Sequence[Array]) -> Any:
-        if self._make is None:
-            return one_tangent(self.objective, layer, inputs)
-        if number == len(self._estimators):
-            self._estimators.append(self._make(number))
-        estimator = self._estimators[number]
-        estimator.step = self.step
-        return estimator(self._loss, layer, *inputs)[1]
+    def _exact(self, model: Any, x: Array, labels: np.ndarray, uniform: np.ndarray) -> tuple[Array, list[Any]]:
+        """Return the outputs, and the gradient of each layer, by one tangent of ones, a few examples at a time."""
+        outputs: list[Array] = []
+        total: list[Any] = []
+        for part in model.parts(len(labels)):
+            right, rows = labels[part], np.arange(len(labels[part]))
+            reactions = model.reactions(x[part], learn=True)
+            goodness = [functions.mean_square(r.y).reshape(len(rows), -1) for r in reactions]
+            outputs.append(functools.reduce(np.add, goodness))
+            shares = chances(outputs[-1], right)
+            if self.negatives == "drawn":
+                shares = shares * 0
+                shares[rows, hard_negatives(outputs[-1], right, uniform[part])] = 1
+            gradients = []
+            for reaction, g in list(zip(reactions, goodness, strict=True))[: self.layers]:
+                by_goodness = shares_of_slopes(self.objective, g, shares, right) / len(labels)
+                by_y = (by_goodness * (2 / reaction.y.shape[-1])).astype(reaction.y.dtype).reshape(-1, 1) * reaction.y
+                gradients.append(reaction.gradient(by_y))
+            total = [tree.map(np.add, a, b) for a, b in zip(total, gradients, strict=True)] if total else gradients
+        return np.concatenate(outputs), total
+
+    def _estimated(self, model: Any, x: Array, labels: np.ndarray, uniform: np.ndarray) -> tuple[Array, list[Any]]:
+        """Return the outputs, and estimates of the gradient of each layer."""
+        assert self._make is not None, "the caller asked for it"
+        outputs = model(x)
+        inputs = [model.labelled(x, each) for each in (labels, hard_negatives(outputs, labels, uniform))]
+        gradients: list[Any] = []
+        for number, layer in enumerate(model.layers[: self.layers]):
+            if number:
+                inputs = [model.onward(model.layers[number - 1], x) for x in inputs]
+            if number == len(self._estimators):
+                self._estimators.append(self._make(number))
+            estimator = self._estimators[number]
+            estimator.step = self.step
+            gradients.append(estimator(self._loss, layer, *inputs)[1])
+        return outputs, gradients
 
     def _loss(self, layer: Any, positive: Array, negative: Array) -> Array:
         return self.objective(*(functions.mean_square(layer(x)) for x in (positive, negative)))
 
 
-def one_tangent(objective: Objective, layer: Any, inputs: Sequence[Array]) -> Any:
-    """Return the gradient of the mean objective of a layer, from one tangent of ones a batch.
+def shares_of_slopes(objective: Objective, goodness: Array, shares: Array, labels: np.ndarray) -> Array:
+    """Return the derivative by each goodness (B, classes) of the objective's mean over wrong labels of these shares."""
+    rows = np.arange(len(labels))
+    right = np.broadcast_to(goodness[rows, labels][:, np.newaxis], goodness.shape)
+    tangents = (np.stack([np.full(goodness.shape, one, goodness.dtype) for one in pair]) for pair in ((1, 0), (0, 1)))
+    _, (by_right, by_wrong) = jvp(objective, (right, goodness), tuple(tangents))
+    slopes: Array = shares * by_wrong
+    slopes[rows, labels] = np.sum(shares * by_right, axis=1)
+    return slopes
 
-    ``dL/dz = dL/dG 2 y / n dy/dz``, for y is an elementwise function of z; the layer makes gradients of it.
-    """
-    with layer_pass(Survey, layer, new_level()) as running:
-        for x in inputs:
-            layer(x)
-    goodness = tuple(functions.mean_square(site.y) for site in running.sites)
-    ones = np.ones_like(goodness[0])
-    tangents = tuple(np.stack([ones * (i == j) for j in range(len(inputs))]) for i in range(len(inputs)))
-    _, slopes = jvp(objective, goodness, tangents)
-    parts = []
-    for x, site, slope in zip(inputs, running.sites, slopes, strict=True):
-        rows, n = site.y.shape
-        factor = (slope * (2 / (n * rows)))[:, np.newaxis].astype(site.y.dtype)
-        parts.append(site.layer.local_gradient(x, factor * site.y * site.slope))
-    return functools.reduce(lambda a, b: tree.map(np.add, a, b), parts)
+
+def chances(outputs: Array, labels: np.ndarray) -> np.ndarray:
+    """Return the probability of each wrong label (B, classes): in proportion to the square root of its output."""
+    weights: np.ndarray = np.sqrt(np.maximum(outputs, 0), dtype=np.float64) + 1e-12
+    weights[np.arange(len(labels)), labels] = 0
+    weights /= np.sum(weights, axis=1, keepdims=True)
+    return weights
 
 
 def hard_negatives(outputs: Array, labels: np.ndarray, uniform: np.ndarray) -> np.ndarray:
@@ -211,9 +240,7 @@ def hard_negatives(outputs: Array, labels: np.ndarray, uniform: np.ndarray) -> n
     >>> hard_negatives(np.array([[9.0, 4.0, 1.0]] * 3), np.array([0, 0, 1]), np.array([0.6, 0.7, 0.8])).tolist()
     [1, 2, 2]
     """
-    weights = np.sqrt(np.maximum(outputs, 0), dtype=np.float64) + 1e-12
-    weights[np.arange(len(labels)), labels] = 0
-    sums = np.cumsum(weights, axis=1)
+    sums = np.cumsum(chances(outputs, labels), axis=1)
     drawn: np.ndarray = np.sum(sums <= (uniform * sums[:, -1])[:, np.newaxis], axis=1)
     chosen: np.ndarray = np.minimum(drawn, outputs.shape[1] - 1)
     return chosen

@@ -27,7 +27,7 @@ CONV_IMAGES, CONV_RUN = 8, 8
 """Images, and entries in a row of the convolution's kernel (KW * C), below which the native body multiplies patches as
 the reference does: fewer images do not fill a tile, and with fewer entries the inner loop is too short."""
 
-SPARSE = 8
+SPARSE = 5
 """Entries of a left factor for each that is not zero, from which a product without the zeros is faster."""
 
 CUBLAS_SIZE = 2**28

@@ -1,7 +1,7 @@
 """sparse_product: x w for an x whose entries are mostly zeros, such as spikes.
 
 Bound by the second-level cache: each entry that is not zero reads a row of w. It is faster than a product of full
-matrices where about one entry in eight, or fewer, is not zero.
+matrices where about one entry in five, or fewer, is not zero.
 """
 
 from __future__ import annotations

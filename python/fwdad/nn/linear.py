@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -92,16 +93,20 @@ class Linear(Module):
         here = site(self, x, (*x.shape[:-1], self.weight.shape[1]), self.weight.dtype)
         return here.settled(functions.affine(x, self.weight, here.moved(self.bias), self.activation))
 
-    def local_gradient(self, x: Array, g: Array) -> Linear:
+    def local_gradient(self, x: Array, g: Array, outer: Outer | None = None) -> Linear:
         """Return ``dL/dw = x^T g`` and ``dL/db = sum_rows g`` for g = dL/dz, as a Linear that holds gradients."""
         gradient = object.__new__(Linear)
-        weight, bias = outer_gradient(x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1]))
+        weight, bias = (outer or outer_gradient)(x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1]))
         gradient.weight, gradient.bias, gradient.activation = (
             weight,
             None if self.bias is None else bias,
             self.activation,
         )
         return gradient
+
+
+Outer = Callable[[Array, Array], tuple[Array, Array]]
+"""``(x, g) -> gradients of w and b`` in ``x w + b``, for g = dL/d(x w + b)."""
 
 
 def outer_gradient(x: Array, g: Array) -> tuple[Array, Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ from fwdad import functions, kernels, tree
 from fwdad.dual import Array, plain
 from fwdad.kernels import policy
 from fwdad.kernels.lif_jvp import SURROGATES as NATIVE
+from fwdad.kernels.lif_jvp import Spikes
 from fwdad.nn.dtypes import check_input, floating
-from fwdad.nn.linear import outer_gradient
+from fwdad.nn.linear import Outer, outer_gradient
 from fwdad.nn.module import Module
 from fwdad.nn.seeds import Seed, generator, spawn
 from fwdad.perturbation import site
@@ -131,38 +132,47 @@ class LIF(Module):
     def local_gradient(self, x: Array, g: Array) -> LIF:
         """Return the gradients of the parameters for x as of a call and g = dL/db of each example.
 
-        ``dL/dh = g / (dh/db)``, for the surrogate is never zero. With a constant x, ``dL/dw = x^T g``. Of a series,
-        ``dL/dw = sum_t trace_t^T (psi_t dL/dh)`` with the traces ``trace_t = beta trace_(t-1) + x_t``.
+        ``dL/dh = g / (dh/db)``, for the surrogate is never zero.
+        """
+        spikes = self.run(current(x, plain(self.weight)), plain(self.bias), self.needs(x))
+        return self.gradient(spikes, x, g / spikes.by_current)
+
+    def needs(self, x: Array) -> list[str]:
+        """Return what `gradient` needs of the spikes for x, names that `fwdad.kernels.lif_jvp` gives."""
+        learns = not isinstance(self.beta, Buffer)
+        return ["by_current"] + ["by_beta", "by_theta"] * learns + ["slopes"] * (x.ndim == 3)
+
+    def run(self, flow: Array, bias: Array | None, give: Sequence[str]) -> Spikes:
+        """Return what the neurons do, and what is asked for, for currents as of `fire`."""
+        beta, theta = (np.broadcast_to(plain(value_of(v)), flow.shape[-1:]) for v in (self.beta, self.theta))
+        steps = self.steps if flow.ndim == 2 else flow.shape[1]
+        return kernels.lif_jvp(flow, beta, theta, steps, bias, self.surrogate, give)
+
+    def gradient(self, spikes: Spikes, x: Array, by_count: Array, outer: Outer = outer_gradient) -> LIF:
+        """Return the gradients of the parameters for x as of a call, its spikes, and by_count = dL/dh of the counts h.
+
+        With a constant x, ``dL/dw = x^T (dL/dh dh/db)``, by `outer`. Of a series, ``dL/dw = sum_t trace_t^T (psi_t
+        dL/dh)`` with the traces ``trace_t = beta trace_(t-1) + x_t``.
         """
         gradient = object.__new__(LIF)
         gradient.steps, gradient.surrogate = self.steps, self.surrogate
         gradient.beta, gradient.theta = self.beta, self.theta
-        learns = not isinstance(self.beta, Buffer)
-        if x.ndim == 2:
-            gradient.weight, gradient.bias = outer_gradient(x, g)
-            if not learns:
-                return gradient
-        beta, theta = (plain(value_of(v)) for v in (self.beta, self.theta))
-        n = self.weight.shape[1]
-        steps = self.steps if x.ndim == 2 else x.shape[1]
-        give = ["by_current"] + ["by_beta", "by_theta"] * learns + ["slopes"] * (x.ndim == 3)
-        flow = current(x, plain(self.weight))
-        spikes = kernels.lif_jvp(
-            flow, np.full(n, beta), np.full(n, theta), steps, plain(self.bias), self.surrogate, give
-        )
-        by_count = g / spikes.by_current
-        if learns:
+        beta = plain(value_of(self.beta))
+        if not isinstance(self.beta, Buffer):
             gradient.beta, gradient.theta = (
                 np.sum(by_count * slope, dtype=beta.dtype) for slope in (spikes.by_beta, spikes.by_theta)
             )
-        if x.ndim == 3:
-            assert spikes.slopes is not None, "asked for"
-            trace = np.zeros_like(x[:, 0])
-            weight = np.zeros_like(self.weight)
-            for t in range(steps):
-                trace = beta * trace + x[:, t]
-                weight = weight + product(np.ascontiguousarray(trace.T), spikes.slopes[:, t] * by_count)
-            gradient.weight, gradient.bias = weight, np.sum(g, axis=0)
+        by_bias = by_count * spikes.by_current
+        if x.ndim == 2:
+            gradient.weight, gradient.bias = outer(x, by_bias)
+            return gradient
+        assert spikes.slopes is not None, "asked for"
+        trace = np.zeros_like(x[:, 0])
+        weight = np.zeros_like(self.weight)
+        for t in range(x.shape[1]):
+            trace = beta * trace + x[:, t]
+            weight += product(np.ascontiguousarray(trace.T), spikes.slopes[:, t] * by_count)
+        gradient.weight, gradient.bias = weight, np.sum(by_bias, axis=0)
         return gradient
 
 

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fwdad import functions
 from fwdad.dual import Array
 from fwdad.errors import undefined
-from fwdad.nn.linear import Linear
+from fwdad.nn.linear import Linear, Outer, outer_gradient
 from fwdad.nn.module import Module
 from fwdad.nn.seeds import Seed, spawn
 from fwdad.nn.spiking import LIF, current
 from fwdad.tree import Buffer, static
 
 EXAMPLES = 16
-"""Examples at a time whose candidate labels are tried, so that what they do stays in the cache."""
+"""Examples at a time that are tried with every label."""
+
+
+class Reaction(NamedTuple):
+    """What a layer does: its output y, what the next layer gets, and the layer's gradient, a function of dL/dy."""
+
+    y: Array
+    onward: Array | None = None
+    gradient: Callable[[Array], Any] | None = None
 
 
 class ForwardForward(Module):
@@ -78,23 +86,42 @@ class ForwardForward(Module):
 
     def __call__(self, x: Array) -> Array:
         """Return the goodness of every class, (B, classes)."""
-        parts = [self._goodness(x[start : start + EXAMPLES]) for start in range(0, x.shape[0], EXAMPLES)]
-        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+        found = [self._goodness(x[part]) for part in self.parts(x.shape[0])]
+        return np.concatenate(found) if len(found) > 1 else found[0]
+
+    def parts(self, n: int) -> list[slice]:
+        """Return slices of n examples, of so many at a time that what they do stays in the cache."""
+        return [slice(start, start + EXAMPLES) for start in range(0, max(n, 1), EXAMPLES)]
 
     def _goodness(self, x: Array) -> Array:
-        first, *rest = self.layers
-        still = functions.affine(self._scaled(x), first.weight, first.bias)
-        z = (still[:, np.newaxis] + first.weight[: self.classes]).reshape(-1, still.shape[1])
-        y, onward = self.react(first, z, None, not rest)
-        total = functions.mean_square(y)
-        for layer in rest:
-            y, onward = self.react(layer, current(onward, layer.weight), layer.bias, layer is rest[-1])
-            total = total + functions.mean_square(y)
-        return total.reshape(x.shape[0], self.classes)
+        first, *rest = (functions.mean_square(reaction.y) for reaction in self.reactions(x))
+        return sum(rest, first).reshape(x.shape[0], -1)
 
-    def react(self, layer: Any, z: Array, bias: Array | None, last: bool) -> tuple[Array, Array | None]:
-        """Return a layer's output from its pre-activation, and what the next layer gets, None for the last."""
-        raise undefined(self, "react(layer, z, bias, last)")
+    def reactions(self, x: Array, learn: bool = False) -> list[Reaction]:
+        """Return what each layer does with x (R, D) and every label; to `learn`, with the gradient of each layer.
+
+        Rows are R * classes, those of an example together.
+        """
+        first, *rest = self.layers
+        x = self._scaled(x)
+        z = functions.affine(x, first.weight, first.bias)[:, np.newaxis] + first.weight[: self.classes]
+        found = [self.react(first, x, z.reshape(-1, z.shape[-1]), None, not rest, self._outer if learn else None)]
+        for layer in rest:
+            x = found[-1].onward
+            z = current(x, layer.weight)
+            found.append(self.react(layer, x, z, layer.bias, layer is rest[-1], outer_gradient if learn else None))
+        return found
+
+    def _outer(self, x: Array, g: Array) -> tuple[Array, Array]:
+        """Return the gradients of the first layer's weight and bias for inputs (R, D) and g (R * classes, n)."""
+        g = g.reshape(x.shape[0], self.classes, -1)
+        weight, bias = outer_gradient(x, np.sum(g, axis=1))
+        weight[: self.classes] += np.sum(g, axis=0)
+        return weight, bias
+
+    def react(self, layer: Any, x: Array, z: Array, bias: Array | None, last: bool, outer: Outer | None) -> Reaction:
+        """Return what a layer does for its pre-activation z of x; with its gradient by `outer` where that is given."""
+        raise undefined(self, "react(layer, x, z, bias, last, outer)")
 
     def onward(self, layer: Any, x: Array) -> Array:
         """Return what the next layer gets for a layer's input x."""
@@ -136,10 +163,11 @@ class FFMLP(ForwardForward):
             for n, m, child in zip(sizes[:-1], sizes[1:], spawn(seed, len(hidden)), strict=True)
         ]
 
-    def react(self, layer: Linear, z: Array, bias: Array | None, last: bool) -> tuple[Array, Array | None]:
+    def react(self, layer: Linear, x: Array, z: Array, bias: Array | None, last: bool, outer: Outer | None) -> Reaction:
         """Return the relu, and its direction."""
         y = functions.relu(z if bias is None else z + bias)
-        return y, None if last else _direction(y)
+        onward = None if last else _direction(y)
+        return Reaction(y, onward, outer and (lambda by_y: layer.local_gradient(x, by_y * (y > 0), outer)))
 
     def onward(self, layer: Linear, x: Array) -> Array:
         """Return the direction of the layer's output."""
@@ -196,9 +224,12 @@ class FFSNN(ForwardForward):
             for i, (n, m, child) in enumerate(zip(sizes[:-1], sizes[1:], spawn(seed, len(hidden)), strict=True))
         ]
 
-    def react(self, layer: LIF, z: Array, bias: Array | None, last: bool) -> tuple[Array, Array | None]:
+    def react(self, layer: LIF, x: Array, z: Array, bias: Array | None, last: bool, outer: Outer | None) -> Reaction:
         """Return counts and spikes."""
-        return layer.fire(z, bias, "counts"), None if last else layer.fire(z, bias, "train")
+        if outer is None:
+            return Reaction(layer.fire(z, bias, "counts"), None if last else layer.fire(z, bias, "train"))
+        spikes = layer.run(z, bias, [*layer.needs(x), *["train"] * (not last)])
+        return Reaction(spikes.counts, spikes.train, lambda by_count: layer.gradient(spikes, x, by_count, outer))
 
     def onward(self, layer: LIF, x: Array) -> Array:
         """Return the layer's spikes."""
