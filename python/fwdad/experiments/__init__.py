@@ -20,7 +20,7 @@ from fwdad.experiments.closed_form import ClosedForm
 from fwdad.experiments.custom_tangents import CustomTangents
 from fwdad.experiments.experiment import Cell, Experiment, Row, Settings, Summary
 from fwdad.experiments.fc_mnist import FcMnist
-from fwdad.experiments.ff_snn import FfSnn
+from fwdad.experiments.ff_snn import FfSnn, FfSnnGradients
 from fwdad.experiments.fgd_functions import FgdBeale, FgdRosenbrock
 from fwdad.experiments.fgd_mnist import FgdMnist
 from fwdad.experiments.guesses import Guesses
@@ -40,6 +40,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         FgdMnist(),
         Guesses(),
         FfSnn(),
+        FfSnnGradients(),
     )
 }
 """All experiments by their names on the command line."""
