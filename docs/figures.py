@@ -71,6 +71,7 @@ MEASURED: dict[str, tuple[float, tuple[str, ...], str]] = {
     "fgd-rosenbrock":        (0.1, ("fwdad reproduce fgd-rosenbrock",),                    "--quick"),
     "fgd-mnist":             (2,   ("fwdad reproduce fgd-mnist --quick",),                 "--data digits"),
     "guesses":               (4,   ("fwdad reproduce guesses --quick",),                   "--data digits"),
+    "ff-snn":                (45,  ("fwdad reproduce ff-snn",),                            "--data digits"),
 }  # fmt: skip
 
 
@@ -341,6 +342,7 @@ TABLES: dict[str, tuple[tuple[str, ...], Callable[[Record], list[str]]]] = {
     "fgd-functions":         (("fgd-beale", "fgd-rosenbrock"), experiment),
     "fgd-mnist":             (("fgd-mnist",),                  experiment),
     "guesses":               (("guesses",),                    experiment),
+    "ff-snn":                (("ff-snn",),                     experiment),
 }  # fmt: skip
 
 
