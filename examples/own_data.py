@@ -33,7 +33,7 @@ def write(file, rows, *header):
 
 def fwdad(*words):
     """Run a command as in a terminal, and return what it prints."""
-    command = [sys.executable, "-m", "fwdad.cli", *map(str, words)]
+    command = [sys.executable, "-m", "fwdad", *map(str, words)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

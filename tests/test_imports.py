@@ -28,6 +28,7 @@ ROOMS = """
     sklearn
     experiments, bench, learn
     cli
+    __main__
 """
 """From the bottom of the house to its top. A room imports those listed before it, but none from its own line where |
 separates them.

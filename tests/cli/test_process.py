@@ -11,9 +11,10 @@ import sys
 
 import pytest
 
+import fwdad
 from fwdad import kernels
 
-FWDAD = [sys.executable, "-m", "fwdad.cli"]
+FWDAD = [sys.executable, "-m", "fwdad"]
 RUN = [*FWDAD, "train", "--hidden", "16", "--tangents", "2", "--epochs", "60", "--batch-size", "600", "--seed", "3"]
 
 
@@ -106,6 +107,13 @@ def test_importing_fwdad_imports_nothing_of_the_command_line():
     modules = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert "fwdad" in modules
     assert not {"click", "rich", "safetensors", "fwdad.cli", "fwdad.train"} & set(modules)
+
+
+@pytest.mark.parametrize("module", ["fwdad", "fwdad.cli"])
+def test_the_package_runs_as_the_command(module):
+    code, out, err = finish(start(sys.executable, "-m", module, "--version"))
+    assert (code, out, err) == (0, f"fwdad, version {fwdad.__version__}\n", "")
+    assert finish(start(sys.executable, "-m", module, "nothing"))[0] == 2
 
 
 def test_the_data_folder_comes_from_the_environment(tmp_path):

@@ -1,4 +1,4 @@
-"""``python -m fwdad.cli``: the command line where no script is installed."""
+"""``python -m fwdad.cli``: as ``python -m fwdad``."""
 
 from fwdad.cli.main import main
 
