@@ -186,3 +186,42 @@ def test_it_learns(name):
 def test_a_label_needs_room(classes):
     with pytest.raises(ValueError, match="a label takes the place"):
         nn.models.FFSNN((12,), classes)
+
+
+MLP = nn.MLP([12, 7, 5, 3], seed=2, dtype=np.float64, activation="tanh")
+
+
+def test_every_layer_learns_for_a_classifier_of_its_own():
+    """By moving the parameters of each layer, its inputs and its classifier at rest; the last one is its own."""
+    local = estimators.LocalLosses(3, seed=4)
+    local(loss, MLP, X, LABELS)  # the classifiers have taken a step
+    weights = [w.copy() for w in local.classifiers.weights]
+    value, gradient = local(loss, MLP, X, LABELS)
+    assert value == pytest.approx(np.mean(loss(MLP, X, LABELS)), abs=1e-12)
+    x = X
+    for layer, mine, a in zip(MLP.layers, gradient.layers, weights, strict=True):
+
+        def own(layer, x, a=a):
+            return nn.cross_entropy(layer(x) @ a[:-1] + a[-1], LABELS)
+
+        expected = estimators.exact_gradient(own, layer, x, perturb="weight")[1]
+        expect_close(mine.weight, expected.weight, 1e-12, "weight")
+        expect_close(mine.bias, expected.bias, 1e-12, "bias")
+        x = layer(x)
+    assert np.array_equal(weights[-1], np.eye(4, 3))
+
+
+def test_layers_with_classifiers_of_their_own_learn_and_resume():
+    digits = data.load("digits")
+    model = nn.models.ConvNet(digits.shape, 10, channels=(8, 16), seed=0)
+    local = estimators.LocalLosses(10)
+    learner = Learner(model, loss, local, optim.adam(3e-3))
+    batches = data.Batches(len(digits.train.targets), 64)
+    for step in range(80):
+        rows = batches.indices(step)
+        learner.step(step, digits.train.inputs[rows], digits.train.targets[rows])
+    assert np.mean(np.argmax(learner.model(digits.test.inputs), axis=1) == digits.test.targets) > 0.8
+    other = estimators.LocalLosses(10, seed=1)
+    other.restore(local.state())
+    batch = learner.model, digits.train.inputs[:8], digits.train.targets[:8]
+    assert np.array_equal(*(tree.leaves(e(loss, *batch)[1])[0] for e in (local, other)))

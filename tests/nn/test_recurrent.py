@@ -1,6 +1,10 @@
 """Diagonal recurrent layers: the gradient carried forward is that of the whole sequence, in constant memory."""
 
+import re
+import runpy
+import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +12,7 @@ import pytest
 from fwdad import estimators, nn, tree
 from fwdad.testing import check_jvp, expect_close
 
+SEQUENCES = Path(__file__).parents[2] / "benchmarks" / "sequences.py"
 RNG = np.random.default_rng(7)
 X, FACTORS = RNG.standard_normal((3, 12, 4)), RNG.standard_normal((3, 12, 2))
 
@@ -77,6 +82,17 @@ def test_memory_does_not_grow_with_the_steps():
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0]
+
+
+@pytest.mark.parametrize("task", ["copying", "adding"])
+def test_short_tasks_are_solved(task, monkeypatch, capsys):
+    """By benchmarks/sequences.py, forward only."""
+    monkeypatch.setattr(sys, "argv", ["sequences.py", task, "--steps", "4", "--most", "500"])
+    runpy.run_path(str(SEQUENCES), run_name="__main__")
+    last = capsys.readouterr().out.splitlines()[-1]
+    iteration, score = re.match(r"iteration (\d+): ([\d.]+) ", last).groups()
+    assert int(iteration) < 500
+    assert float(score) == 1 if task == "copying" else float(score) < 2e-3
 
 
 def test_bad_settings():

@@ -13,7 +13,7 @@ diagnostics       a report on an estimate and its directions
 forward_gradient  the estimator
 units, classes    every unit, or for early layers one direction for each output; `choose` says what units cost
 exact             the gradient itself, from passes that cover all coordinates
-local             each layer's gradient from its own objective: Forward-Forward
+local             each layer's gradient from its own objective: Forward-Forward, or a classifier of its own
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ from fwdad.estimators.exact import exact_gradient
 from fwdad.estimators.forward_gradient import ForwardGradient
 from fwdad.estimators.frames import FixedAngle, Haar, Orthogonal
 from fwdad.estimators.guesses import Given, LocalClassifier, Mixed, Previous
-from fwdad.estimators.local import OBJECTIVES, Local, Logistic, Objective, SiluGap, SymBa
+from fwdad.estimators.local import OBJECTIVES, Local, LocalLosses, Logistic, Objective, SiluGap, SymBa
 from fwdad.estimators.rows import ByError
 from fwdad.estimators.samplers import (
     Independent,
@@ -94,6 +94,7 @@ __all__ = [
     "Independent",
     "Local",
     "LocalClassifier",
+    "LocalLosses",
     "Logistic",
     "LowRank",
     "Max",

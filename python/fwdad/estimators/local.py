@@ -12,7 +12,8 @@ import numpy as np
 from fwdad import functions, tree
 from fwdad.dual import Array
 from fwdad.errors import undefined
-from fwdad.perturbation import Loss, Model
+from fwdad.estimators.guesses import LocalClassifier
+from fwdad.perturbation import Activities, Loss, Model, Outcome
 from fwdad.perturbation.perturbation import mean_loss
 from fwdad.perturbation.sites import nodes_of
 from fwdad.transforms import jvp
@@ -202,6 +203,62 @@ class Local:
 
     def _loss(self, layer: Any, positive: Array, negative: Array) -> Array:
         return self.objective(*(functions.mean_square(layer(x)) for x in (positive, negative)))
+
+
+class LocalLosses:
+    """Gradients of every layer from a loss of its own: ``value, grads = local(loss, model, x, labels)``.
+
+    A linear classifier sees each layer's output; its cross-entropy is the layer's loss. A tangent of a unit reaches the
+    classifier as the unit's row of the classifier's weights, so the exact gradient is that row times the error, and no
+    derivative travels between layers. A last layer with one output a class is its own classifier: it learns from
+    ``loss``'s outputs as ever, and the others for themselves. The classifiers take a step of gradient descent at each
+    call.
+
+    Parameters
+    ----------
+    classes, labels, rate, seed
+        As of `LocalClassifier`, which gives the same gradients as directions.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `LocalClassifier` and `fwdad.perturbation.Activities`.
+
+    References
+    ----------
+    E. Belilovsky, M. Eickenberg, E. Oyallon, arXiv 1901.08164 (greedy layers, all at once).
+
+    Examples
+    --------
+    >>> from fwdad import nn
+    >>> model, x, labels = nn.MLP([6, 4, 2], seed=0), np.eye(2, 6, dtype=np.float32), np.array([0, 1])
+    >>> value, grads = LocalLosses(2)(lambda m, x, y: nn.cross_entropy(m(x), y), model, x, labels)
+    >>> grads.layers[0].weight.shape
+    (6, 4)
+    """
+
+    def __init__(self, classes: int, labels: Any = None, rate: float = 2.0, *, seed: int = 0) -> None:
+        self.classifiers = LocalClassifier(classes, labels, rate, seed=seed)
+        self.step = 0
+
+    def __call__(self, loss: Loss, model: Model, *batch: Any) -> tuple[float, Model]:
+        """Return the mean loss and the gradient of one step; the classifiers learn."""
+        activities = Activities()
+        value, sites = activities.survey(loss, model, batch)
+        guesses = self.classifiers.directions(sites, self.step, per_row=True)
+        ones = np.ones((sites[0].rows[0], guesses.k))
+        own = guesses.combine(ones)  # a guess is zero in all layers but its own
+        self.classifiers.observe(own)
+        self.step += 1
+        return value, activities.gradient(model, Outcome(value, ones, guesses, sites), own)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the classifiers' weights."""
+        return self.classifiers.state()
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over the classifiers of another run."""
+        self.classifiers.restore(state)
 
 
 def shares_of_slopes(objective: Objective, goodness: Array, shares: Array, labels: np.ndarray) -> Array:

@@ -73,6 +73,10 @@ class Activities(Perturbation):
 
     def templates(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Sequence[Template]:
         """Return a `Survey` for each call of a layer; costs about two plain passes."""
+        return self.survey(loss, model, batch)[1]
+
+    def survey(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> tuple[float, list[Survey]]:
+        """Return the mean loss, and a `Survey` for each call of a layer."""
 
         def prepare(number: int, site: Survey) -> None:
             site.shape = site.rows if self.per_row else site.rows[1:]
@@ -80,8 +84,7 @@ class Activities(Perturbation):
 
         with layer_pass(Survey, model, new_level(), prepare) as running:
             losses, _ = split(loss(model, *batch), running.level)
-        _mean_of_examples(losses, running.sites)
-        return running.sites
+        return _mean_of_examples(losses, running.sites), running.sites
 
     def shapes(self, loss: Loss, model: Model, batch: tuple[Any, ...]) -> Sequence[Template]:
         """Return the shapes of the sites, remembered from the last survey."""
