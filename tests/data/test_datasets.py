@@ -220,6 +220,7 @@ def test_too_few_examples(folder):
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(
-        DataError, match=r"'cifar'.*digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or name a \.csv"
+        DataError,
+        match=r"'cifar'.*digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, n-mnist, shd, or name a \.csv",
     ):
         data.load("cifar")

@@ -6,6 +6,8 @@ classes     their words and numbers
 digits      part of the package
 mnist       MNIST, Fashion-MNIST, KMNIST    idx: the format of their files
 cifar       CIFAR-10, CIFAR-100
+nmnist      N-MNIST                         events: recordings of events as series of counts
+shd         Spiking Heidelberg Digits
 source      what every kind of file can be asked
 named       ... published data sets
 arrays      ... .npz files, folders of .npy files

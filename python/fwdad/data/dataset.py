@@ -26,8 +26,8 @@ class Split(NamedTuple):
     Parameters
     ----------
     inputs
-        float32 (N, D), normalised; an image is flat here, channel by channel and row by row. Before that, what the
-        file holds.
+        float32 (N, D), normalised; an image is flat here, channel by channel and row by row, and a series step by
+        step. Before that, what the file holds.
     targets
         Class numbers int64 (N,), or, for a regression, values float32 (N, M).
     """
@@ -43,7 +43,8 @@ class Dataset:
     Parameters
     ----------
     shape
-        Of one input: (C, H, W) for images, (D,) for the rows of a table; its product is the inputs' D.
+        Of one input: (C, H, W) for images, (D,) for the rows of a table, (steps, D) for series; its product is the
+        inputs' D.
     classes
         How many classes there are; None for a regression.
     class_names

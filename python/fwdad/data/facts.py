@@ -41,12 +41,13 @@ class Facts:
     origin
         The name of the data set, or the absolute path of its file or folder.
     shape
-        Of one example as the file has it: (D,), (H, W), (C, H, W) or, with `channels_last`, (H, W, C).
+        Of one example as the file has it: (D,), (H, W), (C, H, W) or, with `channels_last`, (H, W, C); with `series`,
+        (steps, D).
     dtype
         Of the numbers in the file.
     mean, std
-        Of each input of a row, or of each channel of images, over the training part; a std of 0 marks what does not
-        vary there.
+        Of each input of a row, of each channel of images or of each step of a series, over the training part; a std of
+        0 marks what does not vary there.
     counts
         How many examples are in the training, validation and test part.
     columns
@@ -73,13 +74,15 @@ class Facts:
     columns: tuple[Column, ...] = ()
     target: str | None = None
     channels_last: bool = False
+    series: bool = False
     classes: tuple[str, ...] | None = None
     target_mean: tuple[float, ...] = ()
     target_std: tuple[Deviation, ...] = ()
 
     def __post_init__(self) -> None:
         """Check what belongs together."""
-        if not 1 <= len(self.shape) <= 3 or self.channels_last > (len(self.shape) == 3):
+        axes = len(self.shape)
+        if not 1 <= axes <= 3 or self.channels_last > (axes == 3) or self.series > (axes == 2):
             raise ValueError(f"the data cannot have the shape {self.shape}")
         try:
             known = np.dtype(self.dtype).kind in "fiub"
@@ -98,10 +101,10 @@ class Facts:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Of one input of the model: (D,), or (C, H, W)."""
+        """Of one input of the model: (D,), (C, H, W) or (steps, D)."""
         if self.channels_last:
             return self.shape[2], *self.shape[:2]
-        return (1, *self.shape) if len(self.shape) == 2 else self.shape
+        return (1, *self.shape) if len(self.shape) == 2 and not self.series else self.shape
 
     @property
     def scale(self) -> NDArray[np.float64]:
@@ -132,7 +135,8 @@ class Facts:
         mean, scale = (array.reshape(-1, *ones) for array in (np.array(self.mean), self.scale))
         moved = np.empty((len(x), *self.input_shape), np.float32)
         with np.errstate(over="ignore"):
-            for source, target in zip(_blocks(channels_first(x, self.channels_last)), _blocks(moved), strict=True):
+            sources = channels_first(x, self.channels_last).reshape(moved.shape)
+            for source, target in zip(_blocks(sources), _blocks(moved), strict=True):
                 target[...] = (source - mean) * scale
         return moved.reshape(len(x), -1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,20 @@ from numpy.typing import NDArray
 from fwdad.data.cifar import LAYOUTS, load_cifar
 from fwdad.data.dataset import DataError, Dataset
 from fwdad.data.digits import load_digits
+from fwdad.data.download import SOURCES
 from fwdad.data.facts import Facts
 from fwdad.data.mnist import NORMALISATION, load_mnist
+from fwdad.data.nmnist import load_nmnist
+from fwdad.data.shd import load_shd
 from fwdad.data.source import Source
 
-NAMES = ("digits", *NORMALISATION, *LAYOUTS)
+LOADERS: dict[str, Callable[[str, Path], Dataset]] = {
+    **dict.fromkeys(NORMALISATION, load_mnist),
+    **dict.fromkeys(LAYOUTS, load_cifar),
+    "n-mnist": load_nmnist,
+    "shd": load_shd,
+}
+NAMES = ("digits", *LOADERS)
 VARIABLE = "FWDAD_DATA"
 
 
@@ -37,7 +47,7 @@ class Named(Source):
         return self._data
 
     def inputs(self, facts: Facts) -> NDArray[Any]:
-        """Return the pixels of the test part."""
+        """Return the examples of the test part."""
         ours = _facts(self._data)
         if (ours.shape, ours.channels_last) != (facts.shape, facts.channels_last):
             raise DataError(f"{self.path} holds examples {ours.shape}, but the run has learnt from {facts.shape}")
@@ -64,8 +74,8 @@ def _load(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
         return load_digits()
     folder = data_dir or os.environ.get(VARIABLE)
     if not folder:
+        how = f" (fwdad download {name} gets them)" if name in SOURCES else ""
         raise DataError(
-            f"{name} is not part of the package; name the folder of its files by --data-dir or ${VARIABLE} "
-            f"(fwdad download {name} gets them)"
+            f"{name} is not part of the package; name the folder of its files by --data-dir or ${VARIABLE}{how}"
         )
-    return load_mnist(name, Path(folder)) if name in NORMALISATION else load_cifar(name, Path(folder))
+    return LOADERS[name](name, Path(folder))
