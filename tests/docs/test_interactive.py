@@ -1,71 +1,37 @@
 """The interactive page, in a browser: its numbers are the library's, hands and keys move it, it needs no network."""
 
 import json
-import shutil
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-import fwdad
-from fwdad import estimators, nn
-from fwdad.estimators import theory
-from fwdad.perturbation import Directions
-
-pytest.importorskip("selenium", reason="selenium is not installed: pip install --group browser")
-from selenium import webdriver
+from chromium import NEEDED, assert_quiet, contrast, show
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-PROGRAMS = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-MISSING = [name for name, path in PROGRAMS.items() if path is None]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+import fwdad
+from fwdad import estimators, nn
+from fwdad.estimators import theory
+from fwdad.perturbation import Directions
+
+pytestmark = NEEDED
 
 PAGE = Path(__file__).parents[2] / "docs" / "interactive" / "forward-gradients.html"
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 NAMES = ("single", "mean", "projection")
 EXPECTED = {"single": lambda n, k: theory.mean(n, 1), "mean": theory.mean, "projection": theory.projection}
 COMBINERS = {"single": estimators.Mean(), "mean": estimators.Mean(), "projection": estimators.Projection()}
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = PROGRAMS["chromium"]
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(PROGRAMS["chromedriver"]))
-    browser.get("about:blank")
-    browser.get_log("performance")  # of the browser's own first page
-    yield browser
-    browser.quit()
-
-
 @pytest.fixture
 def page(browser):
-    """The page in a wide window; after the test the console is empty and nothing but the page was asked for."""
-    show(browser, 1280)
+    """The page in a wide window; after the test it has been quiet."""
+    show(browser, PAGE, 1280)
     yield browser
-    assert browser.get_log("browser") == []
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
-    assert {url for url in asked if not url.startswith("data:")} == {PAGE.as_uri()}
-
-
-def show(browser, width, scheme="light"):
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    media = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
-    browser.get(PAGE.as_uri())
+    assert_quiet(browser, PAGE)
 
 
 def element(page, selector):
@@ -238,7 +204,7 @@ def test_the_plane_draws_the_librarys_estimates(page, k):
 
 @pytest.mark.parametrize(("width", "handle"), [(1280, "gradient"), (1280, "tangent-0"), (390, "tangent-1")])
 def test_an_arrow_is_dragged_by_hand_and_by_keys(page, width, handle):
-    show(page, width)
+    show(page, PAGE, width)
     knob = element(page, f"#{handle} .knob")
     page.execute_script("arguments[0].scrollIntoView({ block: 'center' })", knob)
     scale = element(page, "#plane").size["width"] / 8
@@ -365,7 +331,7 @@ def test_networks_learn_and_start_anew(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_is_cut_off_and_all_can_be_read(page, width, scheme):
-    show(page, width, scheme)
+    show(page, PAGE, width, scheme)
     full(page)
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
     outside = page.execute_script(
@@ -378,15 +344,9 @@ def test_nothing_is_cut_off_and_all_can_be_read(page, width, scheme):
     )
     assert outside == []
 
-    def luminance(name):
-        colour = page.execute_script(f"return getComputedStyle(document.documentElement).getPropertyValue('--{name}')")
-        rgb = np.array([int(colour.strip()[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-        return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
-
     for ground in ("paper", "panel"):
         for ink in ("ink", "faint", *NAMES):
-            dark, light = sorted([luminance(ink), luminance(ground)])
-            assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{ink} on {ground}: WCAG 2, level AA"
+            assert contrast(page, ink, ground) >= 4.5, f"{ink} on {ground}: WCAG 2, level AA"
 
 
 def test_everything_has_a_name_for_screen_readers(page):
