@@ -11,11 +11,18 @@ from fwdad.train import Learner
 
 RNG = np.random.default_rng(3)
 X, LABELS = RNG.random((6, 12)), np.array([0, 1, 2, 0, 2, 1])
+COUNTS = RNG.poisson(0.7, (6, 5, 12)).astype(float)
 NETWORKS = {"ff-mlp": nn.models.FFMLP, "ff-snn": nn.models.FFSNN}
+LEARNT = {"learn": (True, True)}
+INPUTS = {"ff-mlp": X, "ff-snn": X, "ff-snn of series": COUNTS}
 
 
 def network(name, **options):
-    model = NETWORKS[name]((12,), 3, hidden=(7, 5), seed=2, dtype=np.float64, **options)
+    x = INPUTS[name]
+    make = NETWORKS[name.removesuffix(" of series")]
+    model = make(x.shape[1:], 3, hidden=(7, 5), seed=2, dtype=np.float64, **options)
+    if x is COUNTS:
+        model = model.fitted(x)
     for layer in model.layers:
         layer.weight = 3 * layer.weight
     return model
@@ -25,8 +32,8 @@ def loss(model, x, labels):
     return nn.cross_entropy(model(x), labels)
 
 
-def wrong_labels(model, seed=0):
-    return hard_negatives(model(X), LABELS, np.random.default_rng((seed, 0)).random(6))
+def wrong_labels(model, x, seed=0):
+    return hard_negatives(model(x), LABELS, np.random.default_rng((seed, 0)).random(6))
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -37,14 +44,14 @@ def test_objectives_ask_for_a_gap(name):
     assert np.all(slope < 0)
 
 
-def of_draws(model, chosen):
+def of_draws(model, x, chosen):
     """The exact gradients of each layer for wrong labels (6,), by moving its parameters, its inputs at rest."""
 
     def own(layer, *inputs):
         return chosen(*(functions.mean_square(layer(x)) for x in inputs))
 
     def run(wrong):
-        inputs, found = [model.labelled(X, LABELS), model.labelled(X, wrong)], {}
+        inputs, found = [model.labelled(x, LABELS), model.labelled(x, wrong)], {}
         for number, layer in enumerate(model.layers):
             gradient = estimators.exact_gradient(own, layer, *inputs, perturb="weight")[1]
             found |= {f"{number}.{key}": g for key, g in tree.named_leaves(tree.learned(gradient)).items()}
@@ -68,14 +75,14 @@ def assert_gradients(gradient, expected):
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize(
-    ("name", "options"), [("ff-mlp", {}), ("ff-snn", {}), ("ff-snn", {"learn": (True, True)})], ids=str
+    ("name", "options"), [*((name, {}) for name in INPUTS), *((name, LEARNT) for name in [*INPUTS][1:])], ids=str
 )
 def test_all_wrong_labels_give_the_mean_over_draws(name, options, objective):
     """Each layer has the gradient of its own objective, and a wrong label counts as often as it would be drawn."""
-    model, goal = network(name, **options), OBJECTIVES[objective]()
-    value, gradient = estimators.Local(goal)(loss, model, X, LABELS)
-    assert value == pytest.approx(np.mean(loss(model, X, LABELS)), abs=1e-12)
-    weights = np.sqrt(model(X))
+    model, goal, x = network(name, **options), OBJECTIVES[objective](), INPUTS[name]
+    value, gradient = estimators.Local(goal)(loss, model, x, LABELS)
+    assert value == pytest.approx(np.mean(loss(model, x, LABELS)), abs=1e-12)
+    weights = np.sqrt(model(x))
     weights[np.arange(6), LABELS] = 0
     weights /= weights.sum(axis=1, keepdims=True)
     expected = {}
@@ -84,28 +91,29 @@ def test_all_wrong_labels_give_the_mean_over_draws(name, options, objective):
         def weighted(positive, negative, label=label):
             return weights[:, label] * goal(positive, negative)
 
-        for key, g in of_draws(model, weighted)(np.full(6, label)).items():
+        for key, g in of_draws(model, x, weighted)(np.full(6, label)).items():
             expected[key] = expected.get(key, 0) + g
     assert_gradients(gradient, expected)
 
 
 @pytest.mark.parametrize("by_units", [False, True])
 @pytest.mark.parametrize("objective", OBJECTIVES)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", INPUTS)
 def test_a_drawn_label_gives_the_gradient_of_its_own(name, objective, by_units):
-    model, goal = network(name), OBJECTIVES[objective]()
+    model, goal, x = network(name), OBJECTIVES[objective](), INPUTS[name]
     make = (lambda number: fwdad.ForwardGradient(estimators.Units())) if by_units else None
-    value, gradient = estimators.Local(goal, make, negatives="drawn")(loss, model, X, LABELS)
-    assert value == pytest.approx(np.mean(loss(model, X, LABELS)), abs=1e-12)
-    assert_gradients(gradient, of_draws(model, goal)(wrong_labels(model)))
+    value, gradient = estimators.Local(goal, make, negatives="drawn")(loss, model, x, LABELS)
+    assert value == pytest.approx(np.mean(loss(model, x, LABELS)), abs=1e-12)
+    assert_gradients(gradient, of_draws(model, x, goal)(wrong_labels(model, x)))
 
 
-def test_examples_count_one_by_one():
+@pytest.mark.parametrize("name", ["ff-snn", "ff-snn of series"])
+def test_examples_count_one_by_one(name):
     """However many are tried at a time."""
-    model, many = network("ff-snn"), np.tile(X, (9, 1))
+    model, own = network(name), INPUTS[name]
     few, all_of_them = (
         estimators.Local(estimators.SymBa())(loss, model, x, labels)[1].layers
-        for x, labels in ((X, LABELS), (many, np.tile(LABELS, 9)))
+        for x, labels in ((own, LABELS), (np.concatenate([own] * 9), np.tile(LABELS, 9)))
     )
     for a, b in zip(few, all_of_them, strict=True):
         expect_close(a.weight, b.weight, 1e-12, "weight")
@@ -147,17 +155,17 @@ def test_negatives_are_drawn_by_the_root_of_their_goodness():
     assert set(silent.tolist()) == {1, 2}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", INPUTS)
 def test_an_output_is_the_goodness_of_a_label(name):
-    model = network(name)
+    model, own = network(name), INPUTS[name]
     for label in range(3):
-        x, total = model.labelled(X, np.full(6, label)), 0.0
+        x, total = model.labelled(own, np.full(6, label)), 0.0
         for layer in model.layers:
             total = total + functions.mean_square(layer(x))
             x = model.onward(layer, x)
-        expect_close(model(X)[:, label], total, 1e-12, f"label {label}")
-    many = np.tile(X, (9, 1))
-    expect_close(model(many)[-6:], model(X), 1e-12, "examples know of each other")
+        expect_close(model(own)[:, label], total, 1e-12, f"label {label}")
+    many = np.concatenate([own] * 9)
+    expect_close(model(many)[-6:], model(own), 1e-12, "examples know of each other")
 
 
 def test_inputs_are_brought_to_the_range_from_0_to_1():
@@ -168,6 +176,17 @@ def test_inputs_are_brought_to_the_range_from_0_to_1():
     assert np.array_equal(fitted(100 * far), fitted(np.where(far > 0, 2.0, -2.0)))  # what is beyond counts as the end
     with pytest.raises(ValueError, match=r"inputs must lie in \[0, 1\], and are -1\.9.* to 1\.8.*: scale them"):
         model(far)
+
+
+def test_a_series_is_taken_as_it_is_and_its_label_is_as_large_as_an_input():
+    model = network("ff-snn of series")
+    shown = model.labelled(COUNTS, LABELS)
+    assert np.array_equal(shown[:, :, 3:], COUNTS[:, :, 3:])
+    for example, label in zip(shown, LABELS, strict=True):
+        assert np.array_equal(example[:, :3], np.tile(COUNTS.max() * np.eye(3)[label], (5, 1)))
+    assert np.array_equal(model(COUNTS.reshape(6, -1)), model(COUNTS))
+    with pytest.raises(ValueError, match="inputs must be finite"):
+        model(np.where(COUNTS > 2, np.nan, COUNTS))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from fwdad.data import Split, load_known
+from fwdad.data.events import STEPS, series
 from fwdad.train import ConfigError, TrainConfig, Trainer, load_run
 from fwdad.train.evaluation import evaluate
 
@@ -27,6 +29,29 @@ def test_a_run_learns_and_its_model_is_loaded(model, tmp_path):
     saved = load_run(tmp_path / "run").model
     assert evaluate(saved, trainer.data.test)[1] == result["test_accuracy"]
     assert saved.span.value > 1  # the digits are standardised
+
+
+def counts(n, seed):
+    """Series of 3 classes: events come at another time for each, and at another input."""
+    rng, labels = np.random.default_rng(seed), np.arange(n) % 3
+    rates = 0.1 + 2 * np.eye(3).repeat(10, 1)[:, np.newaxis] * np.eye(3).repeat(4, 1)[:, :STEPS, np.newaxis]
+    return Split(rng.poisson(rates[labels]).astype(np.float32).reshape(n, -1), labels)
+
+
+@pytest.mark.parametrize("model", ["ff-snn", "mlp"])
+def test_a_run_of_series(model, tmp_path):
+    dataset = series("counts", (counts(120, 0), counts(30, 1), counts(30, 2)), 3)
+    trainer = Trainer.new(config_of(model, epochs=8, batch_size=30), tmp_path / "run", data=dataset)
+    assert trainer.run()["test_accuracy"] > 0.9
+    saved = load_run(tmp_path / "run")
+    assert saved.facts == dataset.facts
+    x = dataset.test.inputs
+    assert np.array_equal(saved.model(x), trainer.model(x))
+    np.savez(tmp_path / "more.npz", x=x.reshape(-1, STEPS, 30), y=dataset.test.targets)
+    known = load_known(tmp_path / "more.npz", saved.facts)
+    assert np.array_equal(known.inputs, x)
+    with pytest.raises(ConfigError, match=r"convnet is for images; the inputs are \(10, 30\); use mlp, ff-mlp, ff-snn"):
+        Trainer.new(TrainConfig(model="convnet"), tmp_path / "other", data=dataset)
 
 
 KILLED = """

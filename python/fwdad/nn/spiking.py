@@ -152,7 +152,8 @@ class LIF(Module):
         """Return the gradients of the parameters for x as of a call, its spikes, and by_count = dL/dh of the counts h.
 
         With a constant x, ``dL/dw = x^T (dL/dh dh/db)``, by `outer`. Of a series, ``dL/dw = sum_t trace_t^T (psi_t
-        dL/dh)`` with the traces ``trace_t = beta trace_(t-1) + x_t``.
+        dL/dh)`` with the traces ``trace_t = beta trace_(t-1) + x_t``; each row of it may be that of several rows of
+        spikes, which follow each other.
         """
         gradient = object.__new__(LIF)
         gradient.steps, gradient.surrogate = self.steps, self.surrogate
@@ -171,7 +172,10 @@ class LIF(Module):
         weight = np.zeros_like(self.weight)
         for t in range(x.shape[1]):
             trace = beta * trace + x[:, t]
-            weight += product(np.ascontiguousarray(trace.T), spikes.slopes[:, t] * by_count)
+            g = spikes.slopes[:, t] * by_count
+            if len(g) > len(x):
+                g = np.sum(g.reshape(len(x), -1, g.shape[-1]), axis=1)
+            weight += product(np.ascontiguousarray(trace.T), g)
         gradient.weight, gradient.bias = weight, np.sum(by_bias, axis=0)
         return gradient
 

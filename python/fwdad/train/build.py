@@ -64,7 +64,7 @@ def needed(name: str, value: str) -> str:
 
 
 def make_model(config: TrainConfig, shape: tuple[int, ...], outputs: int) -> Any:
-    """Make a new model for inputs of `shape`, (C, H, W) or (D,), flattened; `ConfigError` if it cannot take them."""
+    """Make a new model for inputs of `shape`, which come flattened; `ConfigError` if it cannot take them."""
     if is_object(config.model):
         raise ConfigError("model", needed("model", config.model))
     row = nn.MODELS[config.model]
