@@ -155,7 +155,8 @@ class Local:
         self.step += 1
         found = {id(layer): gradient for layer, gradient in zip(model.layers, gradients, strict=False)}
         nodes, structure = nodes_of(model)
-        return value, tree.unflatten(structure, [found.get(id(n)) or tree.map(np.zeros_like, n) for n in nodes])
+        zeros = [found[id(n)] if id(n) in found else tree.map(np.zeros_like, n) for n in nodes]
+        return value, tree.unflatten(structure, zeros)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what it has learnt, as `fwdad.ForwardGradient` does: nothing."""
