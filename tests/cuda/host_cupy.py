@@ -29,6 +29,7 @@ blocks = weakref.WeakValueDictionary()
 overwritten = []  # sizes of the arrays, now gone, around which memory was written to
 calls = set()  # names of the functions and ufuncs that were called
 copies = []  # sizes of the arrays that went to the device or came back
+waits = []  # how the host asked for a value: each time it would wait until all that was launched is done
 
 
 SIGNALLING = {"<f4": bytes.fromhex("ffffbfff"), "<f8": bytes.fromhex("fffffffffffff7ff")}
@@ -101,10 +102,12 @@ class ndarray(NDArrayOperatorsMixin):
         return ndarray(host, self._block) if isinstance(host, np.ndarray) else to_device(host)
 
     def get(self):
+        waits.append("get")
         copies.append(self.size)
         return self._host.copy(order="K")
 
     def item(self):
+        waits.append("item")
         return self._host.item()
 
     def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
@@ -140,15 +143,19 @@ class ndarray(NDArrayOperatorsMixin):
         return (self[i] for i in range(len(self)))
 
     def __bool__(self):
+        waits.append("__bool__")
         return bool(self._host)
 
     def __int__(self):
+        waits.append("__int__")
         return int(self._host)
 
     def __float__(self):
+        waits.append("__float__")
         return float(self._host)
 
     def __index__(self):
+        waits.append("__index__")
         return self._host.__index__()
 
     def __repr__(self):
@@ -223,6 +230,7 @@ def array(value, dtype=None, copy=True, order="K"):
     else:
         value = np.asarray(value)
         copies.append(value.size)
+        waits.append("array")
     return to_device(np.array(value, dtype, order=order))
 
 

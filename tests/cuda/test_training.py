@@ -13,7 +13,7 @@ import fwdad
 from fwdad import estimators, kernels, nn, optim, perturbation, tree
 from fwdad.kernels import device, dispatch, policy
 from fwdad.perturbation import Activities
-from fwdad.train import TrainConfig, Trainer
+from fwdad.train import Learner, TrainConfig, Trainer
 
 X = np.random.default_rng(0).standard_normal((32, 20)).astype(np.float32)
 Y = np.arange(32) % 5
@@ -129,6 +129,52 @@ def test_all_combiners_and_samplers(cuda_on_host, sampler, combiner, perturb):
     assert losses == pytest.approx(expected_losses, rel=2e-6)
     for leaf, expected in zip(tree.leaves(model), tree.leaves(expected_model), strict=True):
         np.testing.assert_allclose(leaf.get(), expected, rtol=0, atol=2e-5)
+
+
+WAITING = {
+    "activity": (lambda: estimators.Normal(k=6, seed=3), "activity"),
+    "weight": (lambda: estimators.Normal(k=6, seed=3), "weight"),
+    "batch": (lambda: estimators.Rademacher(k=6, seed=3), Activities("batch")),
+}
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+@pytest.mark.parametrize("optimizer", [optim.adam(1e-2), optim.sgd(1e-2, momentum=0.9)], ids=["adam", "sgd"])
+@pytest.mark.parametrize("name", WAITING)
+def test_the_host_waits_once_a_step(cuda_on_host, name, optimizer, activation):
+    """For the loss; with it comes what had been assumed."""
+    make, perturb = WAITING[name]
+    x, y = (kernels.to_device(a, "cuda") for a in (X, Y))
+    fg = fwdad.ForwardGradient(make(), estimators.Projection(), perturb)
+    model = nn.MLP((20, 24, 24, 5), activation=activation, seed=0).to("cuda")
+    learner = Learner(model, lambda m, x, y: nn.cross_entropy(m(x), y), fg, optimizer)
+    for step in range(3):  # the first looks for derivatives that would be lost
+        cuda_on_host.waits.clear()
+        learner.step(step, x, y)
+    assert cuda_on_host.waits == ["get"]
+
+
+@pytest.mark.parametrize("perturb", ["activity", "weight"])
+def test_what_was_assumed_is_looked_at(cuda_on_host, perturb):
+    """A label out of range is an error, and an infinite loss has the CPU's derivatives."""
+    fg = fwdad.ForwardGradient(estimators.Normal(k=6, seed=3), perturb=perturb)
+    model = nn.MLP((20, 24, 5), seed=0)
+    loss = lambda m, x, y: nn.cross_entropy(m(x), y)  # noqa: E731
+    there = [kernels.to_device(a, "cuda") for a in (X, Y + 3)]
+    with pytest.raises(ValueError, match=r"labels must lie in 0\.\.4; got 3\.\.7"):
+        fg(loss, model.to("cuda"), *there)
+    shift = np.where(X[:, :5] > 2, np.inf, 0).astype(np.float32)
+    answers = []
+    for where in ("cuda", "cpu"):
+        fg.step = 0
+        batch = (kernels.to_device(a, where) for a in (X, Y, shift))
+        with np.errstate(invalid="ignore"):
+            value, gradient = fg(lambda m, x, y, shift: nn.cross_entropy(m(x) + shift, y), model.to(where), *batch)
+        answers.append((value, [kernels.to_device(leaf, "cpu") for leaf in tree.leaves(gradient)]))
+    assert not np.isfinite(answers[0][0])
+    np.testing.assert_equal(answers[0][0], answers[1][0])
+    for mine, expected in zip(*(answer[1] for answer in answers), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=2e-5, atol=1e-6)
 
 
 def test_a_report(cuda_on_host):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from fwdad import tree
+from fwdad import kernels, tree
 from fwdad.estimators.combiners import Combiner, Projection
 from fwdad.estimators.diagnostics import Report, report
 from fwdad.estimators.rows import ByError, on_rows
@@ -166,7 +166,8 @@ class ForwardGradient:
         for attempt in range(2):
             draw = self._draw(loss, model, batch)
             try:
-                return self.perturbation.run(loss, model, batch, draw, gram=self.combiner.uses_gram)
+                run = functools.partial(self.perturbation.run, loss, model, batch, draw, gram=self.combiner.uses_gram)
+                return kernels.assuming(run)
             except StaleShapes:
                 if attempt:
                     raise

@@ -3,7 +3,8 @@
 This layer knows arrays only. A kernel is a file that has its name, and adds itself to `KERNELS`. What kernels share:
 `philox` (words, normals, signs), `stream` (directions that need no memory), `layer`, `activations`, `window`, `checks`
 of arguments, `memory` for results, `policy` (when a kernel is used instead of NumPy), `dispatch` (kernels and their
-bodies), `device` (arrays on a CUDA device). `gram_schmidt` is the projection as one draws it.
+bodies), `device` (arrays on a CUDA device), `assume` (conditions that the host does not wait for). `gram_schmidt` is
+the projection as one draws it.
 """
 # ruff: noqa: I001 -- kernels in reading order: each stands behind those that it uses
 
@@ -33,6 +34,9 @@ from fwdad.kernels.projection_coefficients import projection_coefficients as pro
 from fwdad.kernels.combine import combine as combine
 
 from fwdad.kernels import policy as policy
+from fwdad.kernels.assume import assume as assume
+from fwdad.kernels.assume import assuming as assuming
+from fwdad.kernels.assume import read as read
 from fwdad.kernels.activations import ACTIVATIONS as ACTIVATIONS
 from fwdad.kernels.device import CudaError as CudaError
 from fwdad.kernels.device import device_of as device_of

@@ -46,8 +46,8 @@ def cross_entropy(logits: Array, labels: np.ndarray, label_smoothing: float = 0.
         raise TypeError(f"labels must be integer class numbers; got dtype {labels.dtype}")
     if logits.ndim != 2 or labels.shape != logits.shape[:1]:
         raise ValueError(f"logits must be (B, classes) and labels (B,); got {logits.shape} and {labels.shape}")
-    if labels.size and not (labels.min() >= 0 and labels.max() < logits.shape[1]):
-        raise ValueError(f"labels must lie in 0..{logits.shape[1] - 1}; got {labels.min()}..{labels.max()}")
+    if labels.size and not kernels.assume(np.logical_and(labels.min() >= 0, labels.max() < logits.shape[1])):
+        raise ValueError(f"labels must lie in 0..{logits.shape[1] - 1}; got {int(labels.min())}..{int(labels.max())}")
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing must lie in 0..1; got {label_smoothing}")
     if not label_smoothing:

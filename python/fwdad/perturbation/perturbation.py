@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fwdad import kernels
 from fwdad.dual import Array
 from fwdad.errors import undefined
 from fwdad.perturbation.directions import Directions, Template
@@ -99,7 +100,7 @@ def mean_loss(losses: Array) -> float:
     size, kind = getattr(losses, "size", 1), np.dtype(getattr(losses, "dtype", float)).kind
     if size == 0 or kind == "c":
         raise ValueError(f"the loss must be real, of one example at least; got {losses.dtype}{list(losses.shape)}")
-    return float(np.mean(losses, dtype=np.float64))
+    return kernels.read(np.mean(losses, dtype=np.float64))
 
 
 class Perturbation:
