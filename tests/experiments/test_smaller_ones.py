@@ -130,3 +130,46 @@ def test_forward_forward_by_spikes(monkeypatch):
         lines = shown(name, table)
         assert [line[0] for line in lines] == variants
         assert all(line[1].endswith(" %") for line in lines)
+
+
+def rows_of(n, seed, events=400):
+    """Events of n recordings of 10 classes: times from 0 to 999, and inputs from 0 to 699 that move, by class."""
+    rng = np.random.default_rng(seed)
+    for label in np.arange(n) % 10:
+        times = np.sort(rng.integers(0, 1000, events))
+        yield label, times, 60 * label + 50 + times // 40 + rng.integers(0, 30, events)
+
+
+def write_nmnist(folder):
+    for part, n, seed in (("Train", 120, 0), ("Test", 60, 1)):
+        for i in range(10):
+            (folder / part / str(i)).mkdir(parents=True)
+        for number, (label, times, places) in enumerate(rows_of(n, seed)):
+            events = zip((places % 34).tolist(), (places // 34).tolist(), times.tolist(), strict=True)
+            content = b"".join((x << 32 | y << 24 | time).to_bytes(5, "big") for x, y, time in events)
+            (folder / part / str(label) / f"{number:05}.bin").write_bytes(content)
+
+
+def write_shd(folder):
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed: pip install 'fwdad[events]'")
+    for part, n, seed in (("train", 120, 0), ("test", 60, 1)):
+        labels, times, units = zip(*rows_of(n, seed, 4000), strict=True)  # for a high threshold
+        with h5py.File(folder / f"shd_{part}.h5", "w") as file:
+            for name, columns, dtype in (("times", times, np.float32), ("units", units, np.int64)):
+                column = file.create_dataset(f"spikes/{name}", (n,), h5py.vlen_dtype(dtype))
+                for i, row in enumerate(columns):
+                    column[i] = row
+            file["labels"] = np.array(labels)
+
+
+@pytest.mark.parametrize(("name", "write"), [("n-mnist", write_nmnist), ("shd", write_shd)])
+def test_forward_forward_by_spikes_of_events(name, write, tmp_path, monkeypatch):
+    write(tmp_path)
+    for setting, value in {"HIDDEN": 40, "BATCH": 20, "RATE": 1e-2}.items():
+        monkeypatch.setattr(ff_snn, setting, value)
+    table = table_of(
+        "ff-snn", lambda p: p["variant"] == "as described", Settings(data=name, data_dir=tmp_path), epochs=8
+    )
+    assert table[-1]["test_accuracy"] > 0.5
+    (line,) = shown("ff-snn", table)
+    assert line[0] == "as described"
