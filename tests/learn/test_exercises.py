@@ -62,6 +62,34 @@ def test_a_wrong_answer_that_looks_right_fails(name, wrong):
         assert isinstance(error, (Wrong, ArithmeticError, ValueError)), repr(error)
 
 
+OTHERS = [
+    ("dual", "n * self.value ** (n - 1) * self.slope", "self.slope * self.value**n * n / self.value"),
+    ("rule-row", "np.exp(x - z), np.exp(y - z)", "[1 / (1 + np.exp(y - x)), 1 / (1 + np.exp(x - y))]"),
+    ("rule-row", "y * (1 - y)", "1 / (np.exp(x) + 2 + np.exp(-x))"),
+    ("aligned-tangents", "np.linalg.pinv(V) @ d", "np.linalg.lstsq(V, d, rcond=None)[0]"),
+    ("aligned-tangents", "np.linalg.pinv(V) @ d", "V.T @ (np.linalg.pinv(V @ V.T) @ d)"),
+    ("aligned-tangents", "rng.standard_normal((k, n))", "rng.uniform(-1, 1, (k, n))"),
+]
+
+
+@pytest.mark.parametrize(("name", "right", "other"), OTHERS)
+def test_another_right_answer_passes(name, right, other):
+    exercise = EXERCISES[name]
+    assert exercise.solution.count(right) == 1
+    for seed in range(3):
+        _, error = judged(exercise, exercise.solution.replace(right, other), seed)
+        assert error is None, error
+
+
+@pytest.mark.parametrize("draw", ["rng.choice([-1.0, 1.0], w.shape)", "rng.uniform(-(3**0.5), 3**0.5, w.shape)"])
+def test_every_right_estimate_passes(draw):
+    exercise = EXERCISES["one-tangent"]
+    source = exercise.solution.replace("rng.standard_normal(w.shape)", draw)
+    for seed in range(10):
+        checks, _ = judged(exercise, source, seed, train=lambda *_: None)
+        assert checks[-1].startswith("train("), checks
+
+
 @pytest.mark.parametrize("name", EXERCISES)
 def test_an_exercise_has_three_wrong_answers_three_hints_and_a_starter_that_fails(name):
     exercise = EXERCISES[name]

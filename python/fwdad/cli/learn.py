@@ -145,7 +145,7 @@ def solution(name: str | None, folder: Path) -> None:
     exercise = _chosen(name, learner)
     if not learner.progress(exercise).attempts:
         raise LearnError(f"try first: write something in {learner.file(exercise)}, then fwdad learn check")
-    _read(f"```python\n{exercise.solution}```")
+    click.echo(exercise.solution, nl=False)  # as it stands, to be copied or sent to a file
 
 
 def _chosen(name: str | None, learner: Folder) -> Exercise:

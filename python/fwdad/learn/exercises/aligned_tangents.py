@@ -22,8 +22,8 @@ which is d, and from that c can be found without knowing g.
 **Write** three functions:
 
 - `tangents(n, k, degrees, rng)` breaks the mean. It returns k random directions, an array (k, n), all of length 1.
-  The first points anywhere, and each of the others has an angle of `degrees` to the first. Take the random numbers
-  from `rng`, a `np.random.Generator`. k is at most n.
+  The first points anywhere, one way as often as another. Each of the others has an angle of `degrees` to the first,
+  to any side of it. Take the random numbers from `rng`, a `np.random.Generator`. k is at most n.
 - `mean(V, d)` returns the mean above, an array (n,).
 - `projection(V, d)` mends it: it returns p, an array (n,). It must be right even if one direction is given twice.
 
@@ -100,6 +100,7 @@ WRONG = {
     ),
     "the sum in place of the mean": ("d @ V / len(V)", "d @ V"),
     "not at right angles before it is turned": ("V[1:] -= np.outer(V[1:] @ V[0], V[0])", "V[1:] -= 0"),
+    "more often one way than another": ("rng.standard_normal((k, n))", "rng.random((k, n))"),
     "all the same direction": ("np.sin(angle) * V[1:]", "np.sin(angle) * V[1:2]"),
 }
 
@@ -121,6 +122,11 @@ def check(answer: Answer, rng: np.random.Generator) -> Iterator[str]:
     yield "tangents: others at each call"
     if np.allclose(tangents(20, 3, 45, rng), tangents(20, 3, 45, rng)):
         raise Wrong("other random directions", "the same; take the random numbers from rng")
+    yield "tangents(20, 3, 90, rng): one way as often as another, so that the average over 300 calls is near 0"
+    average = np.mean([array_of(tangents(20, 3, 90, rng)) for _ in range(300)], axis=0)
+    length = np.max(np.linalg.norm(average, axis=1))
+    if not length < 0.25:
+        raise Wrong("averages of a length below 0.25", f"{length:.2f}; draw each number with a mean of 0")
 
     v, g = rng.normal(size=(3, 8)), rng.normal(size=8)
     yield "mean of 3 random directions of any length, n = 8"
@@ -131,6 +137,7 @@ def check(answer: Answer, rng: np.random.Generator) -> Iterator[str]:
         "2 directions at 5 degrees": np.eye(8)[:2] * np.sin(np.radians(5)) + np.eye(8)[2] * np.cos(np.radians(5)),
         "8 directions, as many as n": rng.normal(size=(8, 8)) + 6 * np.eye(8),  # never close to dependent
         "4 directions, one of them given twice": v[[0, 1, 2, 1]],
+        "4 axes, one of them given twice": np.eye(8)[[0, 3, 5, 3]],  # exactly singular, whatever the rounding
     }
     for text, v in cases.items():
         yield f"projection on {text}, n = 8"
