@@ -355,10 +355,29 @@ def gallery(folder: Path) -> str:
     return "\n".join(parts) or "Not measured yet: `python docs/figures.py --measure`.\n"
 
 
+FRONT = {
+    "time-to-accuracy": "Seconds of one core to an accuracy, forward only and by backpropagation",
+    "approximation-quality": "The cosine of estimates to the gradient, by the number of directions",
+}
+"""The pictures of README, and what they show."""
+
+
+def front(folder: Path) -> str:
+    """Show README's pictures, those that have been measured, by their place from there."""
+    shown = [
+        f"![{words}](docs/figures/{name}.png)" for name, words in FRONT.items() if (folder / f"{name}.png").is_file()
+    ]
+    return "\n\n".join(shown or [f"Not measured yet: `python docs/figures.py --measure {' '.join(FRONT)}`."]) + "\n"
+
+
+PICTURES = {"gallery": gallery, "front": front}
+"""What stands between markers and is no table."""
+
+
 def rendered(name: str, folder: Path) -> str:
     """Make the text of a table from the records in a folder."""
-    if name == "gallery":
-        return gallery(folder)
+    if name in PICTURES:
+        return PICTURES[name](folder)
     names, lines = TABLES[name]
     missing = [record for record in names if not (folder / f"{record}.json").is_file()]
     if missing:
@@ -378,7 +397,7 @@ def update(root: Path, check: bool) -> list[str]:
         where, text = page.relative_to(root), page.read_text(encoding="utf-8")
         for found in MARKED.finditer(text):
             shown.add(found["table"])
-            if found["table"] not in (*TABLES, "gallery"):
+            if found["table"] not in (*TABLES, *PICTURES):
                 wrong.append(f"{where}: there is no table {found['table']!r}; there are {', '.join(TABLES)}")
                 continue
             new = rendered(found["table"], root / "docs" / "figures")
