@@ -14,6 +14,7 @@ X, LABELS = RNG.random((6, 12)), np.array([0, 1, 2, 0, 2, 1])
 COUNTS = RNG.poisson(0.7, (6, 5, 12)).astype(float)
 NETWORKS = {"ff-mlp": nn.models.FFMLP, "ff-snn": nn.models.FFSNN}
 LEARNT = {"learn": (True, True)}
+NORMALISED = {"normalised": True, "theta": 0.7}
 INPUTS = {"ff-mlp": X, "ff-snn": X, "ff-snn of series": COUNTS}
 
 
@@ -75,7 +76,13 @@ def assert_gradients(gradient, expected):
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize(
-    ("name", "options"), [*((name, {}) for name in INPUTS), *((name, LEARNT) for name in [*INPUTS][1:])], ids=str
+    ("name", "options"),
+    [
+        (name, options)
+        for name in INPUTS
+        for options in ({}, LEARNT, LEARNT | NORMALISED)[: 1 if name == "ff-mlp" else 3]
+    ],
+    ids=str,
 )
 def test_all_wrong_labels_give_the_mean_over_draws(name, options, objective):
     """Each layer has the gradient of its own objective, and a wrong label counts as often as it would be drawn."""

@@ -237,6 +237,7 @@ MAKERS = {
     "ClassToken": lambda **o: nn.ClassToken(4, 4, **o),
     "MultiHeadAttention": lambda **o: nn.MultiHeadAttention(4, 2, **o),
     "LIF": lambda **o: nn.LIF(4, 3, **o),
+    "NormalisedLIF": lambda **o: nn.NormalisedLIF(4, 3, **o),
     "RLIF": lambda **o: nn.RLIF(4, 3, **o),
     "LRU": lambda **o: nn.LRU(4, 2, 3, **o),
     "MLP": lambda **o: nn.MLP((4, 3), **o),

@@ -15,9 +15,9 @@ SERIES = (RNG.random((4, 7, 6)) < 0.4).astype(float)
 FACTORS = RNG.standard_normal(5)
 
 
-def layer_for(x, learn=True, **options):
+def layer_for(x, learn=True, make=nn.LIF, **options):
     options = {"steps": 8, "beta": 0.9, "theta": 0.6, "seed": 1, "dtype": np.float64} | options
-    layer = nn.LIF(x.shape[-1], 5, learn=learn, **options)
+    layer = make(x.shape[-1], 5, learn=learn, **options)
     layer.weight = 3 * layer.weight
     return layer
 
@@ -65,10 +65,11 @@ def test_the_smoothed_neuron_has_this_derivative(name, x):
     expect_close(mine, fwdad.jvp(smoothed, tuple(at), tangents)[1], 1e-12, "the layer differs from the smoothed neuron")
 
 
+@pytest.mark.parametrize("make", [nn.LIF, nn.NormalisedLIF])
 @pytest.mark.parametrize("learn", [False, True])
 @pytest.mark.parametrize("x", [CONSTANT, SERIES], ids=["constant", "series"])
-def test_the_local_gradient_is_the_gradient(x, learn):
-    layer = layer_for(x, learn)
+def test_the_local_gradient_is_the_gradient(x, learn, make):
+    layer = layer_for(x, learn, make)
     by_weight, by_unit = (
         tree.named_leaves(tree.learned(estimators.exact_gradient(loss, layer, x, perturb=kind)[1]))
         for kind in ("weight", "activity")

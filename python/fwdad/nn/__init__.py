@@ -15,7 +15,7 @@ attention      MultiHeadAttention
 tokens         PatchEmbedding, ClassToken
 residual       Residual
 sequential     Activation, Sequential, MLP
-spiking        LIF, RLIF
+spiking        LIF, NormalisedLIF, RLIF
 recurrent      LRU
 models/        whole networks by name
 torch_format   weights under PyTorch's names, in safetensors files
@@ -37,7 +37,7 @@ from fwdad.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, Flatten, MaxPool2d
 from fwdad.nn.recurrent import LRU
 from fwdad.nn.residual import Residual
 from fwdad.nn.sequential import MLP, Activation, Sequential
-from fwdad.nn.spiking import LIF, RLIF
+from fwdad.nn.spiking import LIF, RLIF, NormalisedLIF
 from fwdad.nn.summary import Summary, summary
 from fwdad.nn.tokens import ClassToken, PatchEmbedding
 from fwdad.nn.torch_format import load_torch, save_torch, state_dict, with_state_dict
@@ -65,6 +65,7 @@ __all__ = [
     "ModelRow",
     "Module",
     "MultiHeadAttention",
+    "NormalisedLIF",
     "PatchEmbedding",
     "Residual",
     "Sequential",

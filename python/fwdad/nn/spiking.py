@@ -105,17 +105,22 @@ class LIF(Module):
         """Return counts (B, out_features) for x (B, in_features), constant, or (B, steps, in_features)."""
         check_input(self, x, self.weight.dtype)
         here = site(self, x, (x.shape[0], self.weight.shape[1]), self.weight.dtype)
-        return here.settled(self.fire(current(x, self.weight), here.moved(self.bias), "counts"))
+        flow, bias = self.shaped(current(x, self.weight), self.bias)
+        return here.settled(self.fire(flow, here.moved(bias), "counts"))
 
     def train(self, x: Array) -> Array:
         """Return the spikes of every step, (B, steps, out_features), for x as of a call."""
         check_input(self, x, self.weight.dtype)
-        return self.fire(current(x, self.weight), self.bias, "train")
+        return self.fire(*self.shaped(current(x, self.weight), self.bias), "train")
 
     def membrane(self, x: Array) -> Array:
         """Return the membrane of every step, (B, steps, out_features), for x as of a call."""
         check_input(self, x, self.weight.dtype)
-        return self.fire(current(x, self.weight), self.bias, "membrane")
+        return self.fire(*self.shaped(current(x, self.weight), self.bias), "membrane")
+
+    def shaped(self, flow: Array, bias: Array | None) -> tuple[Array, Array | None]:
+        """Return the neurons' current and what is added to it, for x w and the bias."""
+        return flow, bias
 
     def fire(self, flow: Array, bias: Array | None, output: functions.SpikesOutput) -> Array:
         """Return counts, train or membrane for currents (B, out_features), constant, or (B, steps, out_features)."""
@@ -134,7 +139,7 @@ class LIF(Module):
 
         ``dL/dh = g / (dh/db)``, for the surrogate is never zero.
         """
-        spikes = self.run(current(x, plain(self.weight)), plain(self.bias), self.needs(x))
+        spikes = self.run(*self.shaped(current(x, plain(self.weight)), plain(self.bias)), self.needs(x))
         return self.gradient(spikes, x, g / spikes.by_current)
 
     def needs(self, x: Array) -> list[str]:
@@ -155,14 +160,7 @@ class LIF(Module):
         dL/dh)`` with the traces ``trace_t = beta trace_(t-1) + x_t``; each row of it may be that of several rows of
         spikes, which follow each other.
         """
-        gradient = object.__new__(LIF)
-        gradient.steps, gradient.surrogate = self.steps, self.surrogate
-        gradient.beta, gradient.theta = self.beta, self.theta
-        beta = plain(value_of(self.beta))
-        if not isinstance(self.beta, Buffer):
-            gradient.beta, gradient.theta = (
-                np.sum(by_count * slope, dtype=beta.dtype) for slope in (spikes.by_beta, spikes.by_theta)
-            )
+        gradient, beta = self._gradient_of_neurons(spikes, by_count), plain(value_of(self.beta))
         by_bias = by_count * spikes.by_current
         if x.ndim == 2:
             gradient.weight, gradient.bias = outer(x, by_bias)
@@ -177,6 +175,61 @@ class LIF(Module):
                 g = np.sum(g.reshape(len(x), -1, g.shape[-1]), axis=1)
             weight += product(np.ascontiguousarray(trace.T), g)
         gradient.weight, gradient.bias = weight, np.sum(by_bias, axis=0)
+        return gradient
+
+    def _gradient_of_neurons(self, spikes: Spikes, by_count: Array) -> LIF:
+        """Return gradients of beta and theta, in a layer that has no weight and bias yet."""
+        gradient = object.__new__(type(self))
+        gradient.steps, gradient.surrogate = self.steps, self.surrogate
+        gradient.beta, gradient.theta = self.beta, self.theta
+        if not isinstance(self.beta, Buffer):
+            gradient.beta, gradient.theta = (
+                np.sum(by_count * slope, dtype=self.beta.dtype) for slope in (spikes.by_beta, spikes.by_theta)
+            )
+        return gradient
+
+
+class NormalisedLIF(LIF):
+    """A layer of leaky integrate-and-fire neurons whose current has length 1 over the units at every step.
+
+    The current is ``z_t / |z_t|`` with ``z_t = x_t w + b``; all else is as in `LIF`. Activity perturbation moves a
+    current that is added to it, so that the neurons are as independent of each other as there.
+
+    References
+    ----------
+    arXiv 2502.20411 (its public code).
+
+    Examples
+    --------
+    >>> NormalisedLIF(3, 2, steps=5, seed=0)(np.ones((4, 3), np.float32)).shape
+    (4, 2)
+    """
+
+    def shaped(self, flow: Array, bias: Array | None) -> tuple[Array, Array | None]:
+        """Return the neurons' current, of length 1, and nothing to add."""
+        z = flow if bias is None else flow + bias
+        return z / _length(z), None
+
+    def gradient(self, spikes: Spikes, x: Array, by_count: Array, outer: Outer = outer_gradient) -> LIF:
+        """Return the gradients of the parameters as `LIF` does.
+
+        A count moves by the current I_t of a step by ``dh/dI_t = psi_t + beta dh/dI_(t+1)``, summed from the last step
+        on. ``dI/dz = (1 - I I^T) / |z|`` is symmetric, so it is applied to ``dL/dI_t`` as a tangent would be.
+        """
+        gradient, beta = self._gradient_of_neurons(spikes, by_count), plain(value_of(self.beta))
+        z = current(x, self.weight) + self.bias
+        length = _length(z)
+        unit = z / length
+        if x.ndim == 2:
+            by_unit = by_count * spikes.by_current
+        else:
+            assert spikes.slopes is not None, "asked for"
+            by_unit, later = np.empty_like(z), np.zeros_like(by_count)
+            for t in reversed(range(x.shape[1])):
+                later = spikes.slopes[:, t] * by_count + beta * later
+                by_unit[:, t] = later
+        by_z = (by_unit - unit * np.sum(unit * by_unit, axis=-1, keepdims=True)) / length
+        gradient.weight, gradient.bias = outer(*(a.reshape(-1, a.shape[-1]) for a in (x, by_z)))
         return gradient
 
 
@@ -279,6 +332,11 @@ class RLIF(Module):
             gradient.bias += by_bias * np.sum(part, axis=0)
             last = fired
         return gradient
+
+
+def _length(z: Array) -> Array:
+    """Return the length of the last axis, never quite 0, so that it has a derivative."""
+    return np.sqrt(np.sum(z * z, axis=-1, keepdims=True) + 1e-24)
 
 
 def value_of(setting: Any) -> Array:

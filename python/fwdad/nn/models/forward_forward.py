@@ -15,7 +15,7 @@ from fwdad.errors import undefined
 from fwdad.nn.linear import Linear, Outer, outer_gradient
 from fwdad.nn.module import Module
 from fwdad.nn.seeds import Seed, spawn
-from fwdad.nn.spiking import LIF, current
+from fwdad.nn.spiking import LIF, NormalisedLIF, current
 from fwdad.tree import Buffer, static
 
 EXAMPLES = 16
@@ -216,6 +216,8 @@ class FFSNN(ForwardForward):
         As of `fwdad.nn.LIF`; a series has its own steps.
     learn : sequence of bool
         Of each layer, whether beta and theta are learnt; those not named have them fixed.
+    normalised : bool
+        Whether all layers but the first are of `fwdad.nn.NormalisedLIF`.
 
     References
     ----------
@@ -241,18 +243,21 @@ class FFSNN(ForwardForward):
         beta: float = 0.99,
         theta: float = 1.5,
         learn: Sequence[bool] = (),
+        normalised: bool = False,
         surrogate: functions.SurrogateName = "fast-sigmoid",
     ) -> None:
         sizes = [self._begin(shape if len(shape) == 2 else (math.prod(shape),), classes), *hidden]
         options: dict[str, Any] = {"steps": steps, "beta": beta, "theta": theta, "surrogate": surrogate, "dtype": dtype}
         learns = [*learn, *[False] * len(hidden)]
+        later: type[LIF] = NormalisedLIF if normalised else LIF
         self.layers = [
-            LIF(n, m, learn=learns[i], seed=child, **options)
+            (later if i else LIF)(n, m, learn=learns[i], seed=child, **options)
             for i, (n, m, child) in enumerate(zip(sizes[:-1], sizes[1:], spawn(seed, len(hidden)), strict=True))
         ]
 
     def react(self, layer: LIF, x: Array, z: Array, bias: Array | None, last: bool, outer: Outer | None) -> Reaction:
         """Return counts and spikes."""
+        z, bias = layer.shaped(z, bias)
         if outer is None:
             return Reaction(layer.fire(z, bias, "counts"), None if last else layer.fire(z, bias, "train"))
         spikes = layer.run(z, bias, [*layer.needs(x), *["train"] * (not last)])
