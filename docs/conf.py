@@ -22,6 +22,9 @@ myst_heading_anchors = 4
 html_theme = "furo"
 html_title = "fwdad"
 html_extra_path = ["interactive"]
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_copyright = False
 
 # Docstrings write code between single backquotes, and |d| for a length.
 default_role = "literal"
@@ -66,6 +69,12 @@ def _as_written(app: Any, what: str, name: str, value: Any, options: Any, lines:
         lines[i] = "".join(p if p.startswith("`") else MARKUP.sub(r"\\\g<0>", p) for p in parts)
 
 
+def _whole(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Break a property's first line behind a colon: what stands before it on the line, napoleon takes for a type."""
+    if what == "property":
+        lines[:1] = lines[0].replace(": ", ":\n", 1).split("\n")
+
+
 def _skipped(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
     """Leave out a Dual's methods, which are NumPy's."""
     return True if str(getattr(value, "__module__", "")).startswith("numpy") else None
@@ -75,4 +84,5 @@ def setup(app: Any) -> None:
     """Connect the functions above."""
     app.connect("source-read", _links_of_this_page)
     app.connect("autodoc-process-docstring", _as_written)
+    app.connect("autodoc-process-docstring", _whole, priority=400)  # before napoleon
     app.connect("autodoc-skip-member", _skipped)
