@@ -22,7 +22,7 @@ def call(spot, years, rate, volatility, strike):
 strikes = np.array([80.0, 90.0, 100.0, 110.0, 120.0])
 spot, years, rate, volatility = market = (100.0, 0.5, 0.03, 0.25)
 
-# One direction for each of the four numbers: row i moves number i alone.
+# directions[i] holds the four tangents of number i, one of them 1: direction j moves number j alone.
 directions = tuple(np.eye(4)[:, i] for i in range(4))
 prices, greeks = fwdad.jvp(lambda *m: call(*m, strikes), market, directions)
 delta, theta, rho, vega = greeks

@@ -1,7 +1,8 @@
 """Bundle adjustment: where cameras stood and points lie, from what the cameras saw.
 
 A residual depends on one camera (6 numbers) and one point (3). So the Jacobian of all residuals is sparse, and
-`fwdad.colouring` needs few directions for it, however many points there are. Each step of Gauss and Newton, damped as
+`fwdad.colouring` needs few directions for it, however many points there are: 8, since a residual across does not move
+with a camera's shift upwards. Each step of Gauss and Newton, damped as
 by Levenberg and Marquardt, solves a sparse system with it.
 """
 
@@ -33,16 +34,16 @@ def residuals(x):
 
 
 turns, shifts = rng.normal(0, 0.3, (CAMERAS, 3)), rng.normal((0, 0, 6), 0.5, (CAMERAS, 3))
-truth = np.concatenate([np.hstack([turns, shifts]).ravel(), rng.uniform(-1, 1, 3 * POINTS)])
-picture = np.zeros((CAMERAS, POINTS, 2))
-picture = residuals(truth).reshape(picture.shape)
+cameras, points = np.hstack([turns, shifts]), rng.uniform(-1, 1, (POINTS, 3))
+picture = seen(cameras, points)
+truth = np.concatenate([cameras.ravel(), points.ravel()])
 
 x = truth + rng.normal(0, 0.05, truth.shape)
-jacobian = fwdad.colouring(residuals, x)
+colours = fwdad.colouring(residuals, x)
 damping, r = 1e-3, residuals(x)
-print(f"{len(r)} residuals, {len(x)} unknowns, {jacobian.jacobian(x).directions} directions")
+print(f"{len(r)} residuals, {len(x)} unknowns, {colours.jacobian(x).directions} directions")
 for step in range(20):
-    j = jacobian.csr(x)
+    j = colours.csr(x)
     normal = j.T @ j
     change = spsolve((normal + damping * diags_array(normal.diagonal())).tocsc(), -j.T @ r)
     trial = residuals(x + change)
@@ -56,10 +57,10 @@ for step in range(20):
         break
 
 dense = fwdad.jacfwd(residuals)(x)
-assert np.allclose(jacobian.csr(x).toarray(), dense, atol=1e-12), "the Jacobian by all directions says the same"
+assert np.allclose(colours.csr(x).toarray(), dense, atol=1e-12), "the Jacobian by all directions says the same"
 assert error < 1e-10, "the pictures have no noise, so they can be explained exactly"
 # Pictures do not tell where the world begins, which way it is turned, or its scale; ratios of distances they do tell.
-found, real = x[6 * CAMERAS :].reshape(POINTS, 3), truth[6 * CAMERAS :].reshape(POINTS, 3)
-ratios = np.linalg.norm(found[1:] - found[0], axis=1) / np.linalg.norm(real[1:] - real[0], axis=1)
+found = x[6 * CAMERAS :].reshape(POINTS, 3)
+ratios = np.linalg.norm(found[1:] - found[0], axis=1) / np.linalg.norm(points[1:] - points[0], axis=1)
 print(f"distances of points are right up to one scale, to {np.ptp(ratios):.1e}")
 assert np.ptp(ratios) < 1e-6

@@ -31,24 +31,24 @@ def write(file, rows, *header):
         csv.writer(lines).writerows([header, *rows])
 
 
-def fwdad(*words):
-    """Run a command as in a terminal, and return what it prints."""
-    command = [sys.executable, "-m", "fwdad", *map(str, words)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+def fwdad(command, folder):
+    """Run a command as in a terminal, show it, and return what it prints."""
+    print(f"$ fwdad {command}")
+    words = [sys.executable, "-m", "fwdad", *command.split()]
+    return subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-with tempfile.TemporaryDirectory() as place:
-    table, fresh, run = (Path(place) / name for name in ("flowers.csv", "new.csv", "run"))
+with tempfile.TemporaryDirectory() as folder:
     rows, names = flowers(1000)
-    write(table, [[*row, name] for row, name in zip(rows, names, strict=True)], "height", "petals", "soil", "name")
+    named = [[*row, name] for row, name in zip(rows, names, strict=True)]
+    write(Path(folder) / "flowers.csv", named, "height", "petals", "soil", "name")
     rows, truth = flowers(500)
-    write(fresh, rows, "height", "petals", "soil")
+    write(Path(folder) / "new.csv", rows, "height", "petals", "soil")
 
-    print(
-        fwdad("train", "--data", table, "--target", "name", "--epochs", 20, "--seed", 0, "--out", run).splitlines()[0]
-    )
-    print(fwdad("eval", run).strip())
-    predictions = list(csv.reader(fwdad("predict", run, fresh).splitlines()))
+    trained = fwdad("train --data flowers.csv --target name --epochs 20 --seed 0 --out run", folder)
+    print(trained.splitlines()[0], "...", sep="\n")
+    print(fwdad("eval run", folder).strip())
+    predictions = list(csv.reader(fwdad("predict run new.csv", folder).splitlines()))
 
 header, *lines = predictions
 found = [line[-1] for line in lines]

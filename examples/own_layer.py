@@ -2,6 +2,7 @@
 
 A layer is a `Module` that asks for its `site`, adds the bias that moves, and knows its parameters' gradients from its
 own input: `local_gradient`. It knows nothing else of how it is trained; `check_layer` checks it against differences.
+What happens at a site is told in docs/how-it-works.md, under "With activity perturbation".
 Here it is the first layer of a network for digits, which is trained by forward gradients, and needs fewer numbers
 than `nn.Linear`.
 """

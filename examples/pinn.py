@@ -37,15 +37,15 @@ def grid(n):
 
 x, y = grid(12)
 weights = rng.normal(0, 1, 4 * HIDDEN)
-jacobian = fwdad.value_and_jacfwd(residual)
+with_jacobian = fwdad.value_and_jacfwd(residual)  # by the first argument, the weights
 damping = 1e-2
-r, j = jacobian(weights, x, y)
+r, j = with_jacobian(weights, x, y)
 for step in range(40):
     change = np.linalg.solve(j.T @ j + damping * np.eye(len(weights)), -j.T @ r)
     trial = residual(weights + change, x, y)
     if trial @ trial < r @ r:
         weights, damping = weights + change, damping / 3
-        r, j = jacobian(weights, x, y)
+        r, j = with_jacobian(weights, x, y)
     else:
         damping *= 5
     if step % 10 == 9:

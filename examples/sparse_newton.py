@@ -3,8 +3,8 @@
 Bratu's equation u'' + s exp(u) = 0, with u = 0 at both ends, describes a body that heats itself; s is how strongly.
 On a grid each equation has three unknowns, so `fwdad.colouring` finds the Jacobian in three directions, whatever the
 number of points. `fwdad.custom_root` makes the solver a function with derivatives: du/ds without a word about how it
-was solved. The truth is the solution on paper, u = -2 log(cosh((x - 1/2) q / 2) / cosh(q / 4)), where q = sqrt(2 s)
-cosh(q / 4).
+was solved. The truth is the solution on paper: u = -2 log(cosh((x - 1/2) q / 2) / cosh(q / 4)), where
+q = sqrt(2 s) cosh(q / 4).
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ def equations(u, s):
     return (around[2:] - 2 * u + around[:-2]) / h**2 + s * np.exp(u)
 
 
-jacobian = fwdad.colouring(equations, np.zeros(POINTS), 1.0)
+colours = fwdad.colouring(equations, np.zeros(POINTS), 1.0)
 steps = []
 
 
@@ -32,7 +32,7 @@ def newton(s):
     """Return u, beginning at zeros."""
     u = np.zeros(POINTS)
     for _ in range(20):
-        change = spsolve(jacobian.csr(u, s), -equations(u, s))
+        change = spsolve(colours.csr(u, s), -equations(u, s))
         u = u + change
         steps.append(np.max(np.abs(change)))
         if steps[-1] < 1e-10:
@@ -52,7 +52,7 @@ def on_paper(s):
 
 s = 2.0
 u, slope = fwdad.value_and_derivative(fwdad.custom_root(equations, newton))(s)
-print(f"{POINTS} unknowns, {jacobian.jacobian(u, s).directions} directions, {len(steps)} steps of Newton:")
+print(f"{POINTS} unknowns, {colours.jacobian(u, s).directions} directions, {len(steps)} steps of Newton:")
 print("  largest change", ", ".join(f"{change:.0e}" for change in steps))
 middle = POINTS // 2
 print(f"in the middle u = {u[middle]:.6f}, and du/ds = {slope[middle]:.6f}")
