@@ -97,7 +97,9 @@ def race(records: Sequence[Record], peaks: Peaks, path: Path) -> None:
         places = [i + (j - (len(everyone) - 1) / 2) * 0.8 / len(everyone) for i, _ in points]
         bars = axes.bar(places, [seconds for _, seconds in points], 0.8 / len(everyone), label=who)
         axes.bar_label(bars, fmt="%.3g", fontsize=7)
-    axes.set(yscale="log", ylabel="seconds of the processor, one core", title="Time to a test accuracy, SGD, batch 64")
+    axes.set(ylabel="seconds of the processor, one core", title="Time to a test accuracy, SGD, batch 64")
+    if any(r.ms is not None for r in records):  # a logarithmic axis without a bar cannot be drawn
+        axes.set_yscale("log")
     axes.set_xticks(range(len(goals)), goals)
     _finish(figure, [axes], path)
 
