@@ -50,7 +50,7 @@ RACES = ("fwdad bench time-to-accuracy", "fwdad bench time-to-accuracy --data fa
 MEASURED: dict[str, tuple[float, tuple[str, ...], str]] = {
     # record                minutes, commands                                             for a short round
     "step":                  (5,   ("fwdad bench step",),                                  "--quick"),
-    "kernels":               (6,   ("fwdad bench kernels",),                               "--quick"),
+    "kernels":               (9,   ("fwdad bench kernels",),                               "--quick"),
     "kernels-v3":            (2,   ("FWDAD_ISA=v3 fwdad bench kernels --peers none",),     "--quick"),
     "memory":                (0.5, ("fwdad bench memory",),                                "--quick"),
     "train":                 (3,   TRAIN,                                                  "--epochs 1"),
