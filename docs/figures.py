@@ -53,7 +53,7 @@ MEASURED: dict[str, tuple[float, tuple[str, ...], str]] = {
     "kernels":               (9,   ("fwdad bench kernels",),                               "--quick"),
     "kernels-v3":            (2,   ("FWDAD_ISA=v3 fwdad bench kernels --peers none",),     "--quick"),
     "memory":                (0.5, ("fwdad bench memory",),                                "--quick"),
-    "train":                 (3,   TRAIN,                                                  "--epochs 1"),
+    "train":                 (6,   TRAIN,                                                  "--epochs 1"),
     "time-to-accuracy":      (18,  RACES,                                                 "--quick"),
     "frontier":              (4,   ("fwdad bench frontier",),                              "--quick"),
     "cosines":               (0.5, ("python benchmarks/cosines.py",),                      "--batches 1"),
@@ -71,7 +71,7 @@ MEASURED: dict[str, tuple[float, tuple[str, ...], str]] = {
     "fgd-rosenbrock":        (0.1, ("fwdad reproduce fgd-rosenbrock",),                    "--quick"),
     "fgd-mnist":             (2,   ("fwdad reproduce fgd-mnist --quick",),                 "--data digits"),
     "guesses":               (4,   ("fwdad reproduce guesses --quick",),                   "--data digits"),
-    "ff-snn":                (45,  ("fwdad reproduce ff-snn",),                            "--data digits"),
+    "ff-snn":                (60,  ("fwdad reproduce ff-snn",),                            "--data digits"),
 }  # fmt: skip
 
 

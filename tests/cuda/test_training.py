@@ -133,9 +133,9 @@ def test_all_combiners_and_samplers(cuda_on_host, sampler, combiner, perturb):
 
 
 WAITING = {
-    "activity": (lambda: estimators.Normal(k=6, seed=3), "activity"),
-    "weight": (lambda: estimators.Normal(k=6, seed=3), "weight"),
-    "batch": (lambda: estimators.Rademacher(k=6, seed=3), Activities("batch")),
+    "activity": (estimators.Normal(k=6, seed=3), "activity"),
+    "weight": (estimators.Normal(k=6, seed=3), "weight"),
+    "batch": (estimators.Rademacher(k=6, seed=3), Activities("batch")),
 }
 
 
@@ -144,9 +144,9 @@ WAITING = {
 @pytest.mark.parametrize("name", WAITING)
 def test_the_host_waits_once_a_step(cuda_on_host, name, optimizer, activation):
     """For the loss; with it comes what had been assumed."""
-    make, perturb = WAITING[name]
+    sampler, perturb = WAITING[name]
     x, y = (kernels.to_device(a, "cuda") for a in (X, Y))
-    fg = fwdad.ForwardGradient(make(), estimators.Projection(), perturb)
+    fg = fwdad.ForwardGradient(sampler, estimators.Projection(), perturb)
     model = nn.MLP((20, 24, 24, 5), activation=activation, seed=0).to("cuda")
     learner = Learner(model, lambda m, x, y: nn.cross_entropy(m(x), y), fg, optimizer)
     for step in range(3):  # the first looks for derivatives that would be lost
@@ -160,10 +160,10 @@ def test_what_was_assumed_is_looked_at(cuda_on_host, perturb):
     """A label out of range is an error, and an infinite loss has the CPU's derivatives."""
     fg = fwdad.ForwardGradient(estimators.Normal(k=6, seed=3), perturb=perturb)
     model = nn.MLP((20, 24, 5), seed=0)
-    loss = lambda m, x, y: nn.cross_entropy(m(x), y)  # noqa: E731
     there = [kernels.to_device(a, "cuda") for a in (X, Y + 3)]
-    with pytest.raises(ValueError, match=r"labels must lie in 0\.\.4; got 3\.\.7"):
-        fg(loss, model.to("cuda"), *there)
+    for smoothing in (0, 0.1):  # with it, labels are also an index
+        with pytest.raises(ValueError, match=r"labels must lie in 0\.\.4; got 3\.\.7"):
+            fg(lambda m, x, y, s=smoothing: nn.cross_entropy(m(x), y, s), model.to("cuda"), *there)
     shift = np.where(X[:, :5] > 2, np.inf, 0).astype(np.float32)
     answers = []
     for where in ("cuda", "cpu"):

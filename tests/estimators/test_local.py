@@ -237,6 +237,11 @@ def test_every_layer_learns_for_a_classifier_of_its_own():
     assert np.array_equal(weights[-1], np.eye(4, 3))
 
 
+def test_a_loss_without_a_layer_cannot_be_trained_for():
+    with pytest.raises(ValueError, match="the loss calls no layer of the model"):
+        estimators.LocalLosses(3)(lambda m, x, labels: np.sum(x, axis=1), MLP, X, LABELS)
+
+
 def test_layers_with_classifiers_of_their_own_learn_and_resume():
     digits = data.load("digits")
     model = nn.models.ConvNet(digits.shape, 10, channels=(8, 16), seed=0)

@@ -176,7 +176,7 @@ class Local:
             outputs.append(functools.reduce(np.add, goodness))
             shares = chances(outputs[-1], right)
             if self.negatives == "drawn":
-                shares = shares * 0
+                shares = np.zeros_like(shares)
                 shares[rows, hard_negatives(outputs[-1], right, uniform[part])] = 1
             gradients = []
             for reaction, g in list(zip(reactions, goodness, strict=True))[: self.layers]:
@@ -223,7 +223,7 @@ class LocalLosses:
     Raises
     ------
     ValueError, TypeError
-        As `LocalClassifier` and `fwdad.perturbation.Activities`.
+        As `LocalClassifier` and `fwdad.perturbation.Activities`, and where the loss calls no layer.
 
     References
     ----------
@@ -246,6 +246,8 @@ class LocalLosses:
         """Return the mean loss and the gradient of one step; the classifiers learn."""
         activities = Activities()
         value, sites = activities.survey(loss, model, batch)
+        if not sites:
+            raise ValueError("there is nothing to train: the loss calls no layer of the model")
         guesses = self.classifiers.directions(sites, self.step, per_row=True)
         ones = np.ones((sites[0].rows[0], guesses.k))
         own = guesses.combine(ones)  # a guess is zero in all layers but its own

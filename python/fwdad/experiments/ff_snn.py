@@ -5,7 +5,8 @@
 as those for events are in the paper. Its batches of 4096 are batches of 64 here, its 301 epochs and more are 40, and
 its constant rate of 8e-4, or 1e-3 for events, is one that falls from 1e-3 to 0 in a straight line. Where the paper
 draws one wrong label for each example, the exact gradient takes the mean over all, each with the probability of its
-draw. Variants of the network:
+draw. For all data but MNIST the second layer is a `fwdad.nn.NormalisedLIF`, whose gradient is exact as well, but sums
+the slopes of the 10 steps from the last one on. Variants of the network:
 
     as described       both layers learn
     as the scripts run the public scripts show the second layer the spikes of the negative examples for both, so that
@@ -65,8 +66,8 @@ class FfSnn(Experiment):
     source = "arXiv 2502.20411"
     about = "spiking networks by the Forward-Forward algorithm, exact without a backward pass: accuracy"
     costs = (
-        "full on MNIST (40 epochs, 3 variants, 1 seed): less than an hour on 2 cores, 3 times that with --seeds 0 1 2; "
-        "--quick (1 epoch): 2 minutes"
+        "full on MNIST (40 epochs, 3 variants, 1 seed): an hour on 2 cores beside other work; other data take longer; "
+        "--quick: 1 epoch"
     )
     takes = ("data", "data_dir")
     variants: tuple[str, ...] = ("as described", "as the scripts run", "one layer")
@@ -141,7 +142,7 @@ class FfSnnGradients(FfSnn):
 
     name = "ff-snn-gradients"
     about = "the same by other gradients: of one drawn label, estimated from k directions; and relu units"
-    costs = "full (40 epochs, 5 variants, 1 seed): about 2 hours on 2 cores; --quick (1 epoch): 3 minutes"
+    costs = "full: 40 epochs, 5 variants, 1 seed, not timed yet; --quick: 1 epoch"
     variants = ("one label drawn", "k = 1", "k = 4", "k = 16", "relu")
 
 

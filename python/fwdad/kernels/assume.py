@@ -63,6 +63,9 @@ def assuming(run: Callable[[], T]) -> T:
         return result
     except Unfounded:
         pass
+    except Exception:
+        if all(made):
+            raise  # else it may be what a wrong assumption has led to
     finally:
         _made.reset(token)
     return run()

@@ -22,6 +22,15 @@ def initial(shape: tuple[int, ...], activation: functions.ActivationName, seed: 
     return generator(seed).uniform(-bound, bound, shape).astype(floating(dtype))
 
 
+Outer = Callable[[Array, Array], tuple[Array, Array]]
+"""``(x, g) -> gradients of w and b`` in ``x w + b``, for g = dL/d(x w + b)."""
+
+
+def outer_gradient(x: Array, g: Array) -> tuple[Array, Array]:
+    """Return gradients of w and b in z = x w + b, for x (M, K) and g = dL/dz (M, N): ``x^T g`` and ``sum_rows g``."""
+    return kernels.affine_jvp(x.T, g, None, None, None, None)[0], np.sum(g, axis=0)
+
+
 class Linear(Module):
     """The fully connected layer: ``y = act(x w + b)``.
 
@@ -93,22 +102,13 @@ class Linear(Module):
         here = site(self, x, (*x.shape[:-1], self.weight.shape[1]), self.weight.dtype)
         return here.settled(functions.affine(x, self.weight, here.moved(self.bias), self.activation))
 
-    def local_gradient(self, x: Array, g: Array, outer: Outer | None = None) -> Linear:
+    def local_gradient(self, x: Array, g: Array, outer: Outer = outer_gradient) -> Linear:
         """Return ``dL/dw = x^T g`` and ``dL/db = sum_rows g`` for g = dL/dz, as a Linear that holds gradients."""
         gradient = object.__new__(Linear)
-        weight, bias = (outer or outer_gradient)(x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1]))
+        weight, bias = outer(x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1]))
         gradient.weight, gradient.bias, gradient.activation = (
             weight,
             None if self.bias is None else bias,
             self.activation,
         )
         return gradient
-
-
-Outer = Callable[[Array, Array], tuple[Array, Array]]
-"""``(x, g) -> gradients of w and b`` in ``x w + b``, for g = dL/d(x w + b)."""
-
-
-def outer_gradient(x: Array, g: Array) -> tuple[Array, Array]:
-    """Return gradients of w and b in z = x w + b, for x (M, K) and g = dL/dz (M, N): ``x^T g`` and ``sum_rows g``."""
-    return kernels.affine_jvp(x.T, g, None, None, None, None)[0], np.sum(g, axis=0)
